@@ -1,0 +1,55 @@
+# Language, warnings (errors in our own code), sanitizers and the packages every build needs.
+set(CMAKE_C_STANDARD 17)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+# asserts stay on in every build type
+set(CMAKE_C_FLAGS_RELEASE "-O2 -g")
+set(CMAKE_C_FLAGS_DEBUG "-O1 -g -fno-omit-frame-pointer")
+
+find_program(AION_CCACHE ccache)
+if(AION_CCACHE)
+    set(CMAKE_C_COMPILER_LAUNCHER "${AION_CCACHE}")
+endif()
+
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+pkg_check_modules(PROTOBUF_C REQUIRED IMPORTED_TARGET libprotobuf-c)
+
+add_compile_definitions(_GNU_SOURCE AION_VERSION="${PROJECT_VERSION}")
+add_compile_options(-fno-strict-aliasing -ffp-contract=off -fstack-protector-strong)
+
+set(AION_WARNINGS
+    -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+    -Wold-style-definition -Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wvla
+    -Wformat=2 -Wswitch-enum -Wnull-dereference -Wdouble-promotion -Wconversion
+    -Wframe-larger-than=16384 -Werror)
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+    list(APPEND AION_WARNINGS -Wcast-align=strict -Wformat-signedness -Wimplicit-fallthrough=5
+         -Wduplicated-cond -Wduplicated-branches -Wlogical-op)
+else()
+    list(APPEND AION_WARNINGS -Wimplicit-fallthrough -Wthread-safety -Wno-gnu-zero-variadic-macro-arguments)
+endif()
+
+if(AION_SANITIZE STREQUAL "address")
+    add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all)
+    add_link_options(-fsanitize=address,undefined)
+    add_compile_definitions(AION_ARENA_MALLOC=1)
+    # sanitizer instrumentation makes gcc see paths that are not there
+    if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+        list(REMOVE_ITEM AION_WARNINGS -Wnull-dereference)
+    endif()
+elseif(AION_SANITIZE STREQUAL "thread")
+    add_compile_options(-fsanitize=thread)
+    add_link_options(-fsanitize=thread)
+    add_compile_definitions(AION_TSAN=1)
+    if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+        list(REMOVE_ITEM AION_WARNINGS -Wnull-dereference)
+        list(APPEND AION_WARNINGS -Wno-tsan)
+    endif()
+elseif(NOT AION_SANITIZE STREQUAL "none")
+    message(FATAL_ERROR "AION_SANITIZE=${AION_SANITIZE}: use address, thread or none")
+endif()
+if(AION_FUZZ)
+    add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
