@@ -1,0 +1,29 @@
+/* The scripted driver, for tests: the contract in memory, with operations that run when the
+ * test says so and fail when the test says so. One thread (store_wait works, as operations are
+ * applied where they are submitted unless held). */
+#ifndef STORE_SCRIPT_SCRIPT_H
+#define STORE_SCRIPT_SCRIPT_H
+
+#include "store/store.h"
+
+/* An empty store; URL "script:". Its memory grows until store_close. */
+/* Holds operations from now on, until store_script_step applies them; or applies each when it
+ * is submitted. */
+void store_script_hold(struct store *store, bool hold);
+/* Applies at most `count` held operations in order; returns how many. Completions go to the
+ * exec. */
+size_t store_script_step(struct store *store, size_t count);
+size_t store_script_held(const struct store *store);
+/* The next `count` operations of this kind fail: refused at submission, or later through done.
+ */
+enum store_script_fault { STORE_SCRIPT_REFUSE, STORE_SCRIPT_FAIL };
+void store_script_fail(struct store *store, enum store_kind kind, enum store_script_fault fault,
+                       enum aion_code code, size_t count);
+/* All writes fail with STORE_DOWN while down. */
+void store_script_down(struct store *store, bool down);
+/* Operations of this kind submitted so far, refused ones too. */
+size_t store_script_count(const struct store *store, enum store_kind kind);
+/* As a failed fsync would: fatal runs, every write is refused from now on. */
+void store_script_break(struct store *store);
+
+#endif

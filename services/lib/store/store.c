@@ -1,0 +1,233 @@
+/* The front of the store: choosing a driver, waiting, and bringing completions to the exec's
+ * thread. */
+#include "store/store_private.h"
+
+#include <stdlib.h>
+
+static const struct store_driver *const drivers[] = {&store_sqlite_driver,
+                                                     &store_script_driver};
+
+/* One blocked thread. */
+struct store_waiter {
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool done;
+};
+
+static const struct store_driver *find_driver(aion_str scheme)
+{
+    for (size_t i = 0; i < aion_countof(drivers); i++)
+        if (aion_str_is(scheme, drivers[i]->name))
+            return drivers[i];
+    return NULL;
+}
+
+struct store *store_open(const struct store_conf *conf, struct aion_err *err)
+{
+    aion_str rest = aion_str_of(conf->url);
+    aion_str scheme = aion_str_cut(&rest, ':');
+    const struct store_driver *driver = find_driver(scheme);
+    if (driver == NULL || rest.data == NULL)
+        return aion_fail_null(err, AION_INVALID,
+                              "store URL \"%s\" names no known store: use sqlite:/path/aion.db",
+                              conf->url);
+    return driver->open(conf, rest, err);
+}
+
+void store_close(struct store *store)
+{
+    if (store != NULL)
+        store->driver->close(store);
+}
+
+struct store_info store_info(const struct store *store)
+{
+    return store->driver->info(store);
+}
+
+struct store_stats store_stats(struct store *store)
+{
+    return store->driver->stats(store);
+}
+
+bool store_healthy(struct store *store)
+{
+    return store->driver->healthy(store);
+}
+
+void store_on_commit(struct store *store,
+                     void (*fn)(void *user, int64_t commit_us, size_t operations), void *user)
+{
+    store->on_commit = fn;
+    store->on_commit_user = user;
+}
+
+bool store_op_reads(const struct store_op *op)
+{
+    if (op->kind == STORE_SWEEP)
+        return ((const struct store_sweep *)(const void *)op)
+            ->dry_run; /* op is its first member */
+    return op->kind >= STORE_READS;
+}
+
+bool store_submit(struct store *store, struct store_op *op, enum store_kind kind,
+                  struct aion_err *err)
+{
+    op->kind = kind;
+    op->next = NULL;
+    op->err = NULL;
+    return store->driver->submit(store, op, err);
+}
+
+/* -- waiting ------------------------------------------------------------------------ */
+static bool take_error(struct store_op *op, struct aion_err *err)
+{
+    if (op->err == NULL)
+        return true;
+    if (err != NULL)
+        *err = *op->err;
+    free(op->err);
+    op->err = NULL;
+    return false;
+}
+
+bool store_wait_op(struct store *store, struct store_op *op, enum store_kind kind,
+                   struct aion_err *err)
+{
+    struct store_waiter waiter = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                                  .wake = PTHREAD_COND_INITIALIZER};
+    op->waiter = &waiter;
+    if (!store_submit(store, op, kind, err)) {
+        op->waiter = NULL;
+        return false;
+    }
+    pthread_mutex_lock(&waiter.lock);
+    while (!waiter.done)
+        pthread_cond_wait(&waiter.wake, &waiter.lock);
+    pthread_mutex_unlock(&waiter.lock);
+    op->waiter = NULL;
+    return take_error(op, err);
+}
+
+/* The waiter's stack is gone once the lock is released. */
+static void wake_waiter(struct store_waiter *waiter)
+{
+    pthread_mutex_lock(&waiter->lock);
+    waiter->done = true;
+    pthread_cond_signal(&waiter->wake);
+    pthread_mutex_unlock(&waiter->lock);
+}
+
+/* -- completions -------------------------------------------------------------------- */
+static void run_done(struct store_op *op)
+{
+    struct aion_err *err = op->err;
+    op->err = NULL;
+    op->done(op, err); /* op may be gone now */
+    free(err);
+}
+
+static void run_chain(struct store_op *op)
+{
+    while (op != NULL) {
+        struct store_op *next = op->next;
+        run_done(op);
+        op = next;
+    }
+}
+
+/* Takes all completions gathered so far. */
+static struct store_op *take_done(struct store *store, bool *ret_fatal)
+{
+    pthread_mutex_lock(&store->done_lock);
+    struct store_op *chain = store->done_first;
+    store->done_first = NULL;
+    store->done_last = &store->done_first;
+    store->posted = false;
+    *ret_fatal = store->fatal_due;
+    store->fatal_due = false;
+    pthread_mutex_unlock(&store->done_lock);
+    return chain;
+}
+
+static void run_completions(struct aion_job *job)
+{
+    struct store *store = aion_container(job, struct store, job);
+    bool fatal;
+    run_chain(take_done(store, &fatal));
+    if (fatal && store->fatal != NULL)
+        store->fatal(store->user, &store->fatal_err);
+}
+
+/* True: the caller posts the job, outside the lock. Without an exec nobody but waiters is told.
+ */
+static bool must_post_locked(struct store *store)
+{
+    if (store->posted || store->exec == NULL)
+        return false;
+    store->posted = true;
+    return true;
+}
+
+void store_complete(struct store *store, struct store_op *chain)
+{
+    bool post = false;
+    pthread_mutex_lock(&store->done_lock);
+    while (chain != NULL) {
+        struct store_op *op = chain;
+        chain = op->next;
+        op->next = NULL;
+        if (op->waiter != NULL) {
+            wake_waiter(op->waiter);
+            continue;
+        }
+        *store->done_last = op;
+        store->done_last = &op->next;
+        post |= must_post_locked(store);
+    }
+    pthread_mutex_unlock(&store->done_lock);
+    if (post)
+        aion_exec_post(store->exec, &store->job);
+}
+
+void store_op_fail(struct store_op *op, const struct aion_err *err)
+{
+    free(op->err);
+    op->err = malloc(sizeof(*op->err));
+    if (op->err == NULL)
+        abort(); /* an error that cannot be told would be taken for success */
+    *op->err = *err;
+}
+
+void store_raise_fatal(struct store *store, const struct aion_err *err)
+{
+    pthread_mutex_lock(&store->done_lock);
+    bool post = false;
+    if (!store->fatal_due) {
+        store->fatal_due = true;
+        store->fatal_err = *err;
+        post = must_post_locked(store);
+    }
+    pthread_mutex_unlock(&store->done_lock);
+    if (post)
+        aion_exec_post(store->exec, &store->job);
+}
+
+void store_base_init(struct store *store, const struct store_driver *driver,
+                     const struct store_conf *conf)
+{
+    store->driver = driver;
+    store->exec = conf->exec;
+    store->fatal = conf->fatal;
+    store->user = conf->user;
+    pthread_mutex_init(&store->done_lock, NULL);
+    store->done_last = &store->done_first;
+    store->job.run = run_completions;
+}
+
+void store_base_done(struct store *store)
+{
+    bool fatal;
+    run_chain(take_done(store, &fatal));
+    pthread_mutex_destroy(&store->done_lock);
+}

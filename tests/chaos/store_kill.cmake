@@ -1,0 +1,5 @@
+add_executable(store_kill "${CMAKE_CURRENT_LIST_DIR}/store_kill.c")
+target_compile_options(store_kill PRIVATE ${AION_WARNINGS} -Wno-conversion)
+target_link_libraries(store_kill PRIVATE aion_store)
+add_test(NAME chaos/store_kill COMMAND store_kill 250)
+set_tests_properties(chaos/store_kill PROPERTIES LABELS chaos TIMEOUT 300)
