@@ -14,7 +14,14 @@ endif()
 
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
+# the area that owns a library links its target (services/README.md); here they are only found
 pkg_check_modules(PROTOBUF_C REQUIRED IMPORTED_TARGET libprotobuf-c)
+pkg_check_modules(OPENSSL_CRYPTO REQUIRED IMPORTED_TARGET libcrypto)
+pkg_check_modules(OPENSSL_SSL REQUIRED IMPORTED_TARGET libssl)
+pkg_check_modules(SQLITE3 REQUIRED IMPORTED_TARGET sqlite3)
+pkg_check_modules(FYAML REQUIRED IMPORTED_TARGET libfyaml)
+pkg_check_modules(NGHTTP2 REQUIRED IMPORTED_TARGET libnghttp2)
+pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 
 add_compile_definitions(_GNU_SOURCE AION_VERSION="${PROJECT_VERSION}")
 add_compile_options(-fno-strict-aliasing -ffp-contract=off -fstack-protector-strong)

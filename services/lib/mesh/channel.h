@@ -52,6 +52,7 @@ struct mesh_rpc_opts {
     const struct mesh_principal *principal; /* sent as aion-principal-bin; NULL = the parent's, if any */
     const struct mesh_trace *trace;         /* parent span; NULL = the parent's or a new root */
     bool wait_for_ready;      /* wait for an endpoint until the deadline instead of failing at once */
+    bool repeatable;          /* this request may be repeated although its method may not (it carries a key) */
     const struct mesh_metadata_pair *metadata;
     size_t metadata_count;
 };
@@ -66,8 +67,8 @@ struct mesh_result {
 };
 typedef void mesh_done_fn(void *user, const struct mesh_result *result);
 
-/* One unary call. `done` runs exactly once, later, on the I/O thread. request is packed before it returns.
- * Returns NULL when done will not be able to be cancelled (failed at once: done still runs, from the loop). */
+/* One unary call. `done` runs exactly once, later, on the I/O thread, never from inside this function; the rpc is
+ * gone after it. request is packed before it returns. Never NULL. */
 struct mesh_rpc *mesh_unary(struct mesh_channel *channel, const struct mesh_method *method,
                             const ProtobufCMessage *request, const struct mesh_rpc_opts *opts,
                             mesh_done_fn *done, void *user);

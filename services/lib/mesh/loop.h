@@ -20,7 +20,7 @@ struct mesh_loop_conf {
 /* Calls grpc_init (counted). UNAVAILABLE: no thread or memory. */
 struct mesh_loop *mesh_loop_new(const struct mesh_loop_conf *conf, struct aion_err *err);
 /* Runs until mesh_loop_stop; the caller becomes the I/O thread. After it returns servers and channels
- * may be freed, then the loop. */
+ * may be freed, then the loop; or it may be run again. */
 void mesh_loop_run(struct mesh_loop *loop);
 void mesh_loop_stop(struct mesh_loop *loop); /* any thread, signal-safe not */
 /* All servers and channels of the loop must be closed. Joins the workers. NULL fine. */

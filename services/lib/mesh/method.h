@@ -25,7 +25,9 @@ enum mesh_role {
 struct mesh_handler {
     void (*open)(struct mesh_call *call); /* NULL = not wanted, for each but message */
     void (*message)(struct mesh_call *call, const ProtobufCMessage *request);
-    void (*half_close)(struct mesh_call *call); /* the client has sent its last message */
+    /* The client has sent its last message, or its connection broke: then done(cancelled) follows at once, so what
+     * must not happen by half a stream waits for the reply's place in done. */
+    void (*half_close)(struct mesh_call *call);
     void (*writable)(struct mesh_call *call);   /* the send queue has room again after MESH_FULL */
     void (*done)(struct mesh_call *call, bool cancelled); /* once, last, for streaming methods */
 };

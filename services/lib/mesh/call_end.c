@@ -1,0 +1,114 @@
+/* The end of a call: what is told of it, and its return to the pool. */
+#include "mesh/server_private.h"
+
+#include "base/base64.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <stdlib.h>
+
+static const struct aion_metric_family calls_family = {
+    .name = "aion_rpc_server_calls",
+    .help = "Calls ended, by method and code.",
+    .kind = AION_COUNTER,
+    .labels = {"method", "code"},
+    .series_max = 2048,
+};
+
+void mesh_call_ref(struct mesh_call *call)
+{
+    call->refs++;
+}
+
+static void count(struct mesh_call *call, int64_t duration_us)
+{
+    enum aion_code code = call->status.code;
+    if (call->at == NULL) {
+        aion_metric_add(aion_metric(&calls_family, "unknown", aion_code_name(code)), 1);
+        return;
+    }
+    struct mesh_server_method *at = (struct mesh_server_method *)(uintptr_t)call->at;
+    if (at->by_code[code] == NULL)
+        at->by_code[code] = aion_metric(&calls_family, at->method->path, aion_code_name(code));
+    aion_metric_add(at->by_code[code], 1);
+    aion_metric_record(at->duration, duration_us);
+}
+
+static void record_span(const struct mesh_call *call, int64_t duration_us)
+{
+    struct mesh_span span = {.trace = call->trace,
+                             .name = call->at != NULL ? call->at->method->path : "unknown",
+                             .start_utc_us = call->began_utc_us,
+                             .duration_us = duration_us,
+                             .code = (int)call->status.code,
+                             .server = true};
+    mesh_span_record(&span);
+}
+
+static void log_call(const struct mesh_call *call, int64_t duration_us)
+{
+    char trace_id[33];
+    aion_hex(trace_id, call->trace.trace_id, 16);
+    bool failed = call->status.code != AION_OK;
+    struct aion_log_field fields[10 + MESH_NOTES_MAX] = {
+        LOG_TEXT("method", call->at != NULL ? call->at->method->path : "unknown"),
+        LOG_TEXT("code", aion_code_name(call->status.code)),
+        LOG_I64("duration_us", duration_us),
+        LOG_STR("peer", call->peer.spiffe_id),
+        LOG_STR("tenant", call->principal.tenant),
+        LOG_TEXT("trace_id", trace_id),
+        LOG_U64("bytes_in", call->bytes_in),
+        LOG_U64("bytes_out", call->bytes_out),
+    };
+    size_t used = 8;
+    if (failed)
+        fields[used++] = LOG_TEXT("error", call->status.text);
+    if (failed && call->status.detail[0] != '\0')
+        fields[used++] = LOG_TEXT("detail", call->status.detail);
+    for (uint8_t i = 0; i < call->note_count; i++)
+        fields[used++] =
+            LOG_STR(call->notes[i].name, aion_str_n(call->notes[i].value, call->notes[i].size));
+    aion_log_line(AION_LOG_INFO, "call", used, fields);
+}
+
+static void tell_done(struct mesh_call *call)
+{
+    if (!call->handler_opened)
+        return;
+    call->handler_opened = false;
+    if (call->at->method->handler.done != NULL)
+        call->at->method->handler.done(call, call->gone);
+}
+
+void mesh_call_finished(struct mesh_call *call)
+{
+    struct mesh_server *server = call->server;
+    int64_t duration_us = server->loop->now_us - call->began_us;
+    if (call->cancelled != 0 && call->status.code == AION_OK)
+        aion_err_set(&call->status, __func__, AION_CANCELLED, "the caller left before the end");
+    mesh_timer_cancel(server->loop, &call->deadline_timer);
+    tell_done(call);
+    count(call, duration_us);
+    record_span(call, duration_us);
+    if (server->conf.log_calls && aion_log_on(AION_LOG_INFO))
+        log_call(call, duration_us);
+    mesh_unadmit(call);
+    aion_list_remove(&call->link);
+    call->begun = false;
+    mesh_call_unref(call); /* the first reference */
+    mesh_server_call_gone(server);
+}
+
+void mesh_call_unref(struct mesh_call *call)
+{
+    if (--call->refs > 0)
+        return;
+    mesh_call_drop_queue(call);
+    if (call->payload != NULL)
+        grpc_byte_buffer_destroy(call->payload);
+    aion_arena_done(&call->messages);
+    aion_arena_done(&call->arena);
+    grpc_call_unref(call->core);
+    call->core = NULL;
+    aion_list_add_first(&call->server->free_calls, &call->link);
+}

@@ -1,0 +1,247 @@
+/* What a call sends: headers, messages, status, in as few batches as can be, from a bounded queue.
+ *
+ * At most one batch is under way. The next one takes the headers if they are still due, one message, and the status
+ * when the call has ended and nothing else waits. The status batch carries RECV_CLOSE too unless it was started before. */
+#include "mesh/server_private.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum { OPS_MAX = 4 };
+
+struct batch {
+    grpc_op ops[OPS_MAX];
+    size_t count;
+    grpc_metadata headers[MESH_HEADERS_MAX], trailers[MESH_HEADERS_MAX + 1];
+    grpc_slice text;
+};
+
+static void on_sent(struct mesh_op *op, bool ok);
+
+static void fill_pairs(grpc_metadata *metadata, const struct mesh_header_pair *pairs, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        metadata[i].key = grpc_slice_from_static_string(pairs[i].name);
+        metadata[i].value = grpc_slice_from_static_buffer(pairs[i].value.data, pairs[i].value.size);
+    }
+}
+
+static void add_headers(struct mesh_call *call, struct batch *batch)
+{
+    grpc_op *op = &batch->ops[batch->count++];
+    *op = (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA};
+    fill_pairs(batch->headers, call->headers, call->header_count);
+    op->data.send_initial_metadata.metadata = batch->headers;
+    op->data.send_initial_metadata.count = call->header_count;
+    call->headers_sent = true;
+}
+
+static void add_message(struct mesh_call *call, struct batch *batch)
+{
+    struct mesh_out *out = call->out_first;
+    call->out_first = out->next;
+    if (call->out_first == NULL)
+        call->out_last = &call->out_first;
+    call->out_sending = out;
+    grpc_op *op = &batch->ops[batch->count++];
+    *op = (grpc_op){.op = GRPC_OP_SEND_MESSAGE};
+    op->data.send_message.send_message = out->buffer;
+}
+
+static void add_status(struct mesh_call *call, struct batch *batch)
+{
+    grpc_op *op = &batch->ops[batch->count++];
+    *op = (grpc_op){.op = GRPC_OP_SEND_STATUS_FROM_SERVER};
+    size_t trailers = call->trailer_count;
+    fill_pairs(batch->trailers, call->trailers, trailers);
+    if (call->status.code != AION_OK) {
+        aion_str details = mesh_status_details(&call->status, &call->arena);
+        if (details.size > 0) {
+            batch->trailers[trailers].key = grpc_slice_from_static_string("grpc-status-details-bin");
+            batch->trailers[trailers++].value =
+                grpc_slice_from_static_buffer(details.data, details.size);
+        }
+        batch->text = grpc_slice_from_copied_string(call->status.text);
+        op->data.send_status_from_server.status_details = &batch->text;
+    }
+    op->data.send_status_from_server.status = (grpc_status_code)call->status.code;
+    op->data.send_status_from_server.trailing_metadata = batch->trailers;
+    op->data.send_status_from_server.trailing_metadata_count = trailers;
+    call->status_sent = true;
+    if (call->close_started)
+        return;
+    call->close_started = true;
+    op = &batch->ops[batch->count++];
+    *op = (grpc_op){.op = GRPC_OP_RECV_CLOSE_ON_SERVER};
+    op->data.recv_close_on_server.cancelled = &call->cancelled;
+}
+
+void mesh_call_pump(struct mesh_call *call)
+{
+    bool message = call->out_first != NULL;
+    if (call->corked || call->on_worker || call->send_pending || call->status_sent ||
+        (!message && !call->ended))
+        return;
+    struct batch batch;
+    batch.count = 0;
+    batch.text = grpc_empty_slice();
+    if (!call->headers_sent)
+        add_headers(call, &batch);
+    if (message)
+        add_message(call, &batch);
+    if (call->ended && call->out_first == NULL)
+        add_status(call, &batch);
+    call->send_pending = true;
+    call->op_send.done = on_sent;
+    mesh_call_ref(call);
+    mesh_batch(call->core, batch.ops, batch.count, &call->op_send);
+    grpc_slice_unref(batch.text);
+}
+
+static void free_out(struct mesh_out *out)
+{
+    if (out == NULL)
+        return;
+    grpc_byte_buffer_destroy(out->buffer);
+    free(out);
+}
+
+void mesh_call_drop_queue(struct mesh_call *call)
+{
+    while (call->out_first != NULL) {
+        struct mesh_out *out = call->out_first;
+        call->out_first = out->next;
+        call->out_bytes -= out->size;
+        free_out(out);
+    }
+    call->out_last = &call->out_first;
+}
+
+static void tell_writable(struct mesh_call *call)
+{
+    const struct mesh_handler *handler = &call->at->method->handler;
+    call->full = false;
+    if (handler->writable == NULL)
+        return;
+    call->corked = true;
+    handler->writable(call);
+    call->corked = false;
+}
+
+static void on_sent(struct mesh_op *op, bool ok)
+{
+    struct mesh_call *call = aion_container(op, struct mesh_call, op_send);
+    (void)ok; /* a failed send is followed by RECV_CLOSE with cancelled set */
+    call->send_pending = false;
+    if (call->out_sending != NULL) {
+        call->out_bytes -= call->out_sending->size;
+        free_out(call->out_sending);
+        call->out_sending = NULL;
+    }
+    if (call->status_sent) {
+        call->status_done = true;
+        mesh_call_finished(call);
+    } else {
+        if (call->full && !call->ended && !call->gone &&
+            call->out_bytes <= call->server->conf.send_queue_bytes_max / 4)
+            tell_writable(call);
+        mesh_call_pump(call);
+    }
+    mesh_call_unref(call);
+}
+
+static enum mesh_sent enqueue(struct mesh_call *call, grpc_byte_buffer *buffer, size_t size)
+{
+    struct mesh_out *out = malloc(sizeof(*out));
+    if (out == NULL)
+        abort(); /* a few bytes: nothing sensible is left to do */
+    *out = (struct mesh_out){NULL, buffer, size};
+    *call->out_last = out;
+    call->out_last = &out->next;
+    call->out_bytes += size;
+    call->bytes_out += size;
+    mesh_call_pump(call);
+    if (call->out_bytes < call->server->conf.send_queue_bytes_max / 2)
+        return MESH_SENT;
+    call->full = true;
+    return MESH_FULL;
+}
+
+enum mesh_sent mesh_send(struct mesh_call *call, const ProtobufCMessage *message)
+{
+    if (call->ended || call->gone)
+        return MESH_GONE;
+    assert(message->descriptor == call->at->method->reply->descriptor);
+    size_t size;
+    grpc_byte_buffer *buffer = mesh_pack(message, &size);
+    return enqueue(call, buffer, size);
+}
+
+enum mesh_sent mesh_send_packed(struct mesh_call *call, aion_str wire)
+{
+    if (call->ended || call->gone)
+        return MESH_GONE;
+    return enqueue(call, mesh_pack_wire(wire), wire.size);
+}
+
+size_t mesh_send_queued(const struct mesh_call *call)
+{
+    return call->out_bytes;
+}
+
+/* -- ends ----------------------------------------------------------------------------------------- */
+
+static void end(struct mesh_call *call)
+{
+    assert(!call->ended);
+    call->ended = true;
+    call->on_cancel = NULL;
+    if (!call->on_worker) {
+        mesh_timer_cancel(call->server->loop, &call->deadline_timer);
+        mesh_call_pump(call);
+    }
+}
+
+void mesh_reply(struct mesh_call *call, const ProtobufCMessage *reply)
+{
+    if (call->gone || (call->ended && call->status.code != AION_OK))
+        return;
+    assert(!call->at->method->server_stream);
+    assert(reply->descriptor == call->at->method->reply->descriptor);
+    size_t size;
+    struct mesh_out *out = malloc(sizeof(*out));
+    if (out == NULL)
+        abort();
+    *out = (struct mesh_out){NULL, mesh_pack(reply, &size), 0};
+    out->size = size;
+    *call->out_last = out;
+    call->out_last = &out->next;
+    call->out_bytes += size;
+    call->bytes_out += size;
+    end(call);
+}
+
+void mesh_finish(struct mesh_call *call)
+{
+    if (!call->gone && !call->ended)
+        end(call);
+}
+
+void mesh_fail_with(struct mesh_call *call, const struct aion_err *err)
+{
+    assert(err->code != AION_OK);
+    if (call->gone || call->ended)
+        return;
+    call->status = *err;
+    end(call);
+}
+
+void mesh_fail(struct mesh_call *call, enum aion_code code, const char *fmt, ...)
+{
+    struct aion_err err;
+    va_list args;
+    va_start(args, fmt);
+    aion_err_setv(&err, "mesh_fail", code, fmt, args);
+    va_end(args);
+    mesh_fail_with(call, &err);
+}

@@ -1,0 +1,129 @@
+/* A channel, its endpoints and its calls: channel.c (life, targets), endpoint.c (pick, health, ejection), rpc.c (what
+ * every call has), unary.c and stream.c. All on the I/O thread. */
+#ifndef MESH_CHANNEL_PRIVATE_H
+#define MESH_CHANNEL_PRIVATE_H
+
+#include "base/list.h"
+#include "base/metric.h"
+#include "mesh/channel.h"
+#include "mesh/core_private.h"
+#include "mesh/outlier.h"
+#include "mesh/retry_budget.h"
+
+enum {
+    MESH_ENDPOINTS_MAX = 64,
+    MESH_RPC_FIRST_BLOCK = 1024,
+    MESH_PAIRS_MAX = 10,
+    MESH_ATTEMPTS_MAX = 3,
+    MESH_ADDRESS_MAX = 256,
+};
+
+enum mesh_endpoint_health { MESH_HEALTH_UNKNOWN, MESH_HEALTH_SERVING, MESH_HEALTH_NOT_SERVING };
+
+struct mesh_endpoint {
+    struct mesh_channel *channel;
+    char address[MESH_ADDRESS_MAX]; /* as the core wants it: "ipv4:127.0.0.1:8081" or "dns:///..." */
+    grpc_channel *core;
+    uint32_t outstanding;
+    bool removed; /* by set_target or close: freed with its last call */
+    struct mesh_outlier outlier;
+    enum mesh_endpoint_health health;
+    struct mesh_rpc *watch;         /* the health stream, NULL = none */
+    struct mesh_timer watch_again;
+};
+
+struct mesh_channel {
+    struct mesh_loop *loop;
+    struct mesh_channel_conf conf; /* defaults filled in; texts are copies */
+    char *name;
+    struct mesh_client_tls *tls;   /* NULL: plain text */
+    struct mesh_endpoint *endpoints[MESH_ENDPOINTS_MAX];
+    size_t endpoint_count;
+    struct aion_link rpcs;
+    uint32_t outstanding; /* unary */
+    uint32_t alive;       /* rpcs and removed endpoints that still need the channel */
+    bool closing;
+    struct mesh_retry_budget retries;
+    struct aion_metric *outstanding_metric, *retry_metric, *refused_metric, *ejected_metric;
+};
+
+struct mesh_rpc_out {
+    struct mesh_rpc_out *next;
+    grpc_byte_buffer *buffer;
+    size_t size;
+};
+
+struct mesh_rpc {
+    struct aion_link link;
+    struct mesh_channel *channel;
+    struct mesh_endpoint *endpoint;
+    const struct mesh_method *method;
+    grpc_call *core;
+    struct mesh_call *parent; /* held; NULL = none */
+    void *user;
+    int64_t began_us, began_utc_us, deadline_us; /* INT64_MAX = none */
+    struct mesh_trace trace;
+    char traceparent[MESH_TRACEPARENT_SIZE];
+    grpc_metadata pairs[MESH_PAIRS_MAX];
+    size_t pair_count;
+    bool wait_for_ready, repeatable, cancelled, system; /* system: the channel's own health watch */
+
+    grpc_metadata_array headers, trailers;
+    grpc_status_code status;
+    grpc_slice status_text;
+    grpc_byte_buffer *received;
+    struct aion_err err;
+
+    /* unary */
+    mesh_done_fn *done;
+    grpc_byte_buffer *request; /* kept for another attempt ... */
+    grpc_byte_buffer *sending; /* ... and this attempt's: sending empties it */
+    unsigned attempt;
+    struct mesh_op op_unary;
+    struct mesh_timer retry_timer;
+    struct aion_job fail_job; /* an end that must come later */
+
+    /* streams */
+    const struct mesh_stream_ops *ops;
+    struct mesh_op op_headers, op_recv, op_send, op_status;
+    bool recv_pending, send_pending, headers_pending, status_pending, paused, no_more;
+    bool half_close, half_closed, full, first_recv;
+    struct mesh_rpc_out *out_first, **out_last, *out_sending;
+    size_t out_bytes;
+    struct aion_arena messages;
+
+    struct aion_arena arena;
+    char first_block[MESH_RPC_FIRST_BLOCK];
+};
+
+/* -- endpoint.c ----------------------------------------------------------------------------------- */
+struct mesh_endpoint *mesh_endpoint_new(struct mesh_channel *channel, const char *address);
+/* No new calls; its own go on. */
+void mesh_endpoint_remove(struct mesh_endpoint *endpoint);
+void mesh_endpoint_unref(struct mesh_endpoint *endpoint); /* a call on it ended */
+/* The better of two random usable ones; any when none is usable. `avoid` (may be NULL) only when it is the only one. */
+struct mesh_endpoint *mesh_endpoint_pick(struct mesh_channel *channel,
+                                         const struct mesh_endpoint *avoid);
+void mesh_endpoint_record(struct mesh_endpoint *endpoint, enum aion_code code);
+void mesh_endpoint_watch(struct mesh_endpoint *endpoint); /* starts its health stream */
+
+/* -- rpc.c ---------------------------------------------------------------------------------------- */
+struct mesh_rpc *mesh_rpc_new(struct mesh_channel *channel, const struct mesh_method *method,
+                              const struct mesh_rpc_opts *opts, void *user);
+/* Makes rpc->core on an endpoint (NULL: picks one). */
+void mesh_rpc_begin(struct mesh_rpc *rpc, struct mesh_endpoint *endpoint,
+                    const struct mesh_endpoint *avoid);
+void mesh_rpc_end_attempt(struct mesh_rpc *rpc); /* unrefs core and endpoint, forgets what was received */
+/* status, status_text, trailers → rpc->err; true when OK. */
+bool mesh_rpc_read_status(struct mesh_rpc *rpc);
+aion_str mesh_rpc_status_details(const struct mesh_rpc *rpc);
+void mesh_rpc_tell_end(struct mesh_rpc *rpc); /* metrics and span */
+void mesh_rpc_free(struct mesh_rpc *rpc);
+struct mesh_rpc *mesh_open_on(struct mesh_endpoint *endpoint, const struct mesh_method *method,
+                              const struct mesh_rpc_opts *opts, const struct mesh_stream_ops *ops,
+                              void *user);
+
+/* -- channel.c ------------------------------------------------------------------------------------ */
+void mesh_channel_release(struct mesh_channel *channel); /* alive--; frees when closing and 0 */
+
+#endif

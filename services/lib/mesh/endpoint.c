@@ -1,0 +1,173 @@
+/* Endpoints: which one a call goes to, who is ill, who is out. */
+#include "mesh/channel_private.h"
+
+#include "grpc/health/v1/health.mesh.h"
+
+#include <stdlib.h>
+
+enum { WATCH_AGAIN_US = 1000000 };
+
+/* -- life ----------------------------------------------------------------------------------------- */
+
+static grpc_arg int_arg(const char *name, int value)
+{
+    grpc_arg arg = {.type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)name};
+    arg.value.integer = value;
+    return arg;
+}
+
+/* One connection of its own per channel; no service config from outside (a hostile one crashes the core: facts);
+ * our own retries instead of the core's; pings that servers allow. */
+static grpc_channel *make_core(struct mesh_channel *channel, const char *address)
+{
+    grpc_arg args[] = {
+        int_arg(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1),
+        int_arg(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1),
+        int_arg(GRPC_ARG_ENABLE_RETRIES, 0),
+        int_arg(GRPC_ARG_KEEPALIVE_TIME_MS, 30000),
+        int_arg(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10000),
+        int_arg(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100),
+        int_arg(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000),
+        int_arg(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000),
+        int_arg(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)channel->conf.reply_bytes_max),
+    };
+    grpc_channel_args list = {aion_countof(args), args};
+    if (channel->tls != NULL)
+        return grpc_channel_create(address, mesh_client_credentials(channel->tls), &list);
+    grpc_channel_credentials *plain = grpc_insecure_credentials_create();
+    grpc_channel *core = grpc_channel_create(address, plain, &list);
+    grpc_channel_credentials_release(plain);
+    return core;
+}
+
+struct mesh_endpoint *mesh_endpoint_new(struct mesh_channel *channel, const char *address)
+{
+    struct mesh_endpoint *endpoint = calloc(1, sizeof(*endpoint));
+    if (endpoint == NULL)
+        abort();
+    endpoint->channel = channel;
+    aion_str_copy(endpoint->address, sizeof(endpoint->address), aion_str_of(address));
+    endpoint->core = make_core(channel, address);
+    channel->alive++;
+    return endpoint;
+}
+
+static void free_if_unused(struct mesh_endpoint *endpoint)
+{
+    if (!endpoint->removed || endpoint->outstanding > 0)
+        return;
+    struct mesh_channel *channel = endpoint->channel;
+    mesh_timer_cancel(channel->loop, &endpoint->watch_again);
+    grpc_channel_destroy(endpoint->core);
+    free(endpoint);
+    mesh_channel_release(channel);
+}
+
+void mesh_endpoint_remove(struct mesh_endpoint *endpoint)
+{
+    endpoint->removed = true;
+    if (endpoint->watch != NULL)
+        mesh_rpc_cancel(endpoint->watch);
+    free_if_unused(endpoint);
+}
+
+void mesh_endpoint_unref(struct mesh_endpoint *endpoint)
+{
+    endpoint->outstanding--;
+    free_if_unused(endpoint);
+}
+
+/* -- health --------------------------------------------------------------------------------------- */
+
+static void on_health(struct mesh_rpc *rpc, const ProtobufCMessage *message)
+{
+    struct mesh_endpoint *endpoint = mesh_rpc_user(rpc);
+    const Grpc__Health__V1__HealthCheckResponse *response = grpc_health_v1_health_watch_read(message);
+    endpoint->health =
+        response->status == GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING
+            ? MESH_HEALTH_SERVING
+            : MESH_HEALTH_NOT_SERVING;
+}
+
+static void watch_again(struct mesh_timer *timer)
+{
+    mesh_endpoint_watch(aion_container(timer, struct mesh_endpoint, watch_again));
+}
+
+static void on_watch_closed(struct mesh_rpc *rpc, const struct mesh_result *result)
+{
+    struct mesh_endpoint *endpoint = mesh_rpc_user(rpc);
+    endpoint->watch = NULL;
+    endpoint->health = MESH_HEALTH_UNKNOWN; /* the connection's state decides until we hear again */
+    bool served = result->err == NULL || result->err->code != AION_UNIMPLEMENTED;
+    if (endpoint->removed || !served)
+        return;
+    endpoint->watch_again.fire = watch_again;
+    mesh_timer_set(endpoint->channel->loop, &endpoint->watch_again,
+                   endpoint->channel->loop->now_us + WATCH_AGAIN_US);
+}
+
+void mesh_endpoint_watch(struct mesh_endpoint *endpoint)
+{
+    static const struct mesh_stream_ops ops = {.message = on_health, .closed = on_watch_closed};
+    Grpc__Health__V1__HealthCheckRequest request = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
+    struct mesh_rpc_opts opts = {.wait_for_ready = true};
+    const struct mesh_method *watch = &grpc_health_v1_health_type.methods[GRPC_HEALTH_V1_HEALTH_WATCH];
+    if (endpoint->watch != NULL || endpoint->removed)
+        return;
+    endpoint->watch = mesh_open_on(endpoint, watch, &opts, &ops, endpoint);
+    mesh_rpc_send(endpoint->watch, &request.base);
+    mesh_rpc_half_close(endpoint->watch);
+}
+
+/* -- picking -------------------------------------------------------------------------------------- */
+
+static bool usable(const struct mesh_endpoint *endpoint, int64_t now_us)
+{
+    if (mesh_outlier_ejected(&endpoint->outlier, now_us) ||
+        endpoint->health == MESH_HEALTH_NOT_SERVING)
+        return false;
+    grpc_connectivity_state state = grpc_channel_check_connectivity_state(endpoint->core, 1);
+    return state != GRPC_CHANNEL_TRANSIENT_FAILURE && state != GRPC_CHANNEL_SHUTDOWN;
+}
+
+struct mesh_endpoint *mesh_endpoint_pick(struct mesh_channel *channel,
+                                         const struct mesh_endpoint *avoid)
+{
+    struct mesh_endpoint *candidates[MESH_ENDPOINTS_MAX];
+    size_t count = 0;
+    if (channel->endpoint_count == 1)
+        return channel->endpoints[0];
+    for (size_t i = 0; i < channel->endpoint_count; i++)
+        if (channel->endpoints[i] != avoid && usable(channel->endpoints[i], channel->loop->now_us))
+            candidates[count++] = channel->endpoints[i];
+    if (count == 0) { /* panic: better any than none */
+        memcpy(candidates, channel->endpoints, channel->endpoint_count * sizeof(candidates[0]));
+        count = channel->endpoint_count;
+    }
+    struct aion_rand *rand = &channel->loop->rand;
+    struct mesh_endpoint *a = candidates[aion_rand_below(rand, count)];
+    struct mesh_endpoint *b = candidates[aion_rand_below(rand, count)];
+    return b->outstanding < a->outstanding ? b : a;
+}
+
+/* At most half of the endpoints may be out at a time. */
+static bool may_eject(const struct mesh_channel *channel)
+{
+    size_t out = 0;
+    for (size_t i = 0; i < channel->endpoint_count; i++)
+        out += mesh_outlier_ejected(&channel->endpoints[i]->outlier, channel->loop->now_us);
+    return (out + 1) * 2 <= channel->endpoint_count;
+}
+
+void mesh_endpoint_record(struct mesh_endpoint *endpoint, enum aion_code code)
+{
+    struct mesh_channel *channel = endpoint->channel;
+    if (channel->endpoint_count < 2 || endpoint->removed)
+        return;
+    struct mesh_outlier_conf conf = {channel->conf.eject_failures, channel->conf.eject_us};
+    bool failed = code == AION_UNAVAILABLE || code == AION_INTERNAL || code == AION_UNKNOWN;
+    if (mesh_outlier_record(&endpoint->outlier, &conf, failed, failed && may_eject(channel),
+                            channel->loop->now_us))
+        aion_metric_add(channel->ejected_metric, 1);
+}

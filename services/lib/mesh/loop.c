@@ -1,0 +1,317 @@
+/* The I/O thread: completions, jobs, timers; and the workers. See loop.h and services/adr/0002. */
+#include "base/clock.h"
+#include "mesh/core_private.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { LONG_NS = 500000 }; /* handlers shorter than this need no look at the CPU clock (a system call) */
+
+void mesh_batch(grpc_call *call, const grpc_op *ops, size_t count, struct mesh_op *op)
+{
+    aion_tsan_release(op);
+    grpc_call_error error = grpc_call_start_batch(call, ops, count, op, NULL);
+    if (error != GRPC_CALL_OK) {
+        fprintf(stderr, "mesh: batch refused: %s\n", grpc_call_error_to_string(error));
+        abort();
+    }
+}
+
+gpr_timespec mesh_timespec(int64_t mono_us)
+{
+    if (mono_us == INT64_MAX)
+        return gpr_inf_future(GPR_CLOCK_MONOTONIC);
+    return (gpr_timespec){
+        mono_us / 1000000, (int32_t)(mono_us % 1000000) * 1000, GPR_CLOCK_MONOTONIC};
+}
+
+/* -- jobs ----------------------------------------------------------------------------------------- */
+
+static void wake_up(struct mesh_loop *loop)
+{
+    if (atomic_exchange_explicit(&loop->woken, true, memory_order_acq_rel))
+        return;
+    pthread_mutex_lock(&loop->wake_lock);
+    mesh_batch(loop->wake_call, NULL, 0, &loop->wake);
+    pthread_mutex_unlock(&loop->wake_lock);
+}
+
+static void post(struct aion_exec *exec, struct aion_job *job)
+{
+    struct mesh_loop *loop = (struct mesh_loop *)exec;
+    struct aion_job *head = atomic_load_explicit(&loop->jobs, memory_order_relaxed);
+    do
+        job->next = head;
+    while (!atomic_compare_exchange_weak_explicit(&loop->jobs, &head, job, memory_order_acq_rel,
+                                                  memory_order_relaxed));
+    wake_up(loop);
+}
+
+/* Takes all and runs them in the order they were posted. */
+static void run_jobs(struct mesh_loop *loop)
+{
+    struct aion_job *stack = atomic_exchange_explicit(&loop->jobs, NULL, memory_order_acq_rel);
+    struct aion_job *queue = NULL;
+    while (stack != NULL) {
+        struct aion_job *next = stack->next;
+        stack->next = queue;
+        queue = stack;
+        stack = next;
+    }
+    while (queue != NULL) {
+        struct aion_job *next = queue->next;
+        queue->run(queue);
+        queue = next;
+    }
+}
+
+static void woken(struct mesh_op *op, bool ok)
+{
+    struct mesh_loop *loop = aion_container(op, struct mesh_loop, wake);
+    (void)ok;
+    /* before taking: a post after this line wakes again, one before it is taken below */
+    atomic_store_explicit(&loop->woken, false, memory_order_release);
+    run_jobs(loop);
+}
+
+/* -- timers --------------------------------------------------------------------------------------- */
+
+void mesh_timer_set(struct mesh_loop *loop, struct mesh_timer *timer, int64_t at_us)
+{
+    aion_heap_set(&loop->timers, &timer->node, at_us);
+}
+
+void mesh_timer_cancel(struct mesh_loop *loop, struct mesh_timer *timer)
+{
+    aion_heap_remove(&loop->timers, &timer->node);
+}
+
+static void fire_timers(struct mesh_loop *loop)
+{
+    struct aion_heap_node *node;
+    while ((node = aion_heap_first(&loop->timers)) != NULL && node->key <= loop->now_us) {
+        aion_heap_remove(&loop->timers, node);
+        struct mesh_timer *timer = aion_container(node, struct mesh_timer, node);
+        timer->fire(timer);
+    }
+}
+
+/* -- rounds --------------------------------------------------------------------------------------- */
+
+/* CPU time, not wall time: on a busy machine the thread may just not have run. The CPU clock is read only after a
+ * long wall time; what it counts since the last reading is an upper bound of the handler's own. */
+static void watch_time(struct mesh_loop *loop, int64_t began_us)
+{
+    int64_t wall_ns = (aion_clock_mono_us() - began_us) * 1000;
+    if (wall_ns < LONG_NS)
+        return;
+    int64_t cpu = aion_clock_thread_cpu_ns();
+    int64_t used = cpu - loop->cpu_mark_ns;
+    loop->cpu_mark_ns = cpu;
+    if (used > wall_ns)
+        used = wall_ns;
+    if (used > loop->longest_ns)
+        loop->longest_ns = used;
+}
+
+void mesh_loop_step(struct mesh_loop *loop, int64_t until_us)
+{
+    struct aion_heap_node *next = aion_heap_first(&loop->timers);
+    if (next != NULL && next->key < until_us)
+        until_us = next->key;
+    grpc_event event = grpc_completion_queue_next(loop->cq, mesh_timespec(until_us), NULL);
+    loop->now_us = aion_clock_mono_us();
+    if (event.type == GRPC_OP_COMPLETE) {
+        struct mesh_op *op = event.tag;
+        aion_tsan_acquire(op);
+        op->done(op, event.success != 0);
+    }
+    fire_timers(loop);
+    watch_time(loop, loop->now_us);
+}
+
+void mesh_loop_run(struct mesh_loop *loop)
+{
+    loop->thread = pthread_self();
+    loop->now_us = aion_clock_mono_us();
+    loop->cpu_mark_ns = aion_clock_thread_cpu_ns();
+    atomic_store(&loop->running, true);
+    while (!atomic_load_explicit(&loop->stop, memory_order_acquire))
+        mesh_loop_step(loop, INT64_MAX);
+    run_jobs(loop);
+    atomic_store(&loop->running, false);
+    atomic_store(&loop->stop, false); /* it may be run again: tests and the CLI do */
+}
+
+void mesh_loop_stop(struct mesh_loop *loop)
+{
+    atomic_store_explicit(&loop->stop, true, memory_order_release);
+    wake_up(loop);
+}
+
+bool mesh_loop_here(const struct mesh_loop *loop)
+{
+    return pthread_equal(loop->thread, pthread_self()) != 0;
+}
+
+int64_t mesh_loop_now(const struct mesh_loop *loop)
+{
+    return loop->now_us;
+}
+
+struct aion_exec *mesh_loop_exec(struct mesh_loop *loop)
+{
+    return &loop->exec;
+}
+
+int64_t mesh_loop_longest_ns(struct mesh_loop *loop)
+{
+    int64_t longest = loop->longest_ns;
+    loop->longest_ns = 0;
+    return longest;
+}
+
+/* -- workers -------------------------------------------------------------------------------------- */
+
+static void work_done(struct aion_job *job)
+{
+    struct mesh_work *work = aion_container(job, struct mesh_work, job);
+    work->done(work);
+}
+
+static void *work(void *argument)
+{
+    struct mesh_loop *loop = argument;
+    struct mesh_workers *workers = &loop->workers;
+    pthread_mutex_lock(&workers->lock);
+    for (;;) {
+        while (workers->first == NULL && !workers->stop) {
+            workers->idle++;
+            pthread_cond_wait(&workers->work, &workers->lock);
+            workers->idle--;
+        }
+        struct aion_job *job = workers->first;
+        if (job == NULL)
+            break;
+        workers->first = job->next;
+        if (workers->first == NULL)
+            workers->last = &workers->first;
+        workers->queued--;
+        pthread_mutex_unlock(&workers->lock);
+        struct mesh_work *item = aion_container(job, struct mesh_work, job);
+        item->work(item);
+        job->run = work_done;
+        aion_exec_post(&loop->exec, job);
+        pthread_mutex_lock(&workers->lock);
+    }
+    pthread_mutex_unlock(&workers->lock);
+    return NULL;
+}
+
+/* Caller holds workers->lock. A thread is made when work waits and nobody is idle. */
+static void more_threads(struct mesh_loop *loop)
+{
+    struct mesh_workers *workers = &loop->workers;
+    if (workers->idle > 0 || workers->threads == workers->threads_max)
+        return;
+    if (pthread_create(&workers->ids[workers->threads], NULL, work, loop) == 0)
+        workers->threads++;
+}
+
+bool mesh_offload(struct mesh_loop *loop, struct mesh_work *item)
+{
+    struct mesh_workers *workers = &loop->workers;
+    item->loop = loop;
+    pthread_mutex_lock(&workers->lock);
+    more_threads(loop);
+    bool room = workers->queued < workers->queued_max && workers->threads > 0;
+    if (room) {
+        item->job.next = NULL;
+        *workers->last = &item->job;
+        workers->last = &item->job.next;
+        workers->queued++;
+        pthread_cond_signal(&workers->work);
+    }
+    pthread_mutex_unlock(&workers->lock);
+    return room;
+}
+
+static void stop_workers(struct mesh_loop *loop)
+{
+    struct mesh_workers *workers = &loop->workers;
+    pthread_mutex_lock(&workers->lock);
+    workers->stop = true;
+    pthread_cond_broadcast(&workers->work);
+    pthread_mutex_unlock(&workers->lock);
+    for (unsigned i = 0; i < workers->threads; i++)
+        pthread_join(workers->ids[i], NULL);
+}
+
+/* -- life ----------------------------------------------------------------------------------------- */
+
+static void init_workers(struct mesh_workers *workers, const struct mesh_loop_conf *conf)
+{
+    pthread_mutex_init(&workers->lock, NULL);
+    pthread_cond_init(&workers->work, NULL);
+    workers->last = &workers->first;
+    unsigned threads = conf != NULL && conf->workers > 0 ? conf->workers : 2;
+    workers->threads_max = threads < MESH_WORKERS_MAX ? threads : MESH_WORKERS_MAX;
+    workers->queued_max = conf != NULL && conf->work_max > 0 ? conf->work_max : 1024;
+}
+
+/* The core has no public way to post to a queue: an empty batch on a call of a lame channel does it. */
+static bool init_wake(struct mesh_loop *loop)
+{
+    loop->lame = grpc_lame_client_channel_create("wake", GRPC_STATUS_UNAVAILABLE, "wake");
+    loop->wake_call =
+        grpc_channel_create_call(loop->lame, NULL, 0, loop->cq, grpc_slice_from_static_string("/w"),
+                                 NULL, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+    loop->wake.done = woken;
+    pthread_mutex_init(&loop->wake_lock, NULL);
+    return loop->wake_call != NULL;
+}
+
+struct mesh_loop *mesh_loop_new(const struct mesh_loop_conf *conf, struct aion_err *err)
+{
+    struct mesh_loop *loop = calloc(1, sizeof(*loop));
+    if (loop == NULL)
+        return aion_fail_null(err, AION_UNAVAILABLE, "out of memory");
+    grpc_init();
+    loop->exec.post = post;
+    loop->cq = grpc_completion_queue_create_for_next(NULL);
+    loop->now_us = aion_clock_mono_us();
+    loop->thread = pthread_self();
+    aion_heap_init(&loop->timers);
+    init_workers(&loop->workers, conf);
+    uint64_t seed;
+    aion_rand_secret(&seed, sizeof(seed));
+    aion_rand_seed(&loop->rand, seed);
+    if (init_wake(loop))
+        return loop;
+    mesh_loop_free(loop);
+    return aion_fail_null(err, AION_UNAVAILABLE, "cannot make the loop's wake-up call");
+}
+
+void mesh_loop_free(struct mesh_loop *loop)
+{
+    if (loop == NULL)
+        return;
+    stop_workers(loop);
+    run_jobs(loop);
+    if (loop->wake_call != NULL)
+        grpc_call_unref(loop->wake_call);
+    grpc_channel_destroy(loop->lame);
+    grpc_completion_queue_shutdown(loop->cq);
+    gpr_timespec never = gpr_inf_future(GPR_CLOCK_MONOTONIC);
+    grpc_event event;
+    do
+        event = grpc_completion_queue_next(loop->cq, never, NULL);
+    while (event.type != GRPC_QUEUE_SHUTDOWN); /* late wakes: nobody waits for their jobs */
+    grpc_completion_queue_destroy(loop->cq);
+    aion_heap_done(&loop->timers);
+    pthread_mutex_destroy(&loop->wake_lock);
+    pthread_mutex_destroy(&loop->workers.lock);
+    pthread_cond_destroy(&loop->workers.work);
+    free(loop);
+    grpc_shutdown_blocking();
+}

@@ -1,0 +1,179 @@
+/* A server and its calls: shared by server.c (binding, accepting, drain), call.c (one call's life), call_send.c (its
+ * send queue) and call_end.c (metrics, log, release). Everything here belongs to the I/O thread, but for a blocking
+ * handler's call while `on_worker` is set. */
+#ifndef MESH_SERVER_PRIVATE_H
+#define MESH_SERVER_PRIVATE_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "base/metric.h"
+#include "mesh/core_private.h"
+#include "mesh/server.h"
+
+enum {
+    MESH_FIRST_BLOCK = 2048,
+    MESH_HEADERS_MAX = 8,
+    MESH_NOTES_MAX = 4,
+    MESH_NOTE_SIZE = 64,
+    MESH_UNARY_SLOTS = 32,  /* armed requests of a unary method; measured: 1 is too few, 512 too many */
+    MESH_STREAM_SLOTS = 4,
+    MESH_GENERIC_SLOTS = 8,
+};
+
+/* A bound service: what the handlers of its methods get. */
+struct mesh_bound {
+    const struct mesh_service_type *type;
+    const void *table;
+    void *service;
+    bool serving;
+};
+
+/* A row of a bound service at work. */
+struct mesh_server_method {
+    const struct mesh_method *method;
+    const struct mesh_bound *bound;
+    void *registered; /* the core's handle; NULL for what the catch-all answers */
+    bool stream;      /* either side streams */
+    struct aion_metric *duration;
+    struct aion_metric *by_code[AION_UNAUTHENTICATED + 1]; /* made on first use */
+};
+
+struct mesh_health; /* watchers of grpc.health.v1; health.c */
+
+enum { MESH_BOUND_MAX = 16 };
+
+struct mesh_server {
+    struct mesh_loop *loop;
+    grpc_server *core;
+    struct mesh_server_conf conf; /* defaults filled in */
+    char *listen, *trust_domain;
+    int port;
+    struct mesh_bound bound[MESH_BOUND_MAX];
+    size_t bound_count;
+    struct mesh_server_method *methods;
+    size_t method_count;
+    struct mesh_health *health;
+
+    struct aion_link free_calls;  /* pooled */
+    struct aion_link live_calls;  /* begun, not ended */
+    size_t armed;                 /* requests the core holds */
+    uint32_t live_unary, live_streams;
+    struct aion_map peers; /* spiffe id → struct mesh_peer_count */
+    struct aion_metric *live_metric;
+
+    bool started, stopping; /* stopping: no new calls */
+    struct mesh_op shut;
+    bool shut_done;
+    struct mesh_timer drain_timer;
+    int drain_step;
+    int64_t drain_grace_us;
+    void (*drained)(void *user);
+    void *drained_user;
+};
+
+struct mesh_peer_count {
+    uint32_t live;
+    char id[];
+};
+
+/* A message waiting to be sent. */
+struct mesh_out {
+    struct mesh_out *next;
+    grpc_byte_buffer *buffer;
+    size_t size;
+};
+
+struct mesh_header_pair {
+    const char *name;
+    aion_str value;
+};
+
+struct mesh_call {
+    struct aion_link link; /* free_calls or live_calls */
+    struct mesh_server *server;
+    const struct mesh_server_method *at; /* NULL: the catch-all's */
+    int refs;
+    grpc_call *core;
+    grpc_metadata_array metadata;
+    grpc_call_details details; /* the catch-all's only */
+    gpr_timespec deadline;
+    grpc_byte_buffer *payload; /* of the request, then of the message being read */
+
+    struct mesh_op op_new, op_close, op_recv, op_send;
+    int cancelled;        /* written by the core with RECV_CLOSE */
+    bool close_started, close_done;
+    bool recv_pending, paused, half_closed;
+    bool begun;           /* counted as live */
+    bool ended;           /* reply, finish or fail was called */
+    bool gone;            /* cancelled by the client, the deadline or the connection */
+    bool corked;          /* inside the handler: hold the batch back */
+    bool on_worker;
+    bool gone_meanwhile;  /* gone while a worker had the call */
+    bool headers_sent, send_pending, status_sent, status_done;
+    bool full;            /* MESH_FULL was answered and writable is owed */
+    bool handler_opened;  /* done is owed */
+    struct mesh_out *out_first, **out_last, *out_sending;
+    size_t out_bytes;
+
+    struct aion_err status; /* code OK or what failed */
+    grpc_slice details_slice;
+
+    void *user;
+    void (*on_cancel)(struct mesh_call *call);
+    struct mesh_timer deadline_timer;
+    struct mesh_work work; /* blocking methods */
+    const ProtobufCMessage *request;
+
+    struct mesh_principal principal;
+    struct mesh_peer peer;
+    struct mesh_peer_count *peer_count;
+    struct mesh_trace trace;
+    int64_t began_us, began_utc_us;
+    int64_t deadline_us; /* 0 = not yet computed */
+    size_t bytes_in, bytes_out;
+    struct mesh_header_pair headers[MESH_HEADERS_MAX], trailers[MESH_HEADERS_MAX];
+    uint8_t header_count, trailer_count, note_count;
+    struct {
+        const char *name;
+        char value[MESH_NOTE_SIZE];
+        uint8_t size;
+    } notes[MESH_NOTES_MAX];
+
+    struct aion_arena arena;    /* the call's */
+    struct aion_arena messages; /* of streams: reset per message */
+    char first_block[MESH_FIRST_BLOCK];
+};
+
+/* -- call.c --------------------------------------------------------------------------------------- */
+/* Asks the core for the next call of the method (NULL = any other); false: the server is stopping. */
+bool mesh_call_arm(struct mesh_server *server, const struct mesh_server_method *at);
+/* Ends the call for its handler: cancelled from outside. */
+void mesh_call_gone(struct mesh_call *call);
+
+/* -- call_send.c ---------------------------------------------------------------------------------- */
+/* Starts the next batch of what waits to be sent, if none is under way. */
+void mesh_call_pump(struct mesh_call *call);
+void mesh_call_drop_queue(struct mesh_call *call);
+
+/* -- call_end.c ----------------------------------------------------------------------------------- */
+/* The transport is through with the call: metrics, span, log line, release. */
+void mesh_call_finished(struct mesh_call *call);
+void mesh_call_ref(struct mesh_call *call);
+void mesh_call_unref(struct mesh_call *call);
+
+/* -- admission.c ---------------------------------------------------------------------------------- */
+/* Identity, role and limits; false: the call was failed. */
+bool mesh_admit(struct mesh_call *call);
+void mesh_unadmit(struct mesh_call *call);
+
+/* -- server.c ------------------------------------------------------------------------------------- */
+/* A call ended: the drain may go on. */
+void mesh_server_call_gone(struct mesh_server *server);
+
+/* -- health.c, reflection.c ----------------------------------------------------------------------- */
+struct mesh_health *mesh_health_new(struct mesh_server *server);
+void mesh_health_free(struct mesh_health *health);
+void mesh_health_changed(struct mesh_health *health); /* tells the watchers */
+void mesh_reflection_bind(struct mesh_server *server);
+
+#endif
