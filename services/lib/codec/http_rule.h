@@ -1,7 +1,8 @@
-/* google.api.http: path templates compiled to one routing tree, query parameters, body and response_body.
+/* google.api.http: path templates compiled to one routing tree, query parameters, body and
+ * response_body.
  *
- * Source: google/api/http.proto. Template grammar: "/" Segments [ ":" Verb ]; segment = "*" | "**" |
- * LITERAL | "{" field_path [ "=" segments ] "}". */
+ * Source: google/api/http.proto. Template grammar: "/" Segments [ ":" Verb ]; segment = "*" |
+ * "**" | LITERAL | "{" field_path [ "=" segments ] "}". */
 #ifndef CODEC_HTTP_RULE_H
 #define CODEC_HTTP_RULE_H
 
@@ -12,16 +13,17 @@
 
 /* Generated: one row per binding (additional_bindings are rows of their own). */
 struct codec_http_rule {
-    const char *verb;          /* "GET", "POST", ... */
-    const char *path;          /* the template as written */
-    const char *body;          /* "" none, "*" whole message, else a top-level field's proto name */
+    const char *verb; /* "GET", "POST", ... */
+    const char *path; /* the template as written */
+    const char *body; /* "" none, "*" whole message, else a top-level field's proto name */
     const char *response_body; /* "" whole message, else a top-level field's proto name */
 };
 
 struct codec_router; /* immutable after build; any thread */
 
 /* Starts empty; add all rules, then build. `target` is what a match gives back (a mesh_method).
- * AION_INVALID names the template and the place; AION_EXISTS: two rules match the same requests equally. */
+ * AION_INVALID names the template and the place; AION_EXISTS: two rules match the same requests
+ * equally. */
 struct codec_router *codec_router_new(void);
 void codec_router_free(struct codec_router *router);
 bool codec_router_add(struct codec_router *router, const struct codec_http_rule *rule,
@@ -43,20 +45,22 @@ struct codec_http_match {
     char allow[64]; /* on AION_UNIMPLEMENTED: the verbs that would match, "GET, DELETE" */
 };
 
-/* `path` without query. AION_NOT_FOUND: no template; AION_UNIMPLEMENTED: the template exists for other
- * verbs only: ret_match->allow lists them for the Allow header.
- * Literals win over variables, longer matches over "**". HEAD matches GET. */
+/* `path` without query. AION_NOT_FOUND: no template; AION_UNIMPLEMENTED: the template exists
+ * for other verbs only: ret_match->allow lists them for the Allow header. Literals win over
+ * variables, longer matches over "**". HEAD matches GET. */
 bool codec_router_match(const struct codec_router *router, aion_str verb, aion_str path,
-                        struct codec_http_match *ret_match, struct aion_err *err) AION_MUST_CHECK;
+                        struct codec_http_match *ret_match,
+                        struct aion_err *err) AION_MUST_CHECK;
 
 /* Makes the request message: body by the rule, then path variables, then query parameters
- * (?a.b=1&list=x&list=y; JSON names or proto names; scalars, enums, wrappers, Timestamp, Duration, FieldMask).
- * Query parameters that name no field, a repeated message or a field bound by path or body are refused.
- * AION_INVALID with err->field; AION_EXHAUSTED. */
+ * (?a.b=1&list=x&list=y; JSON names or proto names; scalars, enums, wrappers, Timestamp,
+ * Duration, FieldMask). Query parameters that name no field, a repeated message or a field
+ * bound by path or body are refused. AION_INVALID with err->field; AION_EXHAUSTED. */
 ProtobufCMessage *codec_http_request(const struct codec_http_match *match,
                                      const struct codec_message *request, aion_str query,
                                      aion_str body, const struct codec_json_read *options,
-                                     struct aion_arena *arena, struct aion_err *err) AION_MUST_CHECK;
+                                     struct aion_arena *arena,
+                                     struct aion_err *err) AION_MUST_CHECK;
 
 /* Percent-decoding into the arena; '+' is a space only in queries. Invalid escapes: false. */
 bool codec_percent_decode(aion_str text, bool plus_is_space, bool keep_slash,

@@ -1,4 +1,7 @@
+/* Unpacking into arenas, behind the scan. */
 #include "codec/message.h"
+
+#include "codec/scan_private.h"
 
 static void *arena_alloc(void *data, size_t size)
 {
@@ -20,22 +23,22 @@ ProtobufCMessage *codec_unpack(const struct codec_message *message, aion_str wir
                                const struct codec_scan_limits *limits, struct aion_arena *arena,
                                struct aion_err *err)
 {
-    if (!codec_scan(message, wire, limits, err))
+    bool rewrite;
+    if (!codec_scan_form(message, wire, limits, &rewrite, err))
         return NULL;
+    ProtobufCMessage *unpacked = NULL;
     ProtobufCAllocator allocator = codec_arena_allocator(arena);
-    ProtobufCMessage *unpacked = protobuf_c_message_unpack(
-        message->descriptor, &allocator, wire.size, (const uint8_t *)wire.data);
-    if (unpacked != NULL)
-        return unpacked;
-    /* What the scan lets through and protobuf-c does not: a known field with another wire type. */
-    if (arena->limit - arena->used > wire.size)
-        return aion_fail_null(err, AION_INVALID, "a field of %s has the wrong wire type",
-                              message->descriptor->name);
-    return aion_fail_null(err, AION_EXHAUSTED, "message of %zu bytes does not fit in memory",
-                          wire.size);
+    if (!rewrite || codec_rewrite(message, &wire, arena))
+        unpacked = protobuf_c_message_unpack(message->descriptor, &allocator, wire.size,
+                                             (const uint8_t *)wire.data);
+    if (unpacked == NULL) /* the scan let through nothing else that protobuf-c refuses */
+        return aion_fail_null(err, AION_EXHAUSTED,
+                              "message of %zu bytes does not fit in memory", wire.size);
+    return unpacked;
 }
 
-ProtobufCMessage *codec_message_new(const struct codec_message *message, struct aion_arena *arena)
+ProtobufCMessage *codec_message_new(const struct codec_message *message,
+                                    struct aion_arena *arena)
 {
     ProtobufCMessage *made = aion_arena_alloc(arena, message->descriptor->sizeof_message);
     if (made != NULL)

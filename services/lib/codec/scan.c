@@ -1,15 +1,8 @@
-/* One pass over the wire form with a stack of our own: what protobuf-c would take on trust is checked here. */
-#include "codec/scan.h"
+/* One pass over the wire form with a stack of our own: what protobuf-c would take on trust is
+ * checked here. */
+#include "codec/scan_private.h"
 
-enum {
-    WIRE_VARINT = 0,
-    WIRE_64 = 1,
-    WIRE_BYTES = 2,
-    WIRE_START = 3,
-    WIRE_END = 4,
-    WIRE_32 = 5,
-    ELEMENTS_DEFAULT = 1000000,
-};
+enum { ELEMENTS_DEFAULT = 1000000 };
 
 /* One message (or unknown group) that is open. */
 struct level {
@@ -19,8 +12,9 @@ struct level {
     const char *field;                   /* name of the field that led here, for the path */
     uint32_t index;                      /* of the element, when repeated */
     bool repeated;
-    int last_field;                      /* index of the field met last, and how often in a row */
+    int last_field; /* index of the field met last, and how often in a row */
     uint32_t run;
+    int last_message; /* highest index of the sub-messages met: in order, each comes once */
 };
 
 struct scan {
@@ -30,6 +24,7 @@ struct scan {
     uint32_t depth_max;
     uint32_t elements_left;
     bool allow_nul;
+    bool rewrite;      /* see scan_private.h */
     const char *field; /* the one being looked at */
     struct aion_err *err;
 };
@@ -58,7 +53,8 @@ static bool refuse(struct scan *scan, enum aion_code code, const char *what)
         return false;
     char path[sizeof(scan->err->field)] = "";
     write_path(scan, path, sizeof(path));
-    aion_err_set(scan->err, "codec_scan", code, "%s%s%s", path, path[0] != '\0' ? ": " : "", what);
+    aion_err_set(scan->err, "codec_scan", code, "%s%s%s", path, path[0] != '\0' ? ": " : "",
+                 what);
     aion_err_field(scan->err, "%s", path);
     return false;
 }
@@ -68,7 +64,7 @@ static const uint8_t *limit(const struct scan *scan)
     return scan->levels[scan->depth].end;
 }
 
-static bool varint(struct scan *scan, uint64_t *ret_value)
+static bool long_varint(struct scan *scan, uint64_t *ret_value)
 {
     uint64_t value = 0;
     for (unsigned shift = 0; shift < 70; shift += 7) {
@@ -78,10 +74,28 @@ static bool varint(struct scan *scan, uint64_t *ret_value)
         value |= (uint64_t)(byte & 0x7f) << (shift < 64 ? shift : 0);
         if ((byte & 0x80) == 0) {
             *ret_value = value;
-            return shift < 63 || byte <= 1 || refuse(scan, AION_INVALID, "varint of over 64 bits");
+            return shift < 63 || byte <= 1 ||
+                   refuse(scan, AION_INVALID, "varint of over 64 bits");
         }
     }
     return refuse(scan, AION_INVALID, "varint of over 10 bytes");
+}
+
+static inline bool varint(struct scan *scan, uint64_t *ret_value)
+{
+    if (scan->at == limit(scan) || (*scan->at & 0x80) != 0)
+        return long_varint(scan, ret_value);
+    *ret_value = *scan->at++;
+    return true;
+}
+
+/* Tags and lengths are numbers of 32 bits; protobuf-c reads five bytes of them at most. */
+static bool short_varint(struct scan *scan, uint64_t *ret_value)
+{
+    const uint8_t *begin = scan->at;
+    return varint(scan, ret_value) &&
+           (scan->at - begin <= 5 ||
+            refuse(scan, AION_INVALID, "tag or length of over 5 bytes"));
 }
 
 static bool skip(struct scan *scan, uint64_t size)
@@ -100,8 +114,9 @@ static bool count_element(struct scan *scan)
     return true;
 }
 
-static bool open_level(struct scan *scan, const struct codec_message *message, const uint8_t *end,
-                       uint32_t group, const ProtobufCFieldDescriptor *field)
+static bool open_level(struct scan *scan, const struct codec_message *message,
+                       const uint8_t *end, uint32_t group,
+                       const ProtobufCFieldDescriptor *field)
 {
     if (scan->depth + 1 >= scan->depth_max)
         return refuse(scan, AION_EXHAUSTED, "messages nested too deeply");
@@ -113,7 +128,8 @@ static bool open_level(struct scan *scan, const struct codec_message *message, c
                                                  .field = field != NULL ? field->name : NULL,
                                                  .index = parent->run,
                                                  .repeated = repeated,
-                                                 .last_field = -1};
+                                                 .last_field = -1,
+                                                 .last_message = -1};
     return true;
 }
 
@@ -150,7 +166,8 @@ static bool check_packed_fixed(struct scan *scan, uint64_t size, size_t width)
 }
 
 /* A packed run: form by the element's wire type. */
-static bool check_packed(struct scan *scan, const ProtobufCFieldDescriptor *field, uint64_t size)
+static bool check_packed(struct scan *scan, const ProtobufCFieldDescriptor *field,
+                         uint64_t size)
 {
     size_t width = fixed_width(field->type);
     if (width > 0)
@@ -170,12 +187,22 @@ static bool is_packable(ProtobufCType type)
            type != PROTOBUF_C_TYPE_MESSAGE;
 }
 
+bool codec_wire_fits(const ProtobufCFieldDescriptor *field, uint32_t wire)
+{
+    if (wire == CODEC_WIRE_BYTES)
+        return !is_packable(field->type) || field->label == PROTOBUF_C_LABEL_REPEATED;
+    size_t width = fixed_width(field->type);
+    return is_packable(field->type) && wire == (width == 4   ? CODEC_WIRE_32
+                                                : width == 8 ? CODEC_WIRE_64
+                                                             : CODEC_WIRE_VARINT);
+}
+
 /* A length-delimited field; field NULL = unknown, skipped. */
 static bool scan_bytes(struct scan *scan, const ProtobufCFieldDescriptor *field,
                        const struct codec_field *about)
 {
     uint64_t size;
-    if (!varint(scan, &size))
+    if (!short_varint(scan, &size))
         return false;
     if (size > (uint64_t)(limit(scan) - scan->at))
         return refuse(scan, AION_INVALID, "field longer than its message");
@@ -185,10 +212,7 @@ static bool scan_bytes(struct scan *scan, const ProtobufCFieldDescriptor *field,
         return open_level(scan, about->message, scan->at + size, 0, field);
     if (field->type == PROTOBUF_C_TYPE_STRING)
         return check_string(scan, aion_str_n(scan->at, size)) && skip(scan, size);
-    /* a scalar: packed when repeated, else the wrong wire type, which is an unknown field */
-    if (field->label == PROTOBUF_C_LABEL_REPEATED && is_packable(field->type))
-        return check_packed(scan, field, size);
-    return skip(scan, size);
+    return check_packed(scan, field, size);
 }
 
 static bool close_group(struct scan *scan, uint32_t number)
@@ -199,8 +223,8 @@ static bool close_group(struct scan *scan, uint32_t number)
     return true;
 }
 
-/* Index of the field with that number, -1 = unknown. Messages are small and fields come in order: look beside the
- * last hit first. */
+/* Index of the field with that number, -1 = unknown. Messages are small and fields come in
+ * order: look beside the last hit first. */
 static int field_of(const struct codec_message *message, uint32_t number, unsigned *hint)
 {
     const ProtobufCMessageDescriptor *descriptor = message->descriptor;
@@ -222,21 +246,31 @@ static bool scan_value(struct scan *scan, uint32_t number, uint32_t wire,
 {
     uint64_t ignored;
     switch (wire) {
-    case WIRE_VARINT:
+    case CODEC_WIRE_VARINT:
         return varint(scan, &ignored);
-    case WIRE_64:
+    case CODEC_WIRE_64:
         return skip(scan, 8);
-    case WIRE_32:
+    case CODEC_WIRE_32:
         return skip(scan, 4);
-    case WIRE_BYTES:
+    case CODEC_WIRE_BYTES:
         return scan_bytes(scan, field, about);
-    case WIRE_START:
+    case CODEC_WIRE_START:
         return open_level(scan, NULL, limit(scan), number, NULL);
-    case WIRE_END:
+    case CODEC_WIRE_END:
         return close_group(scan, number);
     default:
         return refuse(scan, AION_INVALID, "unknown wire type");
     }
+}
+
+/* Sub-messages out of order may come twice: rare, so looked at more closely only then. */
+static void note_message(struct scan *scan, struct level *level,
+                         const ProtobufCFieldDescriptor *field, int index)
+{
+    if (field->type != PROTOBUF_C_TYPE_MESSAGE || field->label == PROTOBUF_C_LABEL_REPEATED)
+        return;
+    scan->rewrite = scan->rewrite || index <= level->last_message;
+    level->last_message = index;
 }
 
 static bool scan_field(struct scan *scan, unsigned *hint)
@@ -244,21 +278,28 @@ static bool scan_field(struct scan *scan, unsigned *hint)
     struct level *level = &scan->levels[scan->depth];
     uint64_t tag;
     scan->field = NULL;
-    if (!count_element(scan) || !varint(scan, &tag))
+    if (!count_element(scan) || !short_varint(scan, &tag))
         return false;
     uint32_t number = (uint32_t)(tag >> 3), wire = (uint32_t)(tag & 7);
     if (tag >> 32 != 0 || number == 0 || number > 0x1fffffff)
         return refuse(scan, AION_INVALID, "field number out of range");
-    int index = level->message != NULL && wire != WIRE_END
+    int index = level->message != NULL && wire != CODEC_WIRE_END
                     ? field_of(level->message, number, hint)
                     : -1;
-    if (index < 0)
+    if (index < 0) {
+        scan->rewrite = scan->rewrite || wire == CODEC_WIRE_START;
         return scan_value(scan, number, wire, NULL, NULL);
-    scan->field = level->message->descriptor->fields[index].name;
+    }
+    const ProtobufCFieldDescriptor *field = &level->message->descriptor->fields[index];
+    scan->field = field->name;
+    if (!codec_wire_fits(field, wire)) {
+        scan->rewrite = true;
+        return scan_value(scan, number, wire, NULL, NULL);
+    }
     level->run = index == level->last_field ? level->run + 1 : 0;
     level->last_field = index;
-    return scan_value(scan, number, wire, &level->message->descriptor->fields[index],
-                      &level->message->fields[index]);
+    note_message(scan, level, field, index);
+    return scan_value(scan, number, wire, field, &level->message->fields[index]);
 }
 
 static bool scan_all(struct scan *scan)
@@ -277,18 +318,20 @@ static bool scan_all(struct scan *scan)
     }
 }
 
-bool codec_scan(const struct codec_message *message, aion_str wire,
-                const struct codec_scan_limits *limits, struct aion_err *err)
+bool codec_scan_form(const struct codec_message *message, aion_str wire,
+                     const struct codec_scan_limits *limits, bool *ret_rewrite,
+                     struct aion_err *err)
 {
     static const struct codec_scan_limits none = {0};
     if (limits == NULL)
         limits = &none;
+    *ret_rewrite = false;
     if (limits->bytes_max > 0 && wire.size > limits->bytes_max)
         return aion_fail(err, AION_EXHAUSTED, "message of %zu bytes; at most %zu are taken",
                          wire.size, limits->bytes_max);
     if (wire.size == 0)
         return true;
-    struct scan scan;
+    struct scan scan; /* its levels are written when they are opened */
     scan.at = (const uint8_t *)wire.data;
     scan.depth = 0;
     scan.depth_max = limits->depth_max > 0 && limits->depth_max < CODEC_SCAN_DEPTH
@@ -296,8 +339,20 @@ bool codec_scan(const struct codec_message *message, aion_str wire,
                          : CODEC_SCAN_DEPTH;
     scan.elements_left = limits->elements_max > 0 ? limits->elements_max : ELEMENTS_DEFAULT;
     scan.allow_nul = limits->allow_nul;
+    scan.rewrite = false;
     scan.field = NULL;
     scan.err = err;
-    scan.levels[0] = (struct level){.message = message, .end = scan.at + wire.size, .last_field = -1};
-    return scan_all(&scan);
+    scan.levels[0] = (struct level){
+        .message = message, .end = scan.at + wire.size, .last_field = -1, .last_message = -1};
+    if (!scan_all(&scan))
+        return false;
+    *ret_rewrite = scan.rewrite;
+    return true;
+}
+
+bool codec_scan(const struct codec_message *message, aion_str wire,
+                const struct codec_scan_limits *limits, struct aion_err *err)
+{
+    bool rewrite;
+    return codec_scan_form(message, wire, limits, &rewrite, err);
 }

@@ -40,7 +40,8 @@ static const void *match_file(const struct codec_file *file, aion_str name)
     return aion_str_is(name, file->name) ? file : NULL;
 }
 
-const struct codec_message *codec_find_message(const struct codec_file *const *files, aion_str name)
+const struct codec_message *codec_find_message(const struct codec_file *const *files,
+                                               aion_str name)
 {
     return search(files, name, match_message, IMPORT_DEPTH);
 }
@@ -62,8 +63,8 @@ static int find_by(const struct codec_message *message, const uint16_t *order, b
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         uint16_t index = order[middle];
-        const char *have = json ? message->fields[index].json_name
-                                : message->descriptor->fields[index].name;
+        const char *have =
+            json ? message->fields[index].json_name : message->descriptor->fields[index].name;
         int difference = aion_str_cmp(name, aion_str_of(have));
         if (difference == 0)
             return index;

@@ -1,8 +1,9 @@
 /* What protobuf-c's descriptors do not say, generated beside them by protoc-gen-aion.
  *
- * For X.proto the plugin writes X.schema.h and X.schema.c: one codec_message per message, one codec_enum
- * per enum, and one codec_file that holds the FileDescriptorProto's bytes for reflection. All are static
- * const and live for ever; all functions of codec may be called from any thread. */
+ * For X.proto the plugin writes X.schema.h and X.schema.c: one codec_message per message, one
+ * codec_enum per enum, and one codec_file that holds the FileDescriptorProto's bytes for
+ * reflection. All are static const and live for ever; all functions of codec may be called from
+ * any thread. */
 #ifndef CODEC_SCHEMA_H
 #define CODEC_SCHEMA_H
 
@@ -38,8 +39,8 @@ struct codec_enum {
 };
 
 struct codec_field {
-    const char *json_name;              /* lowerCamelCase, or the json_name option */
-    const struct codec_message *message; /* type of a message field, else NULL */
+    const char *json_name;                /* lowerCamelCase, or the json_name option */
+    const struct codec_message *message;  /* type of a message field, else NULL */
     const struct codec_enum *enumeration; /* type of an enum field, else NULL */
     bool map;             /* repeated map entry: message->fields[0] key, [1] value */
     bool proto3_optional; /* explicit presence by a synthetic one-member oneof */
@@ -56,19 +57,22 @@ struct codec_message {
 };
 
 struct codec_file {
-    const char *name; /* "aion/v1/tasks.proto" */
+    const char *name;          /* "aion/v1/tasks.proto" */
     const uint8_t *descriptor; /* serialized google.protobuf.FileDescriptorProto */
     size_t descriptor_size;
-    const struct codec_file *const *imports; /* NULL-terminated, in file order */
+    const struct codec_file *const *imports;     /* NULL-terminated, in file order */
     const struct codec_message *const *messages; /* NULL-terminated, nested ones too */
     const struct codec_enum *const *enums;       /* NULL-terminated, nested ones too */
-    const char *const *symbols; /* NULL-terminated full names: messages, enums, services, methods, extensions */
+    const char *const *symbols; /* NULL-terminated full names: messages, enums, services,
+                                   methods, extensions */
 };
 
 /* Full names: "aion.v1.TaskRequest". Searches the files and their imports; NULL = none.
  * `files` is NULL-terminated. For Any and reflection; a linear walk, not for hot paths. */
-const struct codec_message *codec_find_message(const struct codec_file *const *files, aion_str name);
-const struct codec_file *codec_find_symbol(const struct codec_file *const *files, aion_str name);
+const struct codec_message *codec_find_message(const struct codec_file *const *files,
+                                               aion_str name);
+const struct codec_file *codec_find_symbol(const struct codec_file *const *files,
+                                           aion_str name);
 const struct codec_file *codec_find_file(const struct codec_file *const *files, aion_str name);
 
 /* Index of a field by its JSON name, else by its proto name; -1 = none. */
