@@ -42,6 +42,18 @@ static size_t write_path(const struct json_place *place, char *path, size_t size
     return used + (n > 0 ? (size_t)n : 0);
 }
 
+static void write_position(const struct json_reader *reader, char *out, size_t size)
+{
+    size_t line = 1;
+    const char *start = reader->begin;
+    for (const char *at = reader->begin; at < reader->at; at++)
+        if (*at == '\n') {
+            line++;
+            start = at + 1;
+        }
+    snprintf(out, size, " at %zu:%zu", line, (size_t)(reader->at - start) + 1);
+}
+
 bool json_refuse(struct json_reader *reader, enum aion_code code, const char *fmt, ...)
 {
     if (reader->err == NULL)
@@ -52,15 +64,11 @@ bool json_refuse(struct json_reader *reader, enum aion_code code, const char *fm
     va_start(args, fmt);
     vsnprintf(words, sizeof(words), fmt, args);
     va_end(args);
-    size_t line = 1;
-    const char *start = reader->begin;
-    for (const char *at = reader->begin; at < reader->at; at++)
-        if (*at == '\n') {
-            line++;
-            start = at + 1;
-        }
-    aion_err_set(reader->err, "codec_json", code, "%s%s%s at %zu:%zu", path,
-                 path[0] != '\0' ? ": " : "", words, line, (size_t)(reader->at - start) + 1);
+    char position[32] = "";
+    if (reader->begin != NULL)
+        write_position(reader, position, sizeof(position));
+    aion_err_set(reader->err, "codec_json", code, "%s%s%s%s", path, path[0] != '\0' ? ": " : "",
+                 words, position);
     aion_err_field(reader->err, "%s", path);
     return false;
 }

@@ -21,7 +21,7 @@ struct json_place {
 };
 
 struct json_reader {
-    const char *at, *end, *begin;
+    const char *at, *end, *begin; /* begin NULL: not of a JSON text, errors have no position */
     struct codec_json_read options; /* defaults filled in */
     struct aion_arena *arena;
     const struct json_place *place;

@@ -12,7 +12,7 @@
 enum { CODEC_SCAN_DEPTH = 100 };
 
 struct codec_scan_limits {
-    size_t bytes_max; /* whole message; 0 = no bound here */
+    size_t bytes_max;      /* whole message; 0 = no bound here */
     uint32_t depth_max;    /* messages inside one another, <= CODEC_SCAN_DEPTH; 0 = that */
     uint32_t elements_max; /* fields and elements of repeated fields in all; 0 = 1,000,000 */
     bool allow_nul;        /* U+0000 in strings; default refused: C strings would be cut */
