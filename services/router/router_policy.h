@@ -21,6 +21,11 @@ enum {
     ROUTER_PRIORITIES = 5, /* critical 1 .. batch 5, as bits 1 << priority */
 };
 
+struct router_file {
+    const char *path; /* relative to the policy's folder */
+    aion_str content;
+};
+
 struct router_names { /* a list of names; count 0 = any */
     const aion_str *names;
     size_t count;
@@ -62,13 +67,13 @@ struct router_policy {
     size_t rule_count;
     enum router_privacy privacy; /* of requests that name none; never DEFAULT */
     enum router_choose choose;   /* without a rule */
-    uint64_t ordinal;            /* of the revision; 0 = not yet recorded by control */
     char digest[72];             /* "sha256:" + 64 hex */
-};
-
-struct router_file {
-    const char *path; /* relative to the policy's folder */
-    aion_str content;
+    const struct router_file *files; /* what it was compiled from, by path */
+    size_t file_count;
+    /* How it came into force; written once, before it is published. */
+    uint64_t ordinal;            /* of the revision; 0 = not yet recorded by control */
+    int64_t activated_us;        /* UTC */
+    char activated_by[128], cause[64];
 };
 
 struct router_fault {

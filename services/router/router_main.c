@@ -1,0 +1,62 @@
+/* The router: decides by policy where a task runs. */
+#include "router_main.h"
+
+#include "router_private.h"
+
+#include <stdlib.h>
+
+static void stop(void *self)
+{
+    struct router *router = self;
+    mesh_timer_cancel(router->program->loop, &router->reconcile_timer);
+    mesh_channel_close(router->control);
+    if (router->cached != NULL)
+        aion_snap_unref(&router->cached->snap);
+    aion_snapshot_done(&router->active);
+    pthread_mutex_destroy(&router->lock);
+    free(router);
+}
+
+static void *start(struct program *program, const void *conf, struct aion_err *err)
+{
+    struct router *router = calloc(1, sizeof(*router));
+    if (router == NULL)
+        return aion_fail_null(err, AION_UNAVAILABLE, "out of memory");
+    router->program = program;
+    router->conf = conf;
+    aion_snapshot_init(&router->active);
+    pthread_mutex_init(&router->lock, NULL);
+    struct mesh_channel_conf control = {.name = "control",
+                                        .target = router->conf->control,
+                                        .tls = program->tls,
+                                        .peer_service = "control"};
+    if (router_activate_first(router, err)) {
+        router->control = mesh_channel_new(program->loop, &control, err);
+        if (router->control != NULL) {
+            router_bind(router);
+            return router;
+        }
+    }
+    stop(router);
+    return NULL;
+}
+
+static void serving(void *self)
+{
+    router_reconcile(self);
+}
+
+int router_run(int argc, char **argv)
+{
+    const struct program_spec spec = {
+        .name = "router",
+        .summary = "decides by policy where a task runs",
+        .options = router_options,
+        .option_count = router_option_count,
+        .conf_size = sizeof(struct router_conf),
+        .start = start,
+        .serving = serving,
+        .stop = stop,
+    };
+    return program_run(&spec, argc, argv);
+}
