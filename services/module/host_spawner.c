@@ -21,7 +21,7 @@ bool spawner_send(int socket, const void *packet, size_t size, const int *fds, s
     if (count > 0) {
         message.msg_control = control.bytes;
         message.msg_controllen = CMSG_SPACE(count * sizeof(int));
-        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        struct cmsghdr *header = &control.align; /* CMSG_FIRSTHDR of a buffer that holds one */
         header->cmsg_level = SOL_SOCKET;
         header->cmsg_type = SCM_RIGHTS;
         header->cmsg_len = CMSG_LEN(count * sizeof(int));
@@ -114,7 +114,7 @@ bool spawner_next(struct spawner *spawner, struct spawner_event *ret_event, stru
     do
         n = recvmsg(spawner->socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+    if (n < 0 && errno == EAGAIN)
         return aion_fail(err, AION_OK, "no event");
     if (n != (ssize_t)sizeof(*ret_event))
         return aion_fail(err, AION_UNAVAILABLE, "the spawner of module processes is gone");

@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/list.h"
 #include "base/rand.h"
 #include "mesh/call.h"
 #include "mesh/loop.h"
@@ -33,8 +34,10 @@ struct mesh_loop {
     grpc_completion_queue *cq;
     struct aion_heap timers;
     int64_t now_us;
-    int64_t longest_ns, cpu_mark_ns;
+    int64_t cpu_mark_ns;
+    _Atomic int64_t longest_ns, longest_ever_ns; /* written by the I/O thread alone */
     pthread_t thread;
+    struct aion_link link; /* in the list of all loops; loop_list.c */
     atomic_bool running, stop;
     struct aion_rand rand; /* picks and jitter */
 
@@ -62,6 +65,13 @@ void mesh_batch(grpc_call *call, const grpc_op *ops, size_t count, struct mesh_o
  * after the loop ended. */
 void mesh_loop_step(struct mesh_loop *loop, int64_t until_us);
 gpr_timespec mesh_timespec(int64_t mono_us); /* INT64_MAX = never */
+
+/* -- the loops of this process, as the admin port shows them; loop_list.c, any thread -------------- */
+void mesh_loops_add(struct mesh_loop *loop);
+void mesh_loops_remove(struct mesh_loop *loop);
+void mesh_loops_write(struct aion_buf *out);
+/* The watchdog saw a handler, job or timer that took this long; I/O thread. */
+void mesh_loops_slow(struct mesh_loop *loop, int64_t used_ns);
 
 /* A call on a channel. `parent` (may be NULL) is a server's call whose cancellation it shares. */
 grpc_call *mesh_core_call(grpc_channel *channel, struct mesh_call *parent, struct mesh_loop *loop,

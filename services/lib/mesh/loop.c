@@ -29,7 +29,7 @@ gpr_timespec mesh_timespec(int64_t mono_us)
 
 static void wake_up(struct mesh_loop *loop)
 {
-    if (atomic_exchange_explicit(&loop->woken, true, memory_order_acq_rel))
+    if (atomic_exchange(&loop->woken, true))
         return;
     pthread_mutex_lock(&loop->wake_lock);
     mesh_batch(loop->wake_call, NULL, 0, &loop->wake);
@@ -42,15 +42,14 @@ static void post(struct aion_exec *exec, struct aion_job *job)
     struct aion_job *head = atomic_load_explicit(&loop->jobs, memory_order_relaxed);
     do
         job->next = head;
-    while (!atomic_compare_exchange_weak_explicit(&loop->jobs, &head, job, memory_order_acq_rel,
-                                                  memory_order_relaxed));
+    while (!atomic_compare_exchange_weak(&loop->jobs, &head, job));
     wake_up(loop);
 }
 
 /* Takes all and runs them in the order they were posted. */
 static void run_jobs(struct mesh_loop *loop)
 {
-    struct aion_job *stack = atomic_exchange_explicit(&loop->jobs, NULL, memory_order_acq_rel);
+    struct aion_job *stack = atomic_exchange(&loop->jobs, NULL);
     struct aion_job *queue = NULL;
     while (stack != NULL) {
         struct aion_job *next = stack->next;
@@ -69,8 +68,9 @@ static void woken(struct mesh_op *op, bool ok)
 {
     struct mesh_loop *loop = aion_container(op, struct mesh_loop, wake);
     (void)ok;
-    /* before taking: a post after this line wakes again, one before it is taken below */
-    atomic_store_explicit(&loop->woken, false, memory_order_release);
+    /* before taking: a post after this line wakes again, one before it is taken below; sequentially consistent on
+     * both sides, or the two could pass each other */
+    atomic_store(&loop->woken, false);
     run_jobs(loop);
 }
 
@@ -110,8 +110,8 @@ static void watch_time(struct mesh_loop *loop, int64_t began_us)
     loop->cpu_mark_ns = cpu;
     if (used > wall_ns)
         used = wall_ns;
-    if (used > loop->longest_ns)
-        loop->longest_ns = used;
+    if (used >= LONG_NS)
+        mesh_loops_slow(loop, used);
 }
 
 void mesh_loop_step(struct mesh_loop *loop, int64_t until_us)
@@ -143,6 +143,11 @@ void mesh_loop_run(struct mesh_loop *loop)
     atomic_store(&loop->stop, false); /* it may be run again: tests and the CLI do */
 }
 
+void mesh_loop_settle(struct mesh_loop *loop)
+{
+    run_jobs(loop);
+}
+
 void mesh_loop_stop(struct mesh_loop *loop)
 {
     atomic_store_explicit(&loop->stop, true, memory_order_release);
@@ -166,9 +171,7 @@ struct aion_exec *mesh_loop_exec(struct mesh_loop *loop)
 
 int64_t mesh_loop_longest_ns(struct mesh_loop *loop)
 {
-    int64_t longest = loop->longest_ns;
-    loop->longest_ns = 0;
-    return longest;
+    return atomic_exchange(&loop->longest_ns, 0);
 }
 
 /* -- workers -------------------------------------------------------------------------------------- */
@@ -286,6 +289,7 @@ struct mesh_loop *mesh_loop_new(const struct mesh_loop_conf *conf, struct aion_e
     uint64_t seed;
     aion_rand_secret(&seed, sizeof(seed));
     aion_rand_seed(&loop->rand, seed);
+    mesh_loops_add(loop);
     if (init_wake(loop))
         return loop;
     mesh_loop_free(loop);
@@ -296,6 +300,7 @@ void mesh_loop_free(struct mesh_loop *loop)
 {
     if (loop == NULL)
         return;
+    mesh_loops_remove(loop);
     stop_workers(loop);
     run_jobs(loop);
     if (loop->wake_call != NULL)

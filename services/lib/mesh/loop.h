@@ -22,6 +22,9 @@ struct mesh_loop *mesh_loop_new(const struct mesh_loop_conf *conf, struct aion_e
 /* Runs until mesh_loop_stop; the caller becomes the I/O thread. After it returns servers and channels
  * may be freed, then the loop; or it may be run again. */
 void mesh_loop_run(struct mesh_loop *loop);
+/* Runs what other threads have posted, after the loop ended: for an owner about to free what the jobs point to, once
+ * the posters are joined. */
+void mesh_loop_settle(struct mesh_loop *loop);
 void mesh_loop_stop(struct mesh_loop *loop); /* any thread, signal-safe not */
 /* All servers and channels of the loop must be closed. Joins the workers. NULL fine. */
 void mesh_loop_free(struct mesh_loop *loop);

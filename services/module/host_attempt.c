@@ -1,0 +1,252 @@
+/* Attempts: executed by the pool, told to control, kept until control has settled them. */
+#include "base/clock.h"
+#include "host_private.h"
+
+#include <stdlib.h>
+
+/* -- finding and freeing -------------------------------------------------------------------------- */
+
+static struct host_attempt *find(struct host *host, const Aion__V1__AttemptToken *token)
+{
+    aion_list_each(link, &host->attempts) {
+        struct host_attempt *attempt = aion_container(link, struct host_attempt, link);
+        if (token != NULL && attempt->attempt == token->attempt && attempt->epoch == token->epoch &&
+            strcmp(attempt->task_id, token->task_id) == 0)
+            return attempt;
+    }
+    return NULL;
+}
+
+static void free_attempt(struct host_attempt *attempt)
+{
+    while (attempt->chunks != NULL) {
+        struct host_kept *kept = attempt->chunks;
+        attempt->chunks = kept->next;
+        free(kept);
+    }
+    free(attempt->result);
+    auth_sha256_free(attempt->digest);
+    aion_list_remove(&attempt->link);
+    free(attempt);
+}
+
+static void fill_token(const struct host_attempt *attempt, Aion__V1__AttemptToken *token)
+{
+    aion__v1__attempt_token__init(token);
+    token->task_id = (char *)(uintptr_t)attempt->task_id;
+    token->attempt = attempt->attempt;
+    token->epoch = attempt->epoch;
+}
+
+/* -- telling control ------------------------------------------------------------------------------ */
+
+static struct host_kept *keep(const Aion__V1__HostMessage *message, uint64_t sequence)
+{
+    size_t size = protobuf_c_message_get_packed_size(&message->base);
+    struct host_kept *kept = malloc(sizeof(*kept) + size);
+    if (kept == NULL)
+        abort(); /* bounded by slots and HOST_CHUNKS_MAX */
+    kept->next = NULL;
+    kept->sequence = sequence;
+    kept->size = protobuf_c_message_pack(&message->base, kept->wire);
+    return kept;
+}
+
+/* The oldest go first when an attempt keeps too much: a new attach then finds a gap, and control tries anew. */
+static void keep_chunk(struct host_attempt *attempt, const Aion__V1__HostMessage *message)
+{
+    struct host_kept *kept = keep(message, message->chunk->sequence);
+    *attempt->chunks_last = kept;
+    attempt->chunks_last = &kept->next;
+    attempt->chunk_bytes += kept->size;
+    while (attempt->chunk_bytes > HOST_CHUNKS_MAX && attempt->chunks != kept) {
+        struct host_kept *oldest = attempt->chunks;
+        attempt->chunks = oldest->next;
+        attempt->chunk_bytes -= oldest->size;
+        free(oldest);
+    }
+}
+
+static void on_chunk(struct host_job *job, const Aion__V1__HostMessage__Chunk *chunk)
+{
+    struct host_attempt *attempt = (struct host_attempt *)job;
+    Aion__V1__AttemptToken token;
+    Aion__V1__HostMessage__Chunk told = *chunk;
+    Aion__V1__HostMessage message = AION__V1__HOST_MESSAGE__INIT;
+    bool text = chunk->payload_case == AION__V1__HOST_MESSAGE__CHUNK__PAYLOAD_TEXT;
+    fill_token(attempt, &token);
+    told.token = &token;
+    message.kind_case = AION__V1__HOST_MESSAGE__KIND_CHUNK;
+    message.chunk = &told;
+    auth_sha256_add(attempt->digest, text ? aion_str_of(chunk->text)
+                                          : aion_str_n(chunk->data.data, chunk->data.len));
+    attempt->has_chunks = true;
+    keep_chunk(attempt, &message);
+    host_send(attempt->host, &message);
+}
+
+/* The result is the attempt's last word: the slot is free, the result waits for Settled. */
+static void conclude(struct host_attempt *attempt, Aion__V1__HostMessage__Result *result)
+{
+    struct host *host = attempt->host;
+    Aion__V1__AttemptToken token;
+    Aion__V1__Usage usage = AION__V1__USAGE__INIT;
+    Aion__V1__HostMessage message = AION__V1__HOST_MESSAGE__INIT;
+    uint8_t digest[AUTH_SHA256_SIZE];
+    fill_token(attempt, &token);
+    result->token = &token;
+    if (result->usage == NULL)
+        result->usage = &usage;
+    result->usage->run_us = mesh_loop_now(host->program->loop) - attempt->began_us;
+    if (attempt->has_chunks) {
+        auth_sha256_end(attempt->digest, digest);
+        result->digest = (ProtobufCBinaryData){sizeof(digest), digest};
+    }
+    message.kind_case = AION__V1__HOST_MESSAGE__KIND_RESULT;
+    message.result = result;
+    attempt->running = false;
+    attempt->result = keep(&message, 0);
+    host->running--;
+    host_send(host, &message);
+}
+
+static void on_result(struct host_job *job, const Aion__V1__HostMessage__Result *result)
+{
+    Aion__V1__HostMessage__Result told = *result;
+    conclude((struct host_attempt *)job, &told);
+}
+
+static void on_failed(struct host_job *job, enum aion_code code, const char *reason, bool retriable,
+                      const char *text)
+{
+    Aion__V1__HostMessage__Result told = AION__V1__HOST_MESSAGE__RESULT__INIT;
+    Aion__V1__TaskError error = AION__V1__TASK_ERROR__INIT;
+    error.code = (int32_t)code;
+    error.reason = (char *)(uintptr_t)reason;
+    error.message = (char *)(uintptr_t)text;
+    told.error = &error;
+    told.retriable = retriable;
+    conclude((struct host_attempt *)job, &told);
+}
+
+/* -- commands ------------------------------------------------------------------------------------- */
+
+static struct host_attempt *new_attempt(struct host *host, const Aion__V1__AttemptToken *token)
+{
+    struct host_attempt *attempt = calloc(1, sizeof(*attempt));
+    if (attempt == NULL)
+        abort(); /* bounded by the slots that control knows */
+    attempt->host = host;
+    attempt->job.chunk = on_chunk;
+    attempt->job.result = on_result;
+    attempt->job.failed = on_failed;
+    attempt->chunks_last = &attempt->chunks;
+    attempt->digest = auth_sha256_new();
+    attempt->attempt = token->attempt;
+    attempt->epoch = token->epoch;
+    attempt->running = true;
+    attempt->began_us = mesh_loop_now(host->program->loop);
+    aion_str_copy(attempt->task_id, sizeof(attempt->task_id), aion_str_of(token->task_id));
+    aion_list_add_last(&host->attempts, &attempt->link);
+    host->running++;
+    return attempt;
+}
+
+static char *pack_command(const Aion__V1__HostCommand__Execute *execute, size_t *ret_size)
+{
+    Aion__V1__HostCommand command = AION__V1__HOST_COMMAND__INIT;
+    command.kind_case = AION__V1__HOST_COMMAND__KIND_EXECUTE;
+    command.execute = (Aion__V1__HostCommand__Execute *)(uintptr_t)execute;
+    *ret_size = protobuf_c_message_get_packed_size(&command.base);
+    char *frame = malloc(*ret_size + 1);
+    if (frame == NULL)
+        abort();
+    protobuf_c_message_pack(&command.base, (uint8_t *)frame);
+    return frame;
+}
+
+void host_execute(struct host *host, const Aion__V1__HostCommand__Execute *execute)
+{
+    if (execute->token == NULL || find(host, execute->token) != NULL)
+        return; /* the same attempt again: its word is on its way */
+    struct host_attempt *attempt = new_attempt(host, execute->token);
+    const struct host_manifest *manifest = host_pool_module(host->pool, execute->module);
+    size_t size;
+    if (manifest == NULL || host->draining) {
+        on_failed(&attempt->job, AION_UNAVAILABLE,
+                  manifest == NULL ? "MODULE_NOT_HERE" : "HOST_DRAINING", true,
+                  manifest == NULL ? "this host has no such module" : "the host is draining");
+        return;
+    }
+    char *frame = pack_command(execute, &size);
+    host_pool_run(host->pool, manifest, &attempt->job, frame, size, execute->timeout_us);
+}
+
+void host_cancel(struct host *host, const Aion__V1__HostCommand__Cancel *cancel)
+{
+    struct host_attempt *attempt = find(host, cancel->token);
+    if (attempt != NULL && attempt->running)
+        host_pool_cancel(host->pool, &attempt->job, cancel->reason);
+}
+
+void host_settled(struct host *host, const Aion__V1__HostCommand__Settled *settled)
+{
+    struct host_attempt *attempt = find(host, settled->token);
+    if (attempt == NULL || attempt->running)
+        return;
+    free_attempt(attempt);
+    if (host->settled != NULL)
+        host->settled(host);
+}
+
+/* -- a new stream --------------------------------------------------------------------------------- */
+
+static void send_wire(struct host *host, const struct host_kept *kept)
+{
+    Aion__V1__HostMessage *message =
+        aion__v1__host_message__unpack(NULL, kept->size, kept->wire); /* our own bytes */
+    if (message == NULL)
+        return;
+    host_send(host, message);
+    aion__v1__host_message__free_unpacked(message, NULL);
+}
+
+static void send_running(struct host *host)
+{
+    enum { TOKENS_MAX = 1024 };
+    static Aion__V1__AttemptToken tokens[TOKENS_MAX];
+    static Aion__V1__AttemptToken *pointers[TOKENS_MAX];
+    Aion__V1__HostMessage__Running running = AION__V1__HOST_MESSAGE__RUNNING__INIT;
+    Aion__V1__HostMessage message = AION__V1__HOST_MESSAGE__INIT;
+    size_t count = 0;
+    aion_list_each(link, &host->attempts) {
+        if (count == TOKENS_MAX)
+            break;
+        fill_token(aion_container(link, struct host_attempt, link), &tokens[count]);
+        pointers[count] = &tokens[count];
+        count++;
+    }
+    running.tokens = pointers;
+    running.n_tokens = count;
+    message.kind_case = AION__V1__HOST_MESSAGE__KIND_RUNNING;
+    message.running = &running;
+    host_send(host, &message);
+}
+
+void host_resend(struct host *host)
+{
+    send_running(host);
+    aion_list_each(link, &host->attempts) {
+        const struct host_attempt *attempt = aion_container(link, struct host_attempt, link);
+        for (const struct host_kept *kept = attempt->chunks; kept != NULL; kept = kept->next)
+            send_wire(host, kept);
+        if (attempt->result != NULL)
+            send_wire(host, attempt->result);
+    }
+}
+
+void host_free_attempts(struct host *host)
+{
+    aion_list_each_safe(link, &host->attempts)
+        free_attempt(aion_container(link, struct host_attempt, link));
+}
