@@ -208,28 +208,30 @@ static bool check_key(struct json_reader *reader, const struct vector *vector)
     return true;
 }
 
+/* The key is part of the path from here on. */
 static bool read_key(struct json_reader *reader, const struct codec_message *schema,
-                     ProtobufCMessage *entry, aion_str *ret_key)
+                     ProtobufCMessage *entry, struct json_place *place)
 {
     const ProtobufCFieldDescriptor *field = &schema->descriptor->fields[0];
+    void *member = json_member(entry, field->offset);
     bool owned;
-    if (!json_string(reader, ret_key, &owned))
+    if (!json_string(reader, &place->name, &owned))
         return false;
+    reader->place = place;
     if (owned && field->type == PROTOBUF_C_TYPE_STRING) {
-        memcpy(json_member(entry, field->offset), &ret_key->data, sizeof(char *));
+        memcpy(member, &place->name.data, sizeof(char *));
         return true;
     }
-    return json_text_value(reader, field, &schema->fields[0], *ret_key, false,
-                           json_member(entry, field->offset)) == JSON_VALUE;
+    return json_text_value(reader, field, &schema->fields[0], place->name, false, member) ==
+           JSON_VALUE;
 }
 
 static bool read_entry(struct json_reader *reader, const struct codec_message *schema,
                        struct json_place *place, struct vector *vector)
 {
     ProtobufCMessage *entry = json_new(reader, schema);
-    if (entry == NULL || !read_key(reader, schema, entry, &place->name))
+    if (entry == NULL || !read_key(reader, schema, entry, place))
         return false;
-    reader->place = place;
     if (!json_take(reader, ':'))
         return json_expected(reader, "':'");
     const ProtobufCFieldDescriptor *value = &schema->descriptor->fields[1];
