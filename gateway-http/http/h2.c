@@ -183,7 +183,6 @@ bool gw_h2_set_up(struct gw_server *server)
     server->h2_callbacks = callbacks;
     nghttp2_option_set_stream_reset_rate_limit(server->h2_options, RESETS_BURST, RESETS_RATE);
     nghttp2_option_set_max_continuations(server->h2_options, CONTINUATIONS_MAX);
-    nghttp2_option_set_no_closed_streams(server->h2_options, 1);
     return true;
 }
 
