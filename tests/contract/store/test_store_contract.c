@@ -671,7 +671,7 @@ static void completions_come_in_order_on_the_exec(void **state)
     struct gathered gathered = {.exec.post = gather,
                                 .lock = PTHREAD_MUTEX_INITIALIZER,
                                 .wake = PTHREAD_COND_INITIALIZER};
-    struct counted ops[200];
+    static struct counted ops[200];
     store_close(bench->store);
     struct store_conf conf = {.url = bench->url, .exec = &gathered.exec};
     bench->store = store_open(&conf, &bench->err);

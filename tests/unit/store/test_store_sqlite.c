@@ -319,7 +319,7 @@ static void wait_all(struct bench *bench, const struct submitted *ops, size_t co
 static void many_operations_share_a_commit(void **state)
 {
     struct bench *bench = *state;
-    struct submitted ops[90];
+    static struct submitted ops[90];
     must_open(bench);
     submit(bench, ops, 0, aion_countof(ops));
     wait_all(bench, ops, aion_countof(ops));
@@ -353,7 +353,7 @@ static void a_full_queue_is_an_answer(void **state)
 static void an_operation_that_the_database_refuses_fails_alone(void **state)
 {
     struct bench *bench = *state;
-    struct submitted ops[20];
+    static struct submitted ops[20];
     char digest[] = "dddddddddddddddddddddddddddddddd", keys[20][8];
     must_open(bench);
     for (unsigned i = 0; i < 20; i++) {
@@ -396,7 +396,7 @@ static void lazy_operations_wait_for_company_but_not_for_ever(void **state)
 static void what_was_submitted_is_committed_by_closing(void **state)
 {
     struct bench *bench = *state;
-    struct submitted ops[50];
+    static struct submitted ops[50];
     must_open(bench);
     submit(bench, ops, 0, 50);
     store_close(bench->store);

@@ -1,0 +1,43 @@
+/* Options of `aion control`. */
+#ifndef CONTROL_CONF_H
+#define CONTROL_CONF_H
+
+#include "base/conf.h"
+
+/* name, kind, default, min, max, reload, variable, help */
+// clang-format off
+#define CONTROL_OPTIONS(X) \
+    X(store_url,          TEXT,     "",          0,         0,             false, "AION_STORE_URL", "where tasks are kept: sqlite:/path/aion.db") \
+    X(router,             TEXT,     "",          0,         0,             false, NULL,             "address of the router: host:port") \
+    X(queue_tasks_max,    INT,      "100000",    1,         10000000,      true,  NULL,             "tasks that may wait; beyond: RESOURCE_EXHAUSTED") \
+    X(queue_bytes_max,    BYTES,    "256MiB",    1048576,   1099511627776, true,  NULL,             "bytes of requests that may wait") \
+    X(cache_tasks_max,    INT,      "5000",      0,         10000000,      true,  NULL,             "finished tasks kept in memory") \
+    X(cache_bytes_max,    BYTES,    "32MiB",     0,         1099511627776, true,  NULL,             "bytes of finished tasks kept in memory") \
+    X(decide_timeout,     DURATION, "1s",        1000,      60000000,      true,  NULL,             "wait for a decision before the task is taken undecided") \
+    X(host_lease,         DURATION, "10s",       100000,    600000000,     true,  NULL,             "silence after which a host is taken for lost") \
+    X(host_grace,         DURATION, "2s",        0,         600000000,     true,  NULL,             "time for a host to come back with its attempts") \
+    X(start_grace,        DURATION, "3s",        0,         600000000,     true,  NULL,             "the same after a start of control") \
+    X(attempt_grace,      DURATION, "5s",        0,         600000000,     true,  NULL,             "time beyond an attempt's own for its host to report") \
+    X(cancel_grace,       DURATION, "5s",        0,         600000000,     true,  NULL,             "time for a module to stop when cancelled") \
+    X(retry_first,        DURATION, "100ms",     1000,      600000000,     true,  NULL,             "wait before the second attempt; doubled each time") \
+    X(retry_longest,      DURATION, "30s",       1000,      86400000000,   true,  NULL,             "longest wait between attempts") \
+    X(stream_bytes_max,   BYTES,    "64MiB",     1024,      1099511627776, true,  NULL,             "output of one attempt; beyond: the task fails")
+// clang-format on
+
+struct control_conf {
+#define CONTROL_MEMBER_TEXT     const char *
+#define CONTROL_MEMBER_INT      int64_t
+#define CONTROL_MEMBER_BYTES    int64_t
+#define CONTROL_MEMBER_DURATION int64_t
+#define CONTROL_MEMBER(name, kind, fallback, min, max, reload, env, help) \
+    CONTROL_MEMBER_##kind name;
+    CONTROL_OPTIONS(CONTROL_MEMBER)
+#undef CONTROL_MEMBER
+};
+
+extern const struct aion_opt control_options[];
+extern const size_t control_option_count;
+/* What one option cannot say alone. */
+bool control_conf_check(const void *conf, struct aion_err *err);
+
+#endif

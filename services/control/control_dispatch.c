@@ -1,0 +1,191 @@
+/* Giving queued tasks to hosts: pushed the moment a task is queued or a slot is free, never
+ * polled. */
+#include "base/clock.h"
+#include "control_private.h"
+#include "mesh/trace.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* -- choosing ----------------------------------------------------------------------- */
+static bool is_free(const struct control_host *host)
+{
+    return host->ready && !host->draining && !host->blocked && !host->ended &&
+           host->running < host->slots;
+}
+
+static bool lane_is(const struct control_host *host, aion_str lane)
+{
+    aion_str module = lane, pool = aion_str_cut(&module, '/');
+    if (!aion_str_is(pool, host->pool))
+        return false;
+    for (size_t i = 0; i < host->offer_count; i++)
+        if (aion_str_is(module, host->offers[i].module))
+            return true;
+    return false;
+}
+
+/* The host with the most free slots of those that can run the lane: work spreads, and a slow
+ * host fills last. */
+static struct control_host *host_for(const struct control *control, aion_str lane)
+{
+    struct control_host *best = NULL;
+    aion_list_each (link, &control->hosts) {
+        struct control_host *host = aion_container(link, struct control_host, link);
+        if (is_free(host) && lane_is(host, lane) &&
+            (best == NULL || host->slots - host->running > best->slots - best->running))
+            best = host;
+    }
+    return best;
+}
+
+static bool serves(void *user, aion_str lane)
+{
+    return host_for(user, lane) != NULL;
+}
+
+/* -- executing ---------------------------------------------------------------------- */
+static void add_varint(struct aion_buf *out, uint64_t value)
+{
+    while (value > 0x7f) {
+        aion_buf_char(out, (char)(value | 0x80));
+        value >>= 7;
+    }
+    aion_buf_char(out, (char)value);
+}
+
+static void fill_execute(const struct control_task *task,
+                         Aion__V1__HostCommand__Execute *execute, Aion__V1__AttemptToken *token,
+                         char id[AION_UUID_TEXT], char module[64],
+                         char parent[MESH_TRACEPARENT_SIZE])
+{
+    struct mesh_trace trace;
+    memcpy(id, task->id_text, AION_UUID_TEXT);
+    memcpy(module, task->module, sizeof(task->module));
+    mesh_trace_begin(&trace, (aion_str){0});
+    mesh_trace_header(&trace, parent);
+    token->task_id = id;
+    token->attempt = task->attempt;
+    token->epoch = task->epoch;
+    execute->token = token;
+    execute->module = module;
+    execute->timeout_us = task->timeout_us;
+    execute->traceparent = parent;
+}
+
+/* HostCommand {execute = 2: control's part, then the client's as stored}. Fields of a message
+ * may come in any order and from several places, so the body is copied as it is, never
+ * unpacked. */
+static aion_str pack_execute(struct control *control, const struct control_task *task)
+{
+    Aion__V1__HostCommand__Execute execute = AION__V1__HOST_COMMAND__EXECUTE__INIT;
+    Aion__V1__AttemptToken token = AION__V1__ATTEMPT_TOKEN__INIT;
+    char id[AION_UUID_TEXT], module[64], parent[MESH_TRACEPARENT_SIZE];
+    fill_execute(task, &execute, &token, id, module, parent);
+    size_t head = protobuf_c_message_get_packed_size(&execute.base);
+    aion_buf_reset(&control->scratch);
+    aion_buf_char(&control->scratch, AION__V1__HOST_COMMAND__KIND_EXECUTE << 3 | 2);
+    add_varint(&control->scratch, head + task->body.size);
+    char *room = aion_buf_reserve(&control->scratch, head);
+    if (room != NULL) {
+        protobuf_c_message_pack(&execute.base, (uint8_t *)room);
+        control->scratch.size += head;
+    }
+    aion_buf_str(&control->scratch, control_bytes_view(&task->body));
+    return control->scratch.overflow ? (aion_str){0} : aion_buf_view(&control->scratch);
+}
+
+static void execute(struct control *control, struct control_task *task)
+{
+    aion_str wire = pack_execute(control, task);
+    if (wire.size == 0)
+        abort(); /* the scratch holds every request that is let in */
+    if (mesh_send_packed(task->host->call, wire) == MESH_FULL)
+        task->host->blocked = true;
+}
+
+/* -- bodies of tasks that were loaded ----------------------------------------------- */
+struct body_read {
+    struct store_task_read read;
+    struct control *control;
+    struct control_task *task; /* one reference */
+    uint32_t attempt;
+    struct aion_arena arena;
+};
+
+static void body_free(struct body_read *body)
+{
+    aion_arena_done(&body->arena);
+    control_task_unref(body->task);
+    free(body);
+}
+
+/* The attempt is over if its body cannot be read: another will try. */
+static void body_failed(struct control *control, struct control_task *task,
+                        const struct aion_err *err)
+{
+    struct control_error error = {.code = AION_UNAVAILABLE, .reason = "STORE_DOWN"};
+    snprintf(error.message, sizeof(error.message), "its request could not be read: %.200s",
+             err->text);
+    control_retry(control, task, &error);
+}
+
+static void body_done(struct store_op *op, const struct aion_err *err)
+{
+    struct body_read *body = aion_container(op, struct body_read, read.op);
+    struct control_task *task = body->task;
+    bool current = task->state == TASK_RUNNING && !task->settling &&
+                   task->attempt == body->attempt && task->host != NULL;
+    if (err == NULL && body->read.found && !task->body_known) {
+        control_bytes_set(&task->body, body->read.task.body);
+        task->body_known = true;
+    }
+    if (current && task->body_known)
+        execute(body->control, task);
+    else if (current && err != NULL)
+        body_failed(body->control, task, err);
+    body_free(body);
+}
+
+static void read_body(struct control *control, struct control_task *task)
+{
+    struct aion_err err;
+    struct body_read *body = calloc(1, sizeof(*body));
+    if (body == NULL)
+        abort();
+    body->control = control;
+    body->task = control_task_ref(task);
+    body->attempt = task->attempt;
+    aion_arena_init(&body->arena, 16 << 20, NULL, 0);
+    body->read = (struct store_task_read){
+        .op = {.done = body_done, .arena = &body->arena}, .id = task->id, .with_body = true};
+    if (store_task_read(control->store, &body->read, &err))
+        return;
+    body_failed(control, task, &err);
+    body_free(body);
+}
+
+/* -- starting ----------------------------------------------------------------------- */
+static void start(struct control *control, struct control_task *task, struct control_host *host)
+{
+    int64_t now_us = mesh_loop_now(control->loop);
+    control_queue_remove(&control->queue, &task->queued);
+    task->usage.queue_us += now_us - task->queued_us;
+    task->epoch = control->epoch;
+    task->attempt++;
+    control_attempt_begin(control, task, host, aion_clock_utc_us());
+    if (task->body_known)
+        execute(control, task);
+    else
+        read_body(control, task);
+}
+
+void control_dispatch(struct control *control)
+{
+    if (control->loading || control->draining)
+        return;
+    struct control_queue_item *item;
+    while ((item = control_queue_first(&control->queue, serves, control)) != NULL)
+        start(control, aion_container(item, struct control_task, queued),
+              host_for(control, aion_str_of(item->lane->name)));
+}

@@ -1,0 +1,260 @@
+/* How tasks end, and how attempts end that do not end them. Whatever the reason, the end is one
+ * write under the token of the attempt; while it is under way the task is settling and nothing
+ * else may be decided about it. */
+#include "base/clock.h"
+#include "base/rand.h"
+#include "control_private.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+static const enum control_state final_of[TASK_EVENTS] = {
+    [TASK_SUCCEED] = TASK_SUCCEEDED, [TASK_FAIL] = TASK_FAILED,    [TASK_DIE] = TASK_DEAD,
+    [TASK_CANCEL] = TASK_CANCELLED,  [TASK_EXPIRE] = TASK_EXPIRED,
+};
+
+static struct store_error stored_error(const struct control_error *error)
+{
+    return (struct store_error){error->code, aion_str_of(error->reason),
+                                aion_str_of(error->message)};
+}
+
+static struct store_token token_of(const struct control_task *task)
+{
+    return (struct store_token){task->epoch, task->attempt};
+}
+
+/* -- the end ------------------------------------------------------------------------ */
+static void tell_waiters(struct control_task *task)
+{
+    struct aion_link *link;
+    while ((link = aion_list_first(&task->waiters)) != NULL) {
+        struct control_waiter *waiter = aion_container(link, struct control_waiter, link);
+        aion_list_remove(&waiter->link);
+        waiter->ended(waiter);
+    }
+}
+
+/* The store holds another end than ours: only its word counts. It cannot happen while one
+ * control owns the store. */
+static void disowned(struct control *control, struct control_task *task)
+{
+    control_count(COUNT_STALE);
+    control_attempt_leave(task);
+    control_count_state(task->state, -1);
+    control_cache_remove(&control->tasks, task);
+}
+
+static enum control_event event_to(enum store_state state)
+{
+    enum control_event event = TASK_SUCCEED;
+    while ((int)final_of[event] != (int)state)
+        event = (enum control_event)((int)event + 1);
+    return event;
+}
+
+static void finish_done(struct control_write *write)
+{
+    struct control *control = write->control;
+    struct control_task *task = write->task;
+    task->settling = false;
+    if (write->as.finish.outcome != STORE_DONE) {
+        disowned(control, task);
+        return;
+    }
+    control->pending_bytes -= task->log.pending_bytes;
+    control_log_commit(&task->log, write->cursor);
+    task->error = write->error;
+    control_move(control, task, event_to(write->as.finish.state));
+    task->updated_us = write->as.finish.at_us;
+    control_bytes_free(&task->body);
+    control_record_task(task);
+    if (task->host != NULL)
+        control_host_settled(task->host, task, NULL, true);
+    control_attempt_leave(task);
+    aion_heap_remove(&control->deadlines, &task->deadline);
+    control_cache_finished(&control->tasks, task);
+    tell_waiters(task);
+    control_watchers_wake(task);
+    control_hosts_pause(control);
+}
+
+static void fill_finish(struct control_write *write, enum control_event event)
+{
+    const struct control_task *task = write->task;
+    struct store_finish *finish = &write->as.finish;
+    *finish = (struct store_finish){
+        .id = task->id,
+        .token = token_of(task),
+        .state = (enum store_state)final_of[event],
+        .at_us = aion_clock_utc_us(),
+        .error = stored_error(&write->error),
+        .usage = {task->usage.queue_us, task->usage.run_us, task->usage.tokens_in,
+                  task->usage.tokens_out, task->usage.cost_nano_usd},
+        .result = event == TASK_SUCCEED ? control_bytes_view(&task->result) : (aion_str){0},
+        .stream_digest = event == TASK_SUCCEED && task->stream_digest_known
+                             ? aion_str_n(task->stream_digest, sizeof(task->stream_digest))
+                             : (aion_str){0},
+    };
+}
+
+static void finish_chunks(struct control_write *write)
+{
+    control_write_chunks(write, &write->as.finish.chunks, &write->as.finish.count);
+}
+
+void control_finish(struct control *control, struct control_task *task,
+                    enum control_event event, const struct control_error *error)
+{
+    assert(!task->settling && final_of[event] != TASK_NONE &&
+           control_state_next(task->state, event) == final_of[event]);
+    task->settling = true;
+    control_dequeue(control, task);
+    struct control_write *write = control_write_new(control, task, STORE_FINISH, finish_done);
+    if (error != NULL)
+        write->error = *error;
+    fill_finish(write, event);
+    write->prepare = finish_chunks;
+    control_write_end(write);
+}
+
+/* -- another attempt ---------------------------------------------------------------- */
+/* Doubled each time, with up to a half more by chance, so that what failed together does not
+ * come back together. */
+static int64_t retry_wait_us(const struct control *control, uint32_t attempt)
+{
+    int64_t wait_us = control->conf->retry_first;
+    for (uint32_t i = 1; i < attempt && wait_us < control->conf->retry_longest; i++)
+        wait_us *= 2;
+    if (wait_us > control->conf->retry_longest)
+        wait_us = control->conf->retry_longest;
+    uint64_t chance;
+    aion_rand_secret(&chance, sizeof(chance));
+    return wait_us + (int64_t)(chance % (uint64_t)(wait_us / 2 + 1));
+}
+
+static void retry_done(struct control_write *write)
+{
+    struct control *control = write->control;
+    struct control_task *task = write->task;
+    task->settling = false;
+    if (write->as.retry.outcome != STORE_DONE) {
+        disowned(control, task);
+        return;
+    }
+    control->pending_bytes -= task->log.pending_bytes;
+    control_log_commit(&task->log, write->cursor);
+    control_count(COUNT_RETRY);
+    task->error = write->error;
+    if (task->host != NULL)
+        control_host_settled(task->host, task, NULL, true);
+    control_attempt_leave(task);
+    control_move(control, task, TASK_RETRY);
+    control_watchers_wake(task);
+    control_hosts_pause(control);
+    int64_t wait_us = write->as.retry.due_us - aion_clock_utc_us();
+    if (task->cancelling)
+        control_cancel_task(control, task, task->cancel_reason);
+    else
+        control_due_at(control, task,
+                       mesh_loop_now(control->loop) + (wait_us > 0 ? wait_us : 0));
+}
+
+static void retry_chunks(struct control_write *write)
+{
+    control_write_chunks(write, &write->as.retry.chunks, &write->as.retry.count);
+}
+
+void control_retry(struct control *control, struct control_task *task,
+                   const struct control_error *error)
+{
+    if (task->cancelling || task->attempt >= task->attempts_max) {
+        control_finish(control, task, task->cancelling ? TASK_CANCEL : TASK_DIE, error);
+        return;
+    }
+    assert(!task->settling && task->state == TASK_RUNNING);
+    task->settling = true;
+    control_due_never(control, task);
+    struct control_write *write = control_write_new(control, task, STORE_RETRY, retry_done);
+    int64_t now_us = aion_clock_utc_us();
+    write->error = *error;
+    write->as.retry = (struct store_retry){
+        .id = task->id,
+        .token = token_of(task),
+        .at_us = now_us,
+        .due_us = now_us + retry_wait_us(control, task->attempt),
+        .error = stored_error(&write->error),
+    };
+    write->prepare = retry_chunks;
+    control_write_end(write);
+}
+
+/* -- ends from outside -------------------------------------------------------------- */
+static struct control_error cancelled_error(const char *reason)
+{
+    struct control_error error = {.code = AION_CANCELLED, .reason = "CANCELLED"};
+    snprintf(error.message, sizeof(error.message), "%.*s", (int)sizeof(error.message) - 1,
+             reason[0] != '\0' ? reason : "cancelled by its client");
+    return error;
+}
+
+void control_cancel_task(struct control *control, struct control_task *task, const char *reason)
+{
+    if (task->settling || control_state_final(task->state))
+        return;
+    if (task->cancel_reason != reason)
+        snprintf(task->cancel_reason, sizeof(task->cancel_reason), "%s", reason);
+    if (task->state == TASK_RUNNING && task->host != NULL) {
+        if (!task->cancelling)
+            control_due_at(control, task,
+                           mesh_loop_now(control->loop) + control->conf->cancel_grace);
+        task->cancelling = true;
+        control_host_cancel(task, task->cancel_reason);
+        return;
+    }
+    struct control_error error = cancelled_error(task->cancel_reason);
+    control_finish(control, task, TASK_CANCEL, &error);
+}
+
+/* Its host may still run it: it is told to stop, and what it sends is stale. */
+void control_expire(struct control *control, struct control_task *task)
+{
+    struct control_error error = {.code = AION_DEADLINE, .reason = "DEADLINE_PASSED"};
+    if (task->settling || control_state_final(task->state))
+        return;
+    snprintf(error.message, sizeof(error.message), "its deadline passed while it was %s",
+             control_state_name(task->state));
+    if (task->host != NULL)
+        control_host_cancel(task, "its deadline passed");
+    control_finish(control, task, TASK_EXPIRE, &error);
+}
+
+static void attempt_overdue(struct control *control, struct control_task *task)
+{
+    struct control_error error = {.code = AION_DEADLINE, .reason = "ATTEMPT_TIMEOUT"};
+    if (task->cancelling) {
+        error = cancelled_error(task->cancel_reason);
+        control_finish(control, task, TASK_CANCEL, &error);
+        return;
+    }
+    snprintf(error.message, sizeof(error.message),
+             "host %s did not report within the attempt's %lld ms", task->host_id,
+             (long long)(task->timeout_us / 1000));
+    if (task->host != NULL)
+        control_host_cancel(task, "its time is over");
+    control_retry(control, task, &error);
+}
+
+void control_due(struct control *control, struct control_task *task)
+{
+    if (task->settling || control_state_final(task->state))
+        return;
+    if (task->state == TASK_RETRY_WAIT) {
+        control_move(control, task, TASK_DUE);
+        control_enqueue(control, task);
+    } else if (task->state == TASK_RUNNING && task->host == NULL) {
+        control_attempt_lost(control, task);
+    } else if (task->state == TASK_RUNNING) {
+        attempt_overdue(control, task);
+    }
+}

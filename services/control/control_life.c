@@ -1,0 +1,182 @@
+/* Beginning and end: what is read before the first call, and what must be on disk before the
+ * last. */
+#include "base/clock.h"
+#include "control_private.h"
+
+#include <stdlib.h>
+
+enum {
+    LOAD_PAGE = 1000,
+    LOAD_ARENA_MAX = 256 << 20,
+    TASKS_MAX = 64 << 20,   /* of the map alone; the queue's bounds come first */
+    SCRATCH_MAX = 16 << 20, /* holds the largest request with what control adds */
+};
+
+void control_init(struct control *control, struct mesh_loop *loop, struct store *store,
+                  const struct control_conf *conf)
+{
+    *control =
+        (struct control){.loop = loop, .store = store, .own_conf = *conf, .loading = true};
+    control->conf = &control->own_conf;
+    control->epoch = store_info(store).epoch;
+    control_cache_init(&control->tasks, TASKS_MAX, (size_t)conf->cache_tasks_max,
+                       (size_t)conf->cache_bytes_max);
+    control_queue_init(&control->queue, (size_t)conf->queue_tasks_max,
+                       (size_t)conf->queue_bytes_max);
+    aion_list_init(&control->unrouted);
+    aion_list_init(&control->loaded);
+    aion_list_init(&control->hosts);
+    aion_list_init(&control->orphans);
+    aion_list_init(&control->writes);
+    aion_list_init(&control->submits);
+    aion_list_init(&control->watches);
+    aion_buf_init(&control->scratch, SCRATCH_MAX);
+    control_timers_init(control);
+    control_metrics_init(control);
+    control_plan_set(control, &control_plan_default);
+}
+
+/* Timers of tasks die with the loop; lists are emptied as the tasks are. */
+void control_done(struct control *control)
+{
+    control_writes_abandon(control);
+    mesh_timer_cancel(control->loop, &control->tick);
+    size_t cursor = 0;
+    struct control_task *task;
+    while ((task = aion_map_next(&control->tasks.by_id, &cursor)) != NULL) {
+        control_queue_remove(&control->queue, &task->queued);
+        aion_list_remove(&task->unrouted);
+        aion_list_remove(&task->on_host);
+    }
+    aion_heap_done(&control->deadlines);
+    aion_heap_done(&control->dues);
+    control_cache_done(&control->tasks);
+    control_queue_done(&control->queue);
+    aion_buf_done(&control->scratch);
+}
+
+void control_reload(struct control *control, const struct control_conf *conf)
+{
+    control->own_conf = *conf;
+    control->queue.count_max = (size_t)conf->queue_tasks_max;
+    control->queue.bytes_max = (size_t)conf->queue_bytes_max;
+    control->tasks.finished_max = (size_t)conf->cache_tasks_max;
+    control->tasks.finished_bytes_max = (size_t)conf->cache_bytes_max;
+}
+
+void control_plan_set(struct control *control, const struct store_plan *plan)
+{
+    control->plan = *plan;
+    aion_str_copy(control->plan_by, sizeof(control->plan_by), plan->changed_by);
+    control->plan.changed_by = aion_str_of(control->plan_by);
+}
+
+/* -- loading ------------------------------------------------------------------------ */
+static bool load_plan(struct control *control, struct aion_err *err)
+{
+    struct aion_arena arena;
+    aion_arena_init(&arena, 65536, NULL, 0);
+    struct store_plan_read read = {.op.arena = &arena};
+    bool good = store_plan_read_wait(control->store, &read, err);
+    if (good && read.plan.revision > 0)
+        control_plan_set(control, &read.plan);
+    aion_arena_done(&arena);
+    return good;
+}
+
+static void take_loaded(struct control *control, const struct store_task *stored)
+{
+    struct control_task *task = control_task_load(control, stored);
+    task->due_utc_us = stored->due_us;
+    if (!control_cache_add(&control->tasks, task))
+        abort(); /* more unfinished tasks than memory: they must not be forgotten */
+    control_count_state(task->state, 1);
+    aion_list_add_last(&control->loaded, &task->unrouted);
+    control_task_unref(task);
+}
+
+static bool load_page(struct control *control, struct store_load *load, struct aion_err *err)
+{
+    struct aion_arena arena;
+    aion_arena_init(&arena, LOAD_ARENA_MAX, NULL, 0);
+    load->op.arena = &arena;
+    bool good = store_load_wait(control->store, load, err);
+    for (size_t i = 0; good && i < load->count; i++) {
+        take_loaded(control, &load->tasks[i]);
+        load->after = load->tasks[i].sequence;
+    }
+    aion_arena_done(&arena);
+    return good;
+}
+
+bool control_load(struct control *control, struct aion_err *err)
+{
+    struct store_load load = {.limit = LOAD_PAGE};
+    if (!load_plan(control, err))
+        return false;
+    do {
+        if (!load_page(control, &load, err))
+            return false;
+    } while (load.more);
+    return true;
+}
+
+/* -- beginning ---------------------------------------------------------------------- */
+/* Where a task that was loaded goes on. A running one waits a short grace for its host. */
+static void begin_task(struct control *control, struct control_task *task)
+{
+    int64_t now_us = mesh_loop_now(control->loop),
+            in_us = task->due_utc_us - aion_clock_utc_us();
+    switch ((int)task->state) {
+    case TASK_ACCEPTED:
+        aion_list_add_last(&control->unrouted, &task->unrouted);
+        break;
+    case TASK_QUEUED:
+        control_enqueue(control, task);
+        break;
+    case TASK_RUNNING:
+        control_attempt_orphan(control, task, control->conf->start_grace);
+        break;
+    case TASK_RETRY_WAIT:
+        control_due_at(control, task, now_us + (in_us > 0 ? in_us : 0));
+        break;
+    default:
+        break; /* held and doubtful ones wait for somebody's word */
+    }
+    control_deadline_set(control, task);
+}
+
+void control_begin(struct control *control)
+{
+    while (!aion_list_empty(&control->loaded)) {
+        struct control_task *task =
+            aion_container(control->loaded.next, struct control_task, unrouted);
+        aion_list_remove(&task->unrouted);
+        begin_task(control, task);
+    }
+    control->loading = false;
+    control_route_unrouted(control);
+    control_dispatch(control);
+}
+
+/* -- draining ----------------------------------------------------------------------- */
+/* Hosts keep what they run and bring it to the next control; clients have their cursors and
+ * task ids. What is left is to put on disk what was heard. */
+void control_drain(struct control *control, void (*done)(struct control *control))
+{
+    control->draining = true;
+    control->drained = done;
+    control_waits_end(control);
+    control_watches_end(control);
+    control_hosts_end(control);
+    control_drain_step(control);
+}
+
+void control_drain_step(struct control *control)
+{
+    if (!control->draining || control->drained == NULL || !aion_list_empty(&control->writes))
+        return;
+    void (*done)(struct control * control) = control->drained;
+    control->drained = NULL;
+    done(control);
+}

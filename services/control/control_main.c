@@ -1,0 +1,116 @@
+/* Control: admits, queues and dispatches tasks, and keeps what must not be lost. */
+#include "control_main.h"
+
+#include "control_private.h"
+#include "program/program.h"
+
+#include <stdlib.h>
+
+static void on_store_fatal(void *user, const struct aion_err *err)
+{
+    struct control *control = user;
+    program_fatal(control->program, err);
+}
+
+static void leave_router(struct control *control)
+{
+    control_router_close(control->router);
+    control->router = NULL;
+    if (control->router_channel != NULL)
+        mesh_channel_close(control->router_channel);
+    control->router_channel = NULL;
+}
+
+static void stop(void *self)
+{
+    struct control *control = self;
+    leave_router(control);
+    if (control->store != NULL)
+        control_done(control);
+    store_close(control->store);
+    free(control);
+}
+
+static bool open_all(struct control *control, struct program *program,
+                     const struct control_conf *conf, struct aion_err *err)
+{
+    struct store_conf store_conf = {.url = conf->store_url,
+                                    .exec = mesh_loop_exec(program->loop),
+                                    .fatal = on_store_fatal,
+                                    .user = control};
+    struct mesh_channel_conf router = {.name = "router",
+                                       .target = conf->router,
+                                       .tls = program->tls,
+                                       .peer_service = "router"};
+    struct store *store = store_open(&store_conf, err);
+    if (store == NULL)
+        return false;
+    control_init(control, program->loop, store, conf);
+    control->program = program;
+    if (!control_load(control, err))
+        return false;
+    control->router_channel = mesh_channel_new(program->loop, &router, err);
+    if (control->router_channel == NULL)
+        return false;
+    control->router = control_router_open(control, control->router_channel);
+    control_bind(control, program->server);
+    return true;
+}
+
+static void *start(struct program *program, const void *conf, struct aion_err *err)
+{
+    struct control *control = calloc(1, sizeof(*control));
+    if (control == NULL)
+        return aion_fail_null(err, AION_UNAVAILABLE, "out of memory");
+    if (open_all(control, program, conf, err))
+        return control;
+    stop(control);
+    return NULL;
+}
+
+static void serving(void *self)
+{
+    struct control *control = self;
+    control_begin(control);
+    program_ready(control->program, true, "");
+}
+
+static void on_drained(struct control *control)
+{
+    leave_router(control);
+    program_drained(control->program);
+}
+
+static void drain(void *self)
+{
+    control_drain(self, on_drained);
+}
+
+static bool reload(void *self, const void *conf, struct aion_err *err)
+{
+    (void)err;
+    control_reload(self, conf);
+    return true;
+}
+
+int control_run(int argc, char **argv)
+{
+    static const struct codec_file *const files[] = {&aion__v1__tasks_proto__file,
+                                                     &aion__v1__modules_proto__file,
+                                                     &aion__v1__state_proto__file, NULL};
+    const struct program_spec spec = {
+        .name = "control",
+        .summary = "admits, queues and dispatches tasks",
+        .options = control_options,
+        .option_count = control_option_count,
+        .conf_size = sizeof(struct control_conf),
+        .files = files,
+        .check = control_conf_check,
+        .start = start,
+        .serving = serving,
+        .reload = reload,
+        .drain = drain,
+        .stop = stop,
+    };
+    return program_run(&spec, argc, argv);
+}

@@ -1,0 +1,129 @@
+/* What control counts. Families are few and their labels fixed, so series are looked up once.
+ */
+#include "base/metric.h"
+#include "control_private.h"
+
+static const struct aion_metric_family families[COUNTS] = {
+    [COUNT_ACCEPTED] = {.name = "aion_control_tasks_accepted",
+                        .help = "tasks acknowledged",
+                        .kind = AION_COUNTER},
+    [COUNT_DUPLICATE] = {.name = "aion_control_tasks_repeated",
+                         .help = "submissions answered with the first task of their key",
+                         .kind = AION_COUNTER},
+    [COUNT_REFUSED] = {.name = "aion_control_tasks_refused",
+                       .help = "submissions refused",
+                       .kind = AION_COUNTER},
+    [COUNT_STALE] =
+        {.name = "aion_control_stale_words",
+         .help =
+             "results, chunks and attempts refused because their token is not the running one",
+         .kind = AION_COUNTER},
+    [COUNT_RETRY] = {.name = "aion_control_attempts_retried",
+                     .help = "attempts that failed and were followed by another",
+                     .kind = AION_COUNTER},
+    [COUNT_HOST_LOST] = {.name = "aion_control_attempts_lost",
+                         .help = "attempts whose host went away",
+                         .kind = AION_COUNTER},
+    [COUNT_WRITE_RETRY] = {.name = "aion_control_writes_repeated",
+                           .help = "writes that the store did not take at once",
+                           .kind = AION_COUNTER},
+};
+static const struct aion_metric_family state_family = {.name = "aion_control_tasks",
+                                                       .help = "unfinished tasks by state",
+                                                       .kind = AION_GAUGE,
+                                                       .labels = {"state"}};
+static const struct aion_metric_family queue_family = {.name = "aion_control_queue_tasks",
+                                                       .help = "queued tasks by class",
+                                                       .kind = AION_GAUGE,
+                                                       .labels = {"class"}};
+static const struct aion_metric_family queue_bytes_family = {.name = "aion_control_queue_bytes",
+                                                             .help = "memory of queued tasks",
+                                                             .unit = "bytes",
+                                                             .kind = AION_GAUGE};
+static const struct aion_metric_family ended_family = {.name = "aion_control_tasks_ended",
+                                                       .help = "tasks that ended, by state",
+                                                       .kind = AION_COUNTER,
+                                                       .labels = {"state"}};
+static const struct aion_metric_family latency_family = {
+    .name = "aion_control_task_duration_seconds",
+    .help = "acceptance to end",
+    .unit = "seconds",
+    .kind = AION_HISTOGRAM,
+    .scale = 1e-6};
+static const struct aion_metric_family wait_family = {
+    .name = "aion_control_queue_wait_seconds",
+    .help = "queued to given to a host, over all attempts",
+    .unit = "seconds",
+    .kind = AION_HISTOGRAM,
+    .scale = 1e-6};
+static const struct aion_metric_family commit_family = {.name = "aion_store_commit_seconds",
+                                                        .help =
+                                                            "one group commit, with its fsync",
+                                                        .unit = "seconds",
+                                                        .kind = AION_HISTOGRAM,
+                                                        .scale = 1e-6};
+static const struct aion_metric_family batch_family = {.name = "aion_store_commit_operations",
+                                                       .help = "operations in one group commit",
+                                                       .kind = AION_HISTOGRAM};
+
+static const char *const class_names[QUEUE_CLASSES] = {"critical", "high", "normal", "low",
+                                                       "batch"};
+
+static struct {
+    struct aion_metric *counts[COUNTS], *states[TASK_STATES], *ended[TASK_STATES];
+    struct aion_metric *classes[QUEUE_CLASSES], *queue_bytes, *latency, *wait, *commit, *batch;
+} series;
+
+/* On the store's writer thread. */
+static void record_commit(void *user, int64_t commit_us, size_t operations)
+{
+    (void)user;
+    aion_metric_record(series.commit, commit_us);
+    aion_metric_record(series.batch, (int64_t)operations);
+}
+
+void control_metrics_init(struct control *control)
+{
+    for (size_t i = 0; i < COUNTS; i++)
+        series.counts[i] = aion_metric(&families[i]);
+    for (size_t i = TASK_ACCEPTED; i < TASK_STATES; i++) {
+        bool final = control_state_final((enum control_state)i);
+        struct aion_metric **at = final ? &series.ended[i] : &series.states[i];
+        *at = aion_metric(final ? &ended_family : &state_family,
+                          control_state_name((enum control_state)i));
+    }
+    for (size_t i = 0; i < QUEUE_CLASSES; i++)
+        series.classes[i] = aion_metric(&queue_family, class_names[i]);
+    series.queue_bytes = aion_metric(&queue_bytes_family);
+    series.latency = aion_metric(&latency_family);
+    series.wait = aion_metric(&wait_family);
+    series.commit = aion_metric(&commit_family);
+    series.batch = aion_metric(&batch_family);
+    store_on_commit(control->store, record_commit, NULL);
+}
+
+void control_count(enum control_count count)
+{
+    aion_metric_add(series.counts[count], 1);
+}
+
+void control_count_state(enum control_state state, int delta)
+{
+    if (series.states[state] != NULL)
+        aion_metric_add(series.states[state], delta);
+    else if (series.ended[state] != NULL && delta > 0)
+        aion_metric_add(series.ended[state], delta);
+}
+
+void control_gauge_queue(const struct control *control)
+{
+    for (size_t i = 0; i < QUEUE_CLASSES; i++)
+        aion_metric_set(series.classes[i], (int64_t)control->queue.class_count[i]);
+    aion_metric_set(series.queue_bytes, (int64_t)control->queue.bytes);
+}
+
+void control_record_task(const struct control_task *task)
+{
+    aion_metric_record(series.latency, task->updated_us - task->created_us);
+    aion_metric_record(series.wait, task->usage.queue_us);
+}

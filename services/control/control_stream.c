@@ -1,0 +1,370 @@
+/* Reading a task's output: what every reader shares, and rpc Stream and AckStream.
+ *
+ * A reader has a cursor and room for some bytes. It is pumped when there is more to read or
+ * more room; it takes chunks from memory, or, when it is far behind, a bounded piece from the
+ * store. It never holds more than one such piece, so that a slow reader costs its send queue
+ * and no more. */
+#include "auth/digest.h"
+#include "control_private.h"
+
+#include <stdlib.h>
+
+enum { PIECE_BYTES = 65536, PIECE_CHUNKS = 64, PIECE_ARENA = 8 << 20 };
+
+/* -- chunks ------------------------------------------------------------------------- */
+static void send_chunk(struct control_watcher *watcher, const struct store_chunk *chunk,
+                       char *text, char *content_type)
+{
+    Aion__V1__StreamChunk message = AION__V1__STREAM_CHUNK__INIT;
+    Aion__V1__StreamChunk__Restart restart = AION__V1__STREAM_CHUNK__RESTART__INIT;
+    message.cursor = chunk->cursor;
+    message.attempt = chunk->attempt;
+    message.content_type = content_type;
+    message.gap = watcher->gap;
+    if (chunk->kind == STORE_CHUNK_RESTART) {
+        restart.discard_from = chunk->discard_from;
+        message.restart = &restart;
+    } else if (chunk->kind == STORE_CHUNK_TEXT) {
+        message.payload_case = AION__V1__STREAM_CHUNK__PAYLOAD_TEXT;
+        message.text = text;
+    } else {
+        message.payload_case = AION__V1__STREAM_CHUNK__PAYLOAD_DATA;
+        message.data = (ProtobufCBinaryData){chunk->payload.size, (uint8_t *)text};
+    }
+    watcher->gap = false;
+    watcher->cursor = chunk->cursor;
+    watcher->send(watcher, &message, chunk->payload.size);
+}
+
+/* Texts of messages end in NUL, chunks in memory do not. */
+static void send_from_memory(struct control_watcher *watcher, const struct control_chunk *chunk)
+{
+    struct aion_arena arena;
+    char first[2048];
+    aion_arena_init(&arena, PIECE_ARENA, first, sizeof(first));
+    struct store_chunk copy = {
+        .cursor = chunk->cursor,
+        .attempt = chunk->attempt,
+        .kind = (enum store_chunk_kind)chunk->kind,
+        .discard_from = chunk->discard_from,
+        .payload = chunk->payload,
+    };
+    char *text = aion_arena_text(&arena, chunk->payload);
+    char *content_type = aion_arena_text(&arena, chunk->content_type);
+    if (text != NULL && content_type != NULL)
+        send_chunk(watcher, &copy, text, content_type);
+    aion_arena_done(&arena);
+}
+
+static void send_final(struct control_watcher *watcher)
+{
+    const struct control_task *task = watcher->task;
+    Aion__V1__StreamChunk message = AION__V1__STREAM_CHUNK__INIT;
+    Aion__V1__StreamChunk__Final final = AION__V1__STREAM_CHUNK__FINAL__INIT;
+    struct store_error error = {task->error.code, aion_str_of(task->error.reason),
+                                aion_str_of(task->error.message)};
+    struct aion_arena arena;
+    char first[2048], digest[AUTH_SHA256_TEXT];
+    aion_arena_init(&arena, PIECE_BYTES, first, sizeof(first));
+    final.state = (Aion__V1__TaskState)task->state;
+    final.error = control_task_error(&arena, &error);
+    if (task->stream_digest_known) {
+        auth_sha256_text(digest, task->stream_digest);
+        final.digest = digest;
+    }
+    message.cursor = task->log.committed + 1;
+    message.attempt = task->attempt;
+    message.gap = watcher->gap;
+    message.final = &final;
+    watcher->send(watcher, &message, 0);
+    aion_arena_done(&arena);
+    watcher->ended(watcher, NULL);
+}
+
+/* -- pieces from the store ---------------------------------------------------------- */
+struct piece {
+    struct store_chunks_read read;
+    struct control_watcher *watcher;
+    struct aion_arena arena;
+};
+
+static void send_piece(struct control_watcher *watcher, struct piece *piece)
+{
+    for (size_t i = 0; i < piece->read.count && !watcher->closed; i++) {
+        const struct store_chunk *chunk = &piece->read.chunks[i];
+        char *text = aion_arena_text(&piece->arena, chunk->payload);
+        char *content_type = aion_arena_text(&piece->arena, chunk->content_type);
+        if (text != NULL && content_type != NULL)
+            send_chunk(watcher, chunk, text, content_type);
+    }
+    if (piece->read.count == 0 && !watcher->closed) { /* acknowledged or deleted meanwhile */
+        watcher->cursor = watcher->task->log.dropped;
+        watcher->gap = true;
+    }
+}
+
+static void free_watcher(struct control_watcher *watcher)
+{
+    control_task_unref(watcher->task);
+    watcher->free(watcher);
+}
+
+static void piece_done(struct store_op *op, const struct aion_err *err)
+{
+    struct piece *piece = aion_container(op, struct piece, read.op);
+    struct control_watcher *watcher = piece->watcher;
+    watcher->reading = false;
+    if (watcher->closed) {
+        free_watcher(watcher);
+    } else if (err != NULL) {
+        watcher->ended(watcher, err);
+    } else {
+        send_piece(watcher, piece);
+        control_watcher_pump(watcher);
+    }
+    aion_arena_done(&piece->arena);
+    free(piece);
+}
+
+static void read_piece(struct control_watcher *watcher, size_t room)
+{
+    struct aion_err err;
+    struct piece *piece = calloc(1, sizeof(*piece));
+    if (piece == NULL)
+        abort();
+    piece->watcher = watcher;
+    aion_arena_init(&piece->arena, PIECE_ARENA, NULL, 0);
+    piece->read = (struct store_chunks_read){
+        .op = {.done = piece_done, .arena = &piece->arena},
+        .id = watcher->task->id,
+        .after = watcher->cursor,
+        .limit = PIECE_CHUNKS,
+        .bytes_max = room < PIECE_BYTES ? room : PIECE_BYTES,
+    };
+    watcher->reading = store_chunks_read(watcher->control->store, &piece->read, &err);
+    if (watcher->reading)
+        return;
+    aion_arena_done(&piece->arena);
+    free(piece);
+    watcher->ended(watcher, &err);
+}
+
+/* -- readers ------------------------------------------------------------------------ */
+void control_watcher_pump(struct control_watcher *watcher)
+{
+    size_t room;
+    while (!watcher->closed && !watcher->reading && (room = watcher->room(watcher)) > 0) {
+        bool stored;
+        const struct control_chunk *chunk =
+            control_log_after(&watcher->task->log, watcher->cursor, &stored);
+        if (stored) {
+            read_piece(watcher, room);
+            return;
+        }
+        if (chunk == NULL) {
+            if (control_state_final(watcher->task->state))
+                send_final(watcher); /* it may be freed now */
+            return;
+        }
+        send_from_memory(watcher, chunk);
+    }
+}
+
+void control_watch(struct control_watcher *watcher, struct control_task *task)
+{
+    watcher->task = control_task_ref(task);
+    aion_list_add_last(&task->watchers, &watcher->link);
+    control_watcher_pump(watcher);
+}
+
+void control_watcher_close(struct control_watcher *watcher)
+{
+    if (watcher->closed)
+        return;
+    watcher->closed = true;
+    if (watcher->task != NULL)
+        aion_list_remove(&watcher->link);
+    if (!watcher->reading)
+        free_watcher(watcher);
+}
+
+/* A pumped watcher may close itself, and nobody else. */
+void control_watchers_wake(struct control_task *task)
+{
+    control_task_ref(task);
+    aion_list_each_safe (link, &task->watchers) {
+        control_watcher_pump(aion_container(link, struct control_watcher, link));
+    }
+    control_task_unref(task);
+}
+
+/* -- rpc Stream --------------------------------------------------------------------- */
+struct stream {
+    struct control_watcher watcher;
+    struct mesh_call *call;
+    bool full; /* until `writable` */
+};
+
+static size_t stream_room(struct control_watcher *watcher)
+{
+    return aion_container(watcher, struct stream, watcher)->full ? 0 : PIECE_BYTES;
+}
+
+static void stream_send(struct control_watcher *watcher, const Aion__V1__StreamChunk *chunk,
+                        size_t payload)
+{
+    struct stream *stream = aion_container(watcher, struct stream, watcher);
+    (void)payload;
+    if (aion_v1_aion_tasks_stream_send(stream->call, chunk) == MESH_FULL)
+        stream->full = true;
+}
+
+static void stream_ended(struct control_watcher *watcher, const struct aion_err *err)
+{
+    struct stream *stream = aion_container(watcher, struct stream, watcher);
+    mesh_set_user(stream->call, NULL);
+    if (err != NULL)
+        mesh_fail_with(stream->call, err);
+    else
+        mesh_finish(stream->call);
+    control_watcher_close(watcher);
+}
+
+static void stream_free(struct control_watcher *watcher)
+{
+    free(aion_container(watcher, struct stream, watcher));
+}
+
+static void too_old(const struct control_task *task, uint64_t cursor, struct aion_err *err)
+{
+    aion_err_set(err, __func__, AION_RANGE,
+                 "output after cursor %llu is no longer kept: the oldest is after %llu",
+                 (unsigned long long)cursor, (unsigned long long)task->log.acked);
+    aion_err_reason(err, "CURSOR_TOO_OLD");
+    aion_err_field(err, "after_cursor");
+}
+
+static void stream_found(void *user, struct control_task *task, const struct aion_err *err)
+{
+    struct stream *stream = user;
+    struct mesh_call *call = stream->call;
+    struct aion_err own;
+    if (err == NULL && stream->watcher.cursor < task->log.acked) {
+        too_old(task, stream->watcher.cursor, &own);
+        err = &own;
+    }
+    if (err != NULL)
+        mesh_fail_with(call, err);
+    if (err != NULL || mesh_ended(call)) {
+        free(stream);
+    } else {
+        mesh_set_user(call, stream);
+        control_watch(&stream->watcher, task);
+    }
+    mesh_drop(call);
+}
+
+/* rpc Stream: from a cursor on, live, until the task's end. Inline. */
+void control_stream(struct mesh_call *call, const Aion__V1__StreamRequest *request)
+{
+    struct aion_uuid id;
+    aion_str tenant;
+    if (!control_task_id(call, request->task_id, &id) || !control_tenant(call, &tenant))
+        return;
+    struct stream *stream = calloc(1, sizeof(*stream));
+    if (stream == NULL) {
+        mesh_fail(call, AION_EXHAUSTED, "control is out of memory");
+        return;
+    }
+    stream->call = mesh_hold(call);
+    stream->watcher = (struct control_watcher){
+        .control = mesh_service(call),
+        .cursor = request->after_cursor,
+        .room = stream_room,
+        .send = stream_send,
+        .ended = stream_ended,
+        .free = stream_free,
+    };
+    aion_list_init(&stream->watcher.link);
+    control_find(mesh_service(call), tenant, &id, stream_found, stream);
+}
+
+void control_stream_writable(struct mesh_call *call)
+{
+    struct stream *stream = mesh_user(call);
+    if (stream == NULL)
+        return;
+    stream->full = false;
+    control_watcher_pump(&stream->watcher);
+}
+
+void control_stream_done(struct mesh_call *call, bool cancelled)
+{
+    struct stream *stream = mesh_user(call);
+    (void)cancelled;
+    if (stream == NULL)
+        return;
+    mesh_set_user(call, NULL);
+    control_watcher_close(&stream->watcher);
+}
+
+/* -- rpc AckStream ------------------------------------------------------------------ */
+struct acknowledgement {
+    struct store_ack ack;
+    struct control *control;
+    struct mesh_call *call; /* held */
+};
+
+static void ack_end(struct acknowledgement *ack, const struct aion_err *err)
+{
+    if (err != NULL)
+        mesh_fail_with(ack->call, err);
+    mesh_drop(ack->call);
+    free(ack);
+}
+
+static void ack_done(struct store_op *op, const struct aion_err *err)
+{
+    struct acknowledgement *ack = aion_container(op, struct acknowledgement, ack.op);
+    Aion__V1__AckStreamReply reply = AION__V1__ACK_STREAM_REPLY__INIT;
+    struct control_task *task = control_cache_find(&ack->control->tasks, &ack->ack.id);
+    if (err == NULL) {
+        if (task != NULL)
+            control_log_ack(&task->log, ack->ack.acked);
+        reply.cursor = ack->ack.acked;
+        aion_v1_aion_tasks_ack_stream_reply(ack->call, &reply);
+    }
+    ack_end(ack, err);
+}
+
+static void ack_found(void *user, struct control_task *task, const struct aion_err *err)
+{
+    struct acknowledgement *ack = user;
+    struct aion_err own;
+    if (err != NULL) {
+        ack_end(ack, err);
+        return;
+    }
+    ack->ack.id = task->id;
+    ack->ack.op.done = ack_done;
+    if (!store_ack(ack->control->store, &ack->ack, &own))
+        ack_end(ack, &own);
+}
+
+/* rpc AckStream: the client has stored all chunks up to the cursor. Inline. */
+void control_ack_stream(struct mesh_call *call, const Aion__V1__AckStreamRequest *request)
+{
+    struct aion_uuid id;
+    aion_str tenant;
+    if (!control_task_id(call, request->task_id, &id) || !control_tenant(call, &tenant))
+        return;
+    struct acknowledgement *ack = calloc(1, sizeof(*ack));
+    if (ack == NULL) {
+        mesh_fail(call, AION_EXHAUSTED, "control is out of memory");
+        return;
+    }
+    ack->control = mesh_service(call);
+    ack->call = mesh_hold(call);
+    ack->ack.cursor = request->cursor;
+    control_find(ack->control, tenant, &id, ack_found, ack);
+}

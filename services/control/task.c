@@ -1,0 +1,176 @@
+#include "task.h"
+
+#include "auth/digest.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void control_bytes_set(struct control_bytes *bytes, aion_str value)
+{
+    control_bytes_free(bytes);
+    if (value.size == 0)
+        return;
+    bytes->data = malloc(value.size);
+    if (bytes->data == NULL)
+        abort();
+    memcpy(bytes->data, value.data, value.size);
+    bytes->size = value.size;
+}
+
+void control_bytes_free(struct control_bytes *bytes)
+{
+    free(bytes->data);
+    *bytes = (struct control_bytes){0};
+}
+
+struct control_task *control_task_new(const struct aion_uuid *id, aion_str tenant,
+                                      aion_str intent)
+{
+    struct control_task *task = calloc(1, sizeof(*task) + tenant.size + intent.size);
+    if (task == NULL)
+        abort();
+    char *text = (char *)(task + 1);
+    memcpy(text, tenant.data, tenant.size);
+    memcpy(text + tenant.size, intent.data, intent.size);
+    task->refs = 1;
+    task->id = *id;
+    aion_uuid_text(id, task->id_text);
+    task->tenant = aion_str_n(text, tenant.size);
+    task->intent = aion_str_n(text + tenant.size, intent.size);
+    aion_list_init(&task->on_host);
+    aion_list_init(&task->queued.link);
+    aion_list_init(&task->watchers);
+    aion_list_init(&task->waiters);
+    aion_list_init(&task->unrouted);
+    aion_list_init(&task->used);
+    return task;
+}
+
+struct control_task *control_task_ref(struct control_task *task)
+{
+    task->refs++;
+    return task;
+}
+
+void control_task_unref(struct control_task *task)
+{
+    if (task == NULL || --task->refs > 0)
+        return;
+    assert(aion_list_empty(&task->waiters) && aion_list_empty(&task->watchers));
+    control_bytes_free(&task->meta);
+    control_bytes_free(&task->body);
+    control_bytes_free(&task->decision);
+    control_bytes_free(&task->result);
+    control_log_done(&task->log);
+    auth_sha256_free(task->sha);
+    free(task);
+}
+
+size_t control_task_bytes(const struct control_task *task)
+{
+    return sizeof(*task) + task->meta.size + task->body.size + task->decision.size +
+           task->result.size + task->log.bytes;
+}
+
+aion_str control_task_lane(const struct control_task *task, char *out, size_t size)
+{
+    int length = snprintf(out, size, "%s/%s", task->pool, task->module);
+    return aion_str_n(out, length > 0 && (size_t)length < size ? (size_t)length : size - 1);
+}
+
+void control_error_set(struct control_error *error, int32_t code, aion_str reason,
+                       aion_str message)
+{
+    error->code = code;
+    aion_str_copy(error->reason, sizeof(error->reason), reason);
+    aion_str_copy(error->message, sizeof(error->message), message);
+}
+
+/* -- cache -------------------------------------------------------------------------- */
+static aion_str key_of(const struct control_task *task)
+{
+    return aion_str_n(task->id.bytes, sizeof(task->id.bytes));
+}
+
+void control_cache_init(struct control_cache *cache, size_t tasks_max, size_t finished_max,
+                        size_t finished_bytes_max)
+{
+    *cache = (struct control_cache){.finished_max = finished_max,
+                                    .finished_bytes_max = finished_bytes_max};
+    aion_map_init(&cache->by_id, tasks_max);
+    aion_list_init(&cache->used);
+}
+
+void control_cache_done(struct control_cache *cache)
+{
+    size_t cursor = 0;
+    struct control_task *task;
+    while ((task = aion_map_next(&cache->by_id, &cursor)) != NULL) {
+        aion_list_remove(&task->used);
+        control_task_unref(task); /* keys are not read any more */
+    }
+    aion_map_done(&cache->by_id);
+}
+
+bool control_cache_add(struct control_cache *cache, struct control_task *task)
+{
+    if (!aion_map_put(&cache->by_id, key_of(task), task))
+        return false;
+    control_task_ref(task);
+    return true;
+}
+
+static void use(struct control_cache *cache, struct control_task *task)
+{
+    aion_list_remove(&task->used);
+    aion_list_add_last(&cache->used, &task->used);
+}
+
+struct control_task *control_cache_find(struct control_cache *cache, const struct aion_uuid *id)
+{
+    struct control_task *task =
+        aion_map_get(&cache->by_id, aion_str_n(id->bytes, sizeof(id->bytes)));
+    if (task != NULL && !aion_list_empty(&task->used))
+        use(cache, task);
+    return task;
+}
+
+static void drop(struct control_cache *cache, struct control_task *task)
+{
+    aion_map_remove(&cache->by_id, key_of(task));
+    aion_list_remove(&task->used);
+    cache->finished--;
+    cache->finished_bytes -= task->cached_bytes;
+    control_task_unref(task);
+}
+
+void control_cache_remove(struct control_cache *cache, struct control_task *task)
+{
+    if (!aion_list_empty(&task->used)) {
+        drop(cache, task);
+        return;
+    }
+    if (aion_map_remove(&cache->by_id, key_of(task)) != NULL)
+        control_task_unref(task);
+}
+
+void control_cache_drop_finished(struct control_cache *cache)
+{
+    while (!aion_list_empty(&cache->used))
+        drop(cache, aion_container(cache->used.next, struct control_task, used));
+}
+
+/* What it is counted with is remembered in the task, as its log may shrink meanwhile. One that
+ * is dropped while readers follow it lives on by their references. */
+void control_cache_finished(struct control_cache *cache, struct control_task *task)
+{
+    task->cached_bytes = control_task_bytes(task);
+    use(cache, task);
+    cache->finished++;
+    cache->finished_bytes += task->cached_bytes;
+    while (!aion_list_empty(&cache->used) &&
+           (cache->finished > cache->finished_max ||
+            cache->finished_bytes > cache->finished_bytes_max))
+        drop(cache, aion_container(cache->used.next, struct control_task, used));
+}

@@ -1,0 +1,146 @@
+/* A task in memory, and the cache that finds it. Pure; I/O thread.
+ *
+ * Every unfinished task of the store is in the cache; of finished ones the most recently used
+ * are, within bounds. A task is counted: the cache has one reference, and each write, waiter
+ * and reader under way has one. */
+#ifndef CONTROL_TASK_H
+#define CONTROL_TASK_H
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/uuid.h"
+#include "task_log.h"
+#include "task_queue.h"
+#include "task_state.h"
+
+struct control;
+struct control_host;
+struct control_write;
+struct auth_sha256;
+
+struct control_usage {
+    int64_t queue_us, run_us;
+    uint64_t tokens_in, tokens_out;
+    int64_t cost_nano_usd;
+};
+
+struct control_error {
+    int32_t code; /* google.rpc.Code, 0 = none */
+    char reason[48];
+    char message[256];
+};
+
+/* Bytes on the heap, owned. */
+struct control_bytes {
+    char *data;
+    size_t size;
+};
+void control_bytes_set(struct control_bytes *bytes,
+                       aion_str value); /* a copy; aborts without memory */
+void control_bytes_free(struct control_bytes *bytes);
+static inline aion_str control_bytes_view(const struct control_bytes *bytes)
+{
+    return aion_str_n(bytes->data, bytes->size);
+}
+
+/* Told once when the task is final, then it is no waiter any more. */
+struct control_waiter {
+    struct aion_link link;
+    void (*ended)(struct control_waiter *waiter);
+};
+
+struct control_task {
+    struct control *control; /* whose it is */
+    unsigned refs;
+    struct aion_uuid id;
+    char id_text[AION_UUID_TEXT];
+    aion_str tenant, intent;                     /* behind the struct */
+    enum control_state state;                    /* as committed; RUNNING: as dispatched */
+    unsigned priority;                           /* 1..5 */
+    int64_t created_us, updated_us, deadline_us; /* UTC */
+    uint64_t sequence;                           /* place in the order of admission */
+
+    /* Wire forms, as stored: meta and body of the request, decision, result. Body is dropped at
+     * the end; a task that was loaded gets it when it is dispatched. */
+    struct control_bytes meta, body, decision, result;
+    bool body_known;
+    struct control_error error;
+    struct control_usage usage;
+
+    /* Decision, in short */
+    char module[64], pool[32];
+    uint32_t attempts_max;
+    int64_t timeout_us;
+
+    /* The attempt */
+    uint64_t epoch;
+    uint32_t attempt;          /* 0 = none yet */
+    struct control_host *host; /* while it runs there, or NULL: its host is away */
+    char host_id[64];
+    bool in_slot;                  /* counted in the host's running */
+    struct aion_link on_host;      /* in the host's attempts, or in the orphans */
+    int64_t queued_us, started_us; /* monotonic */
+    int64_t due_utc_us;            /* loaded in RETRY_WAIT: when the next attempt may begin */
+    bool starting;                 /* the start of the attempt is not on disk yet */
+    bool settling;                 /* its end is being written: nothing else may be decided */
+    bool cancelling;               /* the host was asked to stop */
+    char cancel_reason[257];
+
+    struct control_queue_item queued;
+    size_t reserved_bytes; /* in the queue's bounds until queued; 0 = none */
+    bool reserved;
+
+    struct control_log log;
+    bool chunks_writing;          /* a write of chunks is under way */
+    struct control_write *ending; /* the end of the attempt, waiting for that write */
+    struct auth_sha256 *sha;      /* over the attempt's payload, when all of it was seen */
+    int64_t output_bytes;         /* of the attempt */
+    bool stream_digest_known;
+    uint8_t stream_digest[32]; /* SHA-256 of the successful attempt's output */
+    struct aion_link watchers; /* readers of the output */
+    struct aion_link waiters;
+
+    struct aion_heap_node deadline; /* when it expires */
+    struct aion_heap_node due;      /* retry, end of the attempt's time, of an orphan's grace */
+    struct aion_link unrouted;      /* in the list of those without decision */
+    bool deciding;                  /* the router was asked */
+    struct aion_link used;          /* finished: in the order of use */
+    size_t cached_bytes;            /* finished: what it counts for in the cache */
+};
+
+/* One reference, the caller's. Strings are copied; the rest is 0. Aborts without memory: an
+ * acknowledged task that is not in memory would never run. */
+struct control_task *control_task_new(const struct aion_uuid *id, aion_str tenant,
+                                      aion_str intent);
+struct control_task *control_task_ref(struct control_task *task);
+void control_task_unref(struct control_task *task); /* NULL fine */
+size_t control_task_bytes(const struct control_task *task);
+/* "cpu/summarize_text" */
+aion_str control_task_lane(const struct control_task *task, char *out, size_t size);
+void control_error_set(struct control_error *error, int32_t code, aion_str reason,
+                       aion_str message);
+
+struct control_cache {
+    struct aion_map by_id;
+    struct aion_link used; /* finished tasks, least recently used first */
+    size_t finished, finished_bytes;
+    size_t finished_max, finished_bytes_max;
+};
+
+void control_cache_init(struct control_cache *cache, size_t tasks_max, size_t finished_max,
+                        size_t finished_bytes_max);
+void control_cache_done(struct control_cache *cache);
+/* Takes a reference. False: tasks_max are in it. */
+bool control_cache_add(struct control_cache *cache, struct control_task *task) AION_MUST_CHECK;
+/* Borrowed. A finished one becomes the most recently used. */
+struct control_task *control_cache_find(struct control_cache *cache,
+                                        const struct aion_uuid *id);
+/* Forgets it, when the store is known to hold something else. */
+void control_cache_remove(struct control_cache *cache, struct control_task *task);
+/* Forgets all finished ones: the store has deleted some. */
+void control_cache_drop_finished(struct control_cache *cache);
+/* The task is final now: it may be dropped when others are used more. */
+void control_cache_finished(struct control_cache *cache, struct control_task *task);
+
+#endif
