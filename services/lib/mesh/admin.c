@@ -1,311 +1,291 @@
-/* The admin port. One thread, poll(2), a few connections, one request each: a scraper needs no more. */
-#include "mesh/admin.h"
-
+/* The admin port's thread: a few connections, each one request, all bounded in bytes and time.
+ * Of the loop's domain state it touches nothing: pages that need it are given by programs as
+ * snapshots. */
 #include "base/clock.h"
-#include "base/metric.h"
-#include "http1/head.h"
-#include "mesh/core_private.h"
-#include "mesh/trace_private.h"
+#include "mesh/admin_private.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum {
-    CONNECTIONS_MAX = 16,
     HEAD_MAX = 8192,
-    BODY_MAX = 16 * 1024 * 1024,
-    PAGES_MAX = 16,
-    TIME_MAX_US = 5000000, /* for a request to arrive and its answer to leave */
+    OUT_MAX = 33 * 1024 * 1024,
+    READ_US = 5000000,   /* for the whole head */
+    WRITE_US = 10000000, /* for the whole answer */
+    CLOSE_US =
+        1000000, /* until the peer's close: ours at once would reset what it has not read */
+    BACKLOG = 64,
+    ACCEPT_AGAIN_MS = 100, /* after an accept that failed for want of descriptors */
 };
 
-struct connection {
-    int fd; /* -1 = free */
-    int64_t until_us;
-    size_t size, scanned;
-    char head[HEAD_MAX];
-    struct aion_buf out; /* answer; empty while reading */
-    size_t written;
-};
+/* -- connections
+ * ---------------------------------------------------------------------------------- */
 
-struct mesh_admin {
-    pthread_t thread;
-    int listener, wake, port;
-    atomic_bool stop;
-    pthread_mutex_t lock;
-    bool ready AION_GUARDED_BY(lock);
-    char reason[160] AION_GUARDED_BY(lock);
-    struct mesh_admin_page pages[PAGES_MAX] AION_GUARDED_BY(lock);
-    size_t page_count;
-    struct connection connections[CONNECTIONS_MAX];
-};
-
-/* -- pages ---------------------------------------------------------------------------------------- */
-
-static int write_metrics(void *user, struct aion_buf *out)
+static void conn_close(struct mesh_admin_conn *conn)
 {
-    (void)user;
-    aion_metric_render(out);
-    return 200;
+    if (conn->fd < 0)
+        return;
+    close(conn->fd);
+    conn->fd = -1;
+    aion_buf_done(&conn->in);
+    aion_buf_done(&conn->out);
 }
 
-static int write_health(void *user, struct aion_buf *out)
+static void enter(struct mesh_admin_conn *conn, int state, int64_t most_us)
 {
-    (void)user;
-    aion_buf_text(out, "ok\n");
-    return 200;
+    conn->state = state;
+    conn->deadline_us = aion_clock_mono_us() + most_us;
 }
 
-static int write_ready(void *user, struct aion_buf *out)
+/* A free place; when there is none, that of the connection whose time is up first: slow peers
+ * go before new ones. */
+static struct mesh_admin_conn *place(struct mesh_admin *admin)
 {
-    struct mesh_admin *admin = user;
-    pthread_mutex_lock(&admin->lock);
-    bool ready = admin->ready;
-    aion_buf_printf(out, "%s\n", ready ? "ready" : admin->reason);
-    pthread_mutex_unlock(&admin->lock);
-    return ready ? 200 : 503;
-}
-
-static int write_spans(void *user, struct aion_buf *out)
-{
-    (void)user;
-    mesh_spans_write(out);
-    return 200;
-}
-
-/* The core's own view of its channels and servers. */
-static int write_channelz(void *user, struct aion_buf *out)
-{
-    (void)user;
-    char *channels = grpc_channelz_get_top_channels(0);
-    char *servers = grpc_channelz_get_servers(0);
-    aion_buf_printf(out, "{\"channels\":%s,\"servers\":%s}\n", channels != NULL ? channels : "null",
-                    servers != NULL ? servers : "null");
-    gpr_free(channels);
-    gpr_free(servers);
-    return 200;
-}
-
-static void add_builtin(struct mesh_admin *admin)
-{
-    static const char json[] = "application/json", text[] = "text/plain; charset=utf-8";
-    const struct mesh_admin_page pages[] = {
-        {"/metrics", "application/openmetrics-text; version=1.0.0; charset=utf-8", write_metrics, admin},
-        {"/healthz", text, write_health, admin},
-        {"/readyz", text, write_ready, admin},
-        {"/debug/spans", json, write_spans, admin},
-        {"/debug/channelz", json, write_channelz, admin},
-    };
-    for (size_t i = 0; i < aion_countof(pages); i++)
-        admin->pages[admin->page_count++] = pages[i];
-}
-
-void mesh_admin_page(struct mesh_admin *admin, const struct mesh_admin_page *page)
-{
-    pthread_mutex_lock(&admin->lock);
-    if (admin->page_count == PAGES_MAX)
-        abort(); /* a programmer's error */
-    admin->pages[admin->page_count++] = *page;
-    pthread_mutex_unlock(&admin->lock);
-}
-
-/* -- answers -------------------------------------------------------------------------------------- */
-
-static const char *phrase(int status)
-{
-    switch (status) {
-    case 200:
-        return "OK";
-    case 400:
-        return "Bad Request";
-    case 404:
-        return "Not Found";
-    case 405:
-        return "Method Not Allowed";
-    case 431:
-        return "Request Header Fields Too Large";
-    case 503:
-        return "Service Unavailable";
-    default:
-        return "Internal Server Error";
+    struct mesh_admin_conn *oldest = &admin->conns[0];
+    for (size_t i = 0; i < MESH_ADMIN_CONNS_MAX; i++) {
+        struct mesh_admin_conn *conn = &admin->conns[i];
+        if (conn->fd < 0)
+            return conn;
+        if (conn->deadline_us < oldest->deadline_us)
+            oldest = conn;
     }
+    conn_close(oldest);
+    return oldest;
 }
 
-static void answer(struct connection *connection, int status, const char *type, aion_str body,
-                   bool head_only)
+/* False: no descriptor is left; asking again at once would spin. */
+static bool accept_one(struct mesh_admin *admin)
 {
-    aion_buf_printf(&connection->out,
-                    "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-                    "Cache-Control: no-store\r\nConnection: close\r\n%s\r\n",
-                    status, phrase(status), type, body.size,
-                    status == 405 ? "Allow: GET, HEAD\r\n" : "");
-    if (!head_only)
-        aion_buf_str(&connection->out, body);
+    int fd = accept4(admin->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0)
+        return errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM;
+    struct mesh_admin_conn *conn = place(admin);
+    conn->fd = fd;
+    conn->scanned = conn->sent = 0;
+    aion_buf_init(&conn->in, HEAD_MAX);
+    aion_buf_init(&conn->out, OUT_MAX);
+    enter(conn, ADMIN_READING, READ_US);
+    return true;
 }
 
-static void answer_error(struct connection *connection, int status, const char *text)
+static void write_some(struct mesh_admin_conn *conn)
 {
-    answer(connection, status, "text/plain; charset=utf-8", aion_str_of(text), false);
-}
-
-static bool find_page(struct mesh_admin *admin, aion_str path, struct mesh_admin_page *ret_page)
-{
-    bool found = false;
-    pthread_mutex_lock(&admin->lock);
-    for (size_t i = 0; i < admin->page_count && !found; i++)
-        if (aion_str_is(path, admin->pages[i].path)) {
-            *ret_page = admin->pages[i];
-            found = true;
-        }
-    pthread_mutex_unlock(&admin->lock);
-    return found;
-}
-
-static void serve(struct mesh_admin *admin, struct connection *connection,
-                  const struct http1_head *head)
-{
-    bool head_only = aion_str_is(head->method, "HEAD");
-    struct mesh_admin_page page;
-    struct aion_buf body;
-    if (!head_only && !aion_str_is(head->method, "GET")) {
-        answer_error(connection, 405, "only GET and HEAD\n");
+    size_t left = conn->out.size - conn->sent;
+    ssize_t n = send(conn->fd, conn->out.data + conn->sent, left, MSG_NOSIGNAL);
+    if (n < 0 && errno != EAGAIN && errno != EINTR) {
+        conn_close(conn);
         return;
     }
-    if (!find_page(admin, head->path, &page)) {
-        answer_error(connection, 404, "no such page; there are /metrics /healthz /readyz /debug/spans "
-                                      "/debug/channelz\n");
+    conn->sent += n > 0 ? (size_t)n : 0;
+    if (conn->sent < conn->out.size)
         return;
-    }
-    aion_buf_init(&body, BODY_MAX);
-    int status = page.write(page.user, &body);
-    answer(connection, status, page.content_type, aion_buf_view(&body), head_only);
-    aion_buf_done(&body);
+    shutdown(conn->fd, SHUT_WR);
+    enter(conn, ADMIN_CLOSING, CLOSE_US);
 }
 
-/* -- connections ---------------------------------------------------------------------------------- */
-
-static void close_connection(struct connection *connection)
-{
-    close(connection->fd);
-    connection->fd = -1;
-    aion_buf_done(&connection->out);
-}
-
-static void parse(struct mesh_admin *admin, struct connection *connection)
+static void answer(struct mesh_admin *admin, struct mesh_admin_conn *conn)
 {
     struct http1_head head;
-    size_t used;
-    const char *why = "";
-    enum http1_result result = http1_head_parse(aion_str_n(connection->head, connection->size),
-                                                &connection->scanned, &head, &used, &why);
+    size_t size;
+    const char *why = NULL;
+    enum http1_result result =
+        http1_head_parse(aion_buf_view(&conn->in), &conn->scanned, &head, &size, &why);
+    if (result == HTTP1_MORE && conn->in.size < HEAD_MAX)
+        return;
     if (result == HTTP1_DONE)
-        serve(admin, connection, &head);
-    else if (result == HTTP1_MORE && connection->size == HEAD_MAX)
-        answer_error(connection, 431, "the request's head is too large\n");
-    else if (result != HTTP1_MORE)
-        answer_error(connection, result == HTTP1_LARGE ? 431 : 400, why);
+        mesh_admin_answer(admin, &head, &conn->out);
+    else if (result == HTTP1_MORE)
+        mesh_admin_refuse(431, "the request's head is too large", &conn->out);
+    else
+        mesh_admin_refuse(http1_result_status(result), why, &conn->out);
+    enter(conn, ADMIN_WRITING, WRITE_US);
+    write_some(conn);
 }
 
-static void read_some(struct mesh_admin *admin, struct connection *connection)
+static void read_some(struct mesh_admin *admin, struct mesh_admin_conn *conn)
 {
-    ssize_t n = read(connection->fd, connection->head + connection->size,
-                     HEAD_MAX - connection->size);
+    char bytes[HEAD_MAX];
+    bool reading = conn->state == ADMIN_READING;
+    size_t most = reading ? HEAD_MAX - conn->in.size : sizeof(bytes);
+    ssize_t n = recv(conn->fd, bytes, most, 0);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (n <= 0) {
-        close_connection(connection);
-        return;
-    }
-    connection->size += (size_t)n;
-    parse(admin, connection);
+    if (n <= 0)
+        conn_close(conn);
+    else if (reading && aion_buf_add(&conn->in, bytes, (size_t)n))
+        answer(admin, conn);
 }
 
-static void write_some(struct connection *connection)
+static void serve(struct mesh_admin *admin, struct mesh_admin_conn *conn, short events)
 {
-    ssize_t n = send(connection->fd, connection->out.data + connection->written,
-                     connection->out.size - connection->written, MSG_NOSIGNAL);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (n > 0)
-        connection->written += (size_t)n;
-    if (n <= 0 || connection->written == connection->out.size)
-        close_connection(connection);
+    if (events != 0 && conn->state == ADMIN_WRITING)
+        write_some(conn);
+    else if (events != 0)
+        read_some(admin, conn);
+    if (conn->fd >= 0 && conn->deadline_us <= aion_clock_mono_us())
+        conn_close(conn);
 }
 
-static void take_connection(struct mesh_admin *admin)
-{
-    int fd = accept4(admin->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0)
-        return;
-    for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
-        struct connection *connection = &admin->connections[i];
-        if (connection->fd >= 0)
-            continue;
-        connection->fd = fd;
-        connection->size = connection->scanned = connection->written = 0;
-        connection->until_us = aion_clock_mono_us() + TIME_MAX_US;
-        aion_buf_init(&connection->out, BODY_MAX + HEAD_MAX);
-        return;
-    }
-    close(fd); /* full: the scraper comes again */
-}
+/* -- the thread
+ * ----------------------------------------------------------------------------------- */
 
-/* -- the thread ----------------------------------------------------------------------------------- */
+enum { POLL_WAKE, POLL_LISTEN, POLL_FIRST };
 
-static int fill_waits(struct mesh_admin *admin, struct pollfd *waits)
+/* Returns the milliseconds until the first connection's time is up; -1 = none has one. */
+static int fill_polls(const struct mesh_admin *admin, struct pollfd *polls)
 {
-    int64_t now = aion_clock_mono_us();
-    int timeout_ms = -1;
-    waits[0] = (struct pollfd){admin->listener, POLLIN, 0};
-    waits[1] = (struct pollfd){admin->wake, POLLIN, 0};
-    for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
-        struct connection *connection = &admin->connections[i];
-        if (connection->fd >= 0 && connection->until_us <= now)
-            close_connection(connection);
-        short events = connection->out.size > 0 ? POLLOUT : POLLIN;
-        waits[i + 2] = (struct pollfd){connection->fd, events, 0}; /* -1 is skipped by poll */
-        if (connection->fd >= 0)
-            timeout_ms = 200;
+    int64_t first_us = INT64_MAX, now = aion_clock_mono_us();
+    polls[POLL_WAKE] = (struct pollfd){.fd = admin->wake_fd, .events = POLLIN};
+    polls[POLL_LISTEN] = (struct pollfd){.fd = admin->listen_fd, .events = POLLIN};
+    for (size_t i = 0; i < MESH_ADMIN_CONNS_MAX; i++) {
+        const struct mesh_admin_conn *conn = &admin->conns[i];
+        short events = conn->state == ADMIN_WRITING ? POLLOUT : POLLIN;
+        polls[POLL_FIRST + i] = (struct pollfd){.fd = conn->fd, .events = events};
+        if (conn->fd >= 0 && conn->deadline_us < first_us)
+            first_us = conn->deadline_us;
     }
-    return timeout_ms;
+    if (first_us == INT64_MAX)
+        return -1;
+    return first_us > now ? (int)((first_us - now) / 1000) + 1 : 0;
 }
 
 static void *run(void *argument)
 {
     struct mesh_admin *admin = argument;
-    struct pollfd waits[CONNECTIONS_MAX + 2];
-    while (!atomic_load(&admin->stop)) {
-        int timeout_ms = fill_waits(admin, waits);
-        if (poll(waits, aion_countof(waits), timeout_ms) < 0 && errno != EINTR)
-            break;
-        for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
-            struct connection *connection = &admin->connections[i];
-            if (connection->fd < 0 || waits[i + 2].revents == 0)
-                continue;
-            if (connection->out.size > 0)
-                write_some(connection);
-            else
-                read_some(admin, connection);
+    struct pollfd polls[POLL_FIRST + MESH_ADMIN_CONNS_MAX];
+    bool accepting = true;
+    for (;;) {
+        int wait_ms = fill_polls(admin, polls);
+        if (!accepting) {
+            polls[POLL_LISTEN].fd = -1;
+            wait_ms = ACCEPT_AGAIN_MS;
         }
-        if (waits[0].revents != 0)
-            take_connection(admin);
+        if (poll(polls, aion_countof(polls), wait_ms) < 0 && errno != EINTR)
+            return NULL;
+        if (polls[POLL_WAKE].revents != 0)
+            return NULL;
+        for (size_t i = 0; i < MESH_ADMIN_CONNS_MAX; i++)
+            if (admin->conns[i].fd >= 0)
+                serve(admin, &admin->conns[i], polls[POLL_FIRST + i].revents);
+        /* last: it may take another's place */
+        accepting = polls[POLL_LISTEN].revents == 0 || accept_one(admin);
     }
-    return NULL;
 }
 
-/* -- life ----------------------------------------------------------------------------------------- */
+/* -- listening
+ * ------------------------------------------------------------------------------------ */
 
-void mesh_admin_ready(struct mesh_admin *admin, bool ready, const char *reason)
+/* "127.0.0.1:8101", "localhost:0", "[::1]:8101" → an address. */
+static bool parse_listen(const char *listen_text, struct sockaddr_storage *ret_address,
+                         socklen_t *ret_size)
 {
-    pthread_mutex_lock(&admin->lock);
-    admin->ready = ready;
-    snprintf(admin->reason, sizeof(admin->reason), "%s", reason);
-    pthread_mutex_unlock(&admin->lock);
+    char host[64];
+    const char *colon = strrchr(listen_text, ':');
+    uint64_t port;
+    if (colon == NULL || !aion_str_u64(aion_str_of(colon + 1), &port) || port > 65535)
+        return false;
+    aion_str name = aion_str_n(listen_text, (size_t)(colon - listen_text));
+    struct sockaddr_in *v4 = (struct sockaddr_in *)ret_address;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret_address;
+    memset(ret_address, 0, sizeof(*ret_address));
+    if (name.size > 2 && name.data[0] == '[' && name.data[name.size - 1] == ']') {
+        v6->sin6_family = AF_INET6;
+        v6->sin6_port = htons((uint16_t)port);
+        *ret_size = sizeof(*v6);
+        return aion_str_copy(host, sizeof(host), aion_str_n(name.data + 1, name.size - 2)) &&
+               inet_pton(AF_INET6, host, &v6->sin6_addr) == 1;
+    }
+    if (aion_str_is(name, "localhost"))
+        name = AION_STR("127.0.0.1");
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons((uint16_t)port);
+    *ret_size = sizeof(*v4);
+    return aion_str_copy(host, sizeof(host), name) &&
+           inet_pton(AF_INET, host, &v4->sin_addr) == 1;
+}
+
+static int port_of(int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t size = sizeof(address);
+    if (getsockname(fd, (struct sockaddr *)&address, &size) != 0)
+        return 0;
+    return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
+                                               : ((struct sockaddr_in *)&address)->sin_port);
+}
+
+static bool open_port(struct mesh_admin *admin, const char *listen_text, struct aion_err *err)
+{
+    struct sockaddr_storage address;
+    socklen_t size;
+    if (!parse_listen(listen_text, &address, &size))
+        return aion_fail(err, AION_INVALID,
+                         "admin address \"%s\" is not ADDRESS:PORT with a numeric address",
+                         listen_text);
+    int one = 1;
+    admin->listen_fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (admin->listen_fd < 0)
+        return aion_fail_errno(err, AION_UNAVAILABLE, "no socket for the admin port");
+    /* a restarted program gets its port back while old connections linger */
+    setsockopt(admin->listen_fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    if (bind(admin->listen_fd, (struct sockaddr *)&address, size) != 0 ||
+        listen(admin->listen_fd, BACKLOG) != 0)
+        return aion_fail_errno(
+            err, AION_EXISTS,
+            "cannot listen on %s: the address is in use or not of this machine; "
+            "choose another by --admin-listen or --port-base",
+            listen_text);
+    admin->port = port_of(admin->listen_fd);
+    return true;
+}
+
+static void release(struct mesh_admin *admin)
+{
+    for (size_t i = 0; i < MESH_ADMIN_CONNS_MAX; i++)
+        conn_close(&admin->conns[i]);
+    if (admin->listen_fd >= 0)
+        close(admin->listen_fd);
+    if (admin->wake_fd >= 0)
+        close(admin->wake_fd);
+    pthread_mutex_destroy(&admin->lock);
+    free(admin);
+}
+
+/* -- the contract
+ * --------------------------------------------------------------------------------- */
+
+static bool start(struct mesh_admin *admin, const char *listen_text, struct aion_err *err)
+{
+    if (!open_port(admin, listen_text, err))
+        return false;
+    admin->wake_fd = eventfd(0, EFD_CLOEXEC);
+    if (admin->wake_fd < 0)
+        return aion_fail_errno(err, AION_UNAVAILABLE, "no descriptor for the admin thread");
+    if (pthread_create(&admin->thread, NULL, run, admin) != 0)
+        return aion_fail(err, AION_UNAVAILABLE, "no thread for the admin port");
+    return true;
+}
+
+struct mesh_admin *mesh_admin_start(const char *listen_text, struct aion_err *err)
+{
+    struct mesh_admin *admin = calloc(1, sizeof(*admin));
+    if (admin == NULL)
+        return aion_fail_null(err, AION_UNAVAILABLE, "out of memory");
+    admin->listen_fd = admin->wake_fd = -1;
+    for (size_t i = 0; i < MESH_ADMIN_CONNS_MAX; i++)
+        admin->conns[i].fd = -1;
+    pthread_mutex_init(&admin->lock, NULL);
+    snprintf(admin->reason, sizeof(admin->reason), "starting");
+    if (start(admin, listen_text, err))
+        return admin;
+    release(admin);
+    return NULL;
 }
 
 int mesh_admin_port(const struct mesh_admin *admin)
@@ -313,75 +293,23 @@ int mesh_admin_port(const struct mesh_admin *admin)
     return admin->port;
 }
 
-static bool parse_listen(const char *listen_on, struct sockaddr_in *ret_address,
-                         struct aion_err *err)
+void mesh_admin_ready(struct mesh_admin *admin, bool ready, const char *reason)
 {
-    char host[64];
-    const char *colon = strrchr(listen_on, ':');
-    uint64_t port;
-    *ret_address = (struct sockaddr_in){.sin_family = AF_INET};
-    if (colon != NULL &&
-        aion_str_copy(host, sizeof(host), aion_str_n(listen_on, (size_t)(colon - listen_on))) &&
-        aion_str_u64(aion_str_of(colon + 1), &port) && port <= 65535 &&
-        inet_pton(AF_INET, host, &ret_address->sin_addr) == 1) {
-        ret_address->sin_port = htons((uint16_t)port);
-        return true;
-    }
-    return aion_fail(err, AION_INVALID, "admin_listen \"%s\": expected an IPv4 address and port",
-                     listen_on);
+    pthread_mutex_lock(&admin->lock);
+    admin->ready = ready;
+    snprintf(admin->reason, sizeof(admin->reason), "%s", reason != NULL ? reason : "not ready");
+    pthread_mutex_unlock(&admin->lock);
 }
 
-static bool open_listener(struct mesh_admin *admin, const char *listen_on, struct aion_err *err)
+void mesh_admin_page(struct mesh_admin *admin, const struct mesh_admin_page *page)
 {
-    struct sockaddr_in address;
-    socklen_t size = sizeof(address);
-    int one = 1;
-    if (!parse_listen(listen_on, &address, err))
-        return false;
-    admin->listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    setsockopt(admin->listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    if (bind(admin->listener, (const struct sockaddr *)&address, sizeof(address)) != 0 ||
-        listen(admin->listener, 16) != 0)
-        return aion_fail_errno(err, AION_EXISTS,
-                               "cannot listen on %s for the admin port: the address is in use or not of "
-                               "this machine; choose another by --admin-listen or --port-base",
-                               listen_on);
-    getsockname(admin->listener, (struct sockaddr *)&address, &size);
-    admin->port = ntohs(address.sin_port);
-    return true;
-}
-
-static void free_admin(struct mesh_admin *admin)
-{
-    for (size_t i = 0; i < CONNECTIONS_MAX; i++)
-        if (admin->connections[i].fd >= 0)
-            close_connection(&admin->connections[i]);
-    if (admin->listener >= 0)
-        close(admin->listener);
-    if (admin->wake >= 0)
-        close(admin->wake);
-    pthread_mutex_destroy(&admin->lock);
-    free(admin);
-}
-
-struct mesh_admin *mesh_admin_start(const char *listen_on, struct aion_err *err)
-{
-    struct mesh_admin *admin = calloc(1, sizeof(*admin));
-    if (admin == NULL)
-        return aion_fail_null(err, AION_UNAVAILABLE, "out of memory");
-    for (size_t i = 0; i < CONNECTIONS_MAX; i++)
-        admin->connections[i].fd = -1;
-    admin->listener = -1;
-    admin->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    pthread_mutex_init(&admin->lock, NULL);
-    add_builtin(admin);
-    if (open_listener(admin, listen_on, err)) {
-        if (pthread_create(&admin->thread, NULL, run, admin) == 0)
-            return admin;
-        (void)aion_fail(err, AION_UNAVAILABLE, "cannot make the admin thread");
-    }
-    free_admin(admin);
-    return NULL;
+    pthread_mutex_lock(&admin->lock);
+    bool room = admin->page_count < MESH_ADMIN_PAGES_MAX;
+    if (room)
+        admin->pages[admin->page_count++] = *page;
+    pthread_mutex_unlock(&admin->lock);
+    if (!room)
+        abort(); /* a programmer's error: the pages of a program are few and known */
 }
 
 void mesh_admin_stop(struct mesh_admin *admin)
@@ -389,9 +317,8 @@ void mesh_admin_stop(struct mesh_admin *admin)
     if (admin == NULL)
         return;
     uint64_t one = 1;
-    atomic_store(&admin->stop, true);
-    ssize_t ignored = write(admin->wake, &one, sizeof(one));
-    (void)ignored;
+    while (write(admin->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+        ;
     pthread_join(admin->thread, NULL);
-    free_admin(admin);
+    release(admin);
 }

@@ -1,4 +1,5 @@
-/* What the admin port shows: metrics, health, readiness, the core's channelz, spans, the loops, and pages of programs. */
+/* What the admin port shows: metrics, health, readiness, the core's channelz, spans, the loops,
+ * and pages of programs. */
 #include "base/metric.h"
 #include "mesh/admin_private.h"
 #include "mesh/core_private.h"
@@ -11,7 +12,8 @@ enum { BODY_MAX = 32 * 1024 * 1024 };
 static const char text_type[] = "text/plain; charset=utf-8";
 static const char json_type[] = "application/json";
 
-/* -- built-in pages ------------------------------------------------------------------------------- */
+/* -- built-in pages
+ * ------------------------------------------------------------------------------- */
 
 static int show_metrics(struct mesh_admin *admin, aion_str query, struct aion_buf *out)
 {
@@ -70,7 +72,8 @@ static char *server_sockets(intptr_t id)
     return grpc_channelz_get_server_sockets(id, 0, 0);
 }
 
-/* Without a query the top level; "?channel=3", "?subchannel=", "?socket=", "?server=", "?server_sockets=" one of them. */
+/* Without a query the top level; "?channel=3", "?subchannel=", "?socket=", "?server=",
+ * "?server_sockets=" one of them. */
 static int show_channelz(struct mesh_admin *admin, aion_str query, struct aion_buf *out)
 {
     static const struct {
@@ -107,7 +110,8 @@ static const struct built_in {
     {"/debug/loop", json_type, show_loops},
 };
 
-/* -- routing -------------------------------------------------------------------------------------- */
+/* -- routing
+ * -------------------------------------------------------------------------------------- */
 
 /* A copy, so that the page is written without the lock. */
 static bool find_page(struct mesh_admin *admin, aion_str path, struct mesh_admin_page *ret_page)
@@ -177,7 +181,8 @@ void mesh_admin_refuse(int status, const char *why, struct aion_buf *out)
     write_answer(out, status, text_type, aion_str_n(body, (size_t)size), true);
 }
 
-void mesh_admin_answer(struct mesh_admin *admin, const struct http1_head *head, struct aion_buf *out)
+void mesh_admin_answer(struct mesh_admin *admin, const struct http1_head *head,
+                       struct aion_buf *out)
 {
     bool get = aion_str_is(head->method, "GET");
     if (!get && !aion_str_is(head->method, "HEAD")) {

@@ -13,7 +13,8 @@ enum {
     MESH_ADMIN_REASON_SIZE = 256,
 };
 
-/* One connection serves one request: read the head, write the answer, wait for the peer's close. */
+/* One connection serves one request: read the head, write the answer, wait for the peer's
+ * close. */
 struct mesh_admin_conn {
     int fd; /* -1 = free */
     enum { ADMIN_READING, ADMIN_WRITING, ADMIN_CLOSING } state;
@@ -35,7 +36,8 @@ struct mesh_admin {
 };
 
 /* Writes the whole answer to a request (head and body) to `out`; on the admin thread. */
-void mesh_admin_answer(struct mesh_admin *admin, const struct http1_head *head, struct aion_buf *out);
+void mesh_admin_answer(struct mesh_admin *admin, const struct http1_head *head,
+                       struct aion_buf *out);
 /* The answer to what is no good request. */
 void mesh_admin_refuse(int status, const char *why, struct aion_buf *out);
 

@@ -21,6 +21,7 @@ static struct mesh_call *new_call(struct mesh_server *server)
     struct aion_link *link = aion_list_first(&server->free_calls);
     if (link != NULL) {
         aion_list_remove(link);
+        server->free_count--;
         return aion_container(link, struct mesh_call, link);
     }
     struct mesh_call *call = calloc(1, sizeof(*call));
@@ -37,7 +38,7 @@ static void reset(struct mesh_call *call, const struct mesh_server_method *at)
 {
     struct mesh_server *server = call->server;
     grpc_metadata_array metadata = call->metadata;
-    memset(call, 0, offsetof(struct mesh_call, first_block));
+    memset((void *)call, 0, offsetof(struct mesh_call, first_block));
     aion_list_init(&call->link);
     call->server = server;
     call->metadata = metadata;
@@ -61,6 +62,7 @@ bool mesh_call_arm(struct mesh_server *server, const struct mesh_server_method *
     if (server->stopping)
         return false;
     struct mesh_call *call = new_call(server);
+    server->calls_out++;
     reset(call, at);
     aion_tsan_release(&call->op_new);
     grpc_call_error error;
@@ -76,12 +78,9 @@ bool mesh_call_arm(struct mesh_server *server, const struct mesh_server_method *
             with_payload ? &call->payload : NULL, server->loop->cq, server->loop->cq,
             &call->op_new);
     }
-    if (error != GRPC_CALL_OK) {
-        aion_list_add_first(&server->free_calls, &call->link);
-        return false;
-    }
-    server->armed++;
-    return true;
+    if (error != GRPC_CALL_OK)
+        mesh_call_recycle(call);
+    return error == GRPC_CALL_OK;
 }
 
 /* -- what the core tells -------------------------------------------------------------------------- */
@@ -105,6 +104,13 @@ static void on_close(struct mesh_op *op, bool ok)
     mesh_call_unref(call);
 }
 
+static void drop_payload(struct mesh_call *call)
+{
+    if (call->payload != NULL)
+        grpc_byte_buffer_destroy(call->payload);
+    call->payload = NULL;
+}
+
 static void start_recv(struct mesh_call *call)
 {
     if (call->recv_pending || call->paused || call->half_closed || call->gone || call->ended)
@@ -116,29 +122,25 @@ static void start_recv(struct mesh_call *call)
     mesh_batch(call->core, &op, 1, &call->op_recv);
 }
 
-/* The payload as a message in `arena`, or a failed call. */
+/* The payload as a message in `arena`, or a failed call. The payload is let go before the handler runs, which may
+ * already ask for the next one. */
 static ProtobufCMessage *unpack(struct mesh_call *call, struct aion_arena *arena)
 {
     const struct mesh_method *method = call->at->method;
     struct codec_scan_limits limits = {.bytes_max = method->request_bytes_max};
     aion_str wire;
     struct aion_err err;
-    if (!mesh_buffer_view(call->payload, arena, &wire)) {
-        mesh_fail(call, AION_EXHAUSTED, "request too large");
-        return NULL;
+    ProtobufCMessage *message = NULL;
+    if (mesh_buffer_view(call->payload, arena, &wire)) {
+        call->bytes_in += wire.size;
+        message = codec_unpack(method->request, wire, &limits, arena, &err);
+    } else {
+        aion_err_set(&err, __func__, AION_EXHAUSTED, "request too large");
     }
-    call->bytes_in += wire.size;
-    ProtobufCMessage *message = codec_unpack(method->request, wire, &limits, arena, &err);
+    drop_payload(call);
     if (message == NULL)
         mesh_fail_with(call, &err);
     return message;
-}
-
-static void drop_payload(struct mesh_call *call)
-{
-    if (call->payload != NULL)
-        grpc_byte_buffer_destroy(call->payload);
-    call->payload = NULL;
 }
 
 /* Runs `handler` corked: what it sends leaves in as few batches as can be. */
@@ -165,7 +167,6 @@ static void on_recv(struct mesh_op *op, bool ok)
         ProtobufCMessage *message = unpack(call, &call->messages);
         if (message != NULL)
             CORKED(call, handler->message(call, message));
-        drop_payload(call);
         aion_arena_reset(&call->messages);
         start_recv(call);
     }
@@ -243,10 +244,8 @@ static void run_handler(struct mesh_call *call)
     if (method->server_stream)
         start_close(call);
     ProtobufCMessage *request = unpack(call, &call->arena);
-    if (request == NULL) {
-        drop_payload(call);
+    if (request == NULL)
         return;
-    }
     call->handler_opened = call->at->stream;
     if (method->blocking) {
         run_blocking(call, request);
@@ -255,7 +254,6 @@ static void run_handler(struct mesh_call *call)
         if (!call->at->stream && !call->ended)
             wait_for_answer(call);
     }
-    drop_payload(call);
 }
 
 /* The catch-all: a method nobody registered, or one marked unstable. */
@@ -287,11 +285,10 @@ static void on_new(struct mesh_op *op, bool ok)
 {
     struct mesh_call *call = aion_container(op, struct mesh_call, op_new);
     struct mesh_server *server = call->server;
-    server->armed--;
     if (!ok) { /* the server is shutting down */
         if (call->at == NULL)
             grpc_call_details_destroy(&call->details);
-        aion_list_add_first(&server->free_calls, &call->link);
+        mesh_call_recycle(call);
         return;
     }
     mesh_call_arm(server, call->at); /* always re-armed: no call waits unseen */
@@ -301,7 +298,7 @@ static void on_new(struct mesh_op *op, bool ok)
 void mesh_call_gone(struct mesh_call *call)
 {
     if (call->on_worker) { /* the worker owns the rest of the call: its answer is dropped when it comes */
-        call->gone_meanwhile = true;
+        atomic_store(&call->gone_meanwhile, true);
         return;
     }
     if (call->gone)
@@ -349,7 +346,7 @@ void mesh_on_cancel(struct mesh_call *call, void (*fn)(struct mesh_call *call))
 
 bool mesh_ended(const struct mesh_call *call)
 {
-    return call->ended || call->gone;
+    return call->ended || call->gone || atomic_load(&call->gone_meanwhile);
 }
 
 void mesh_pause(struct mesh_call *call)
@@ -405,6 +402,7 @@ const struct mesh_principal *mesh_principal(const struct mesh_call *call)
 
 const struct mesh_peer *mesh_peer(const struct mesh_call *call)
 {
+    mesh_call_address((struct mesh_call *)(uintptr_t)call);
     return &call->peer;
 }
 

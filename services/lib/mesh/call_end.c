@@ -17,7 +17,7 @@ static const struct aion_metric_family calls_family = {
 
 void mesh_call_ref(struct mesh_call *call)
 {
-    call->refs++;
+    atomic_fetch_add_explicit(&call->refs, 1, memory_order_relaxed);
 }
 
 static void count(struct mesh_call *call, int64_t duration_us)
@@ -34,6 +34,16 @@ static void count(struct mesh_call *call, int64_t duration_us)
     aion_metric_record(at->duration, duration_us);
 }
 
+aion_str mesh_call_address(struct mesh_call *call)
+{
+    if (call->peer.address.data != NULL)
+        return call->peer.address;
+    char *address = grpc_call_get_peer(call->core);
+    call->peer.address = aion_arena_str(&call->arena, aion_str_of(address != NULL ? address : ""));
+    gpr_free(address);
+    return call->peer.address;
+}
+
 static void record_span(const struct mesh_call *call, int64_t duration_us)
 {
     struct mesh_span span = {.trace = call->trace,
@@ -45,8 +55,9 @@ static void record_span(const struct mesh_call *call, int64_t duration_us)
     mesh_span_record(&span);
 }
 
-static void log_call(const struct mesh_call *call, int64_t duration_us)
+static void log_call(struct mesh_call *call, int64_t duration_us)
 {
+    aion_str peer = call->peer.spiffe_id.size > 0 ? call->peer.spiffe_id : mesh_call_address(call);
     char trace_id[33];
     aion_hex(trace_id, call->trace.trace_id, 16);
     bool failed = call->status.code != AION_OK;
@@ -54,7 +65,7 @@ static void log_call(const struct mesh_call *call, int64_t duration_us)
         LOG_TEXT("method", call->at != NULL ? call->at->method->path : "unknown"),
         LOG_TEXT("code", aion_code_name(call->status.code)),
         LOG_I64("duration_us", duration_us),
-        LOG_STR("peer", call->peer.spiffe_id),
+        LOG_STR("peer", peer),
         LOG_STR("tenant", call->principal.tenant),
         LOG_TEXT("trace_id", trace_id),
         LOG_U64("bytes_in", call->bytes_in),
@@ -84,7 +95,8 @@ void mesh_call_finished(struct mesh_call *call)
 {
     struct mesh_server *server = call->server;
     int64_t duration_us = server->loop->now_us - call->began_us;
-    if (call->cancelled != 0 && call->status.code == AION_OK)
+    bool close_known = call->close_done || call->close_with_status;
+    if (close_known && call->cancelled != 0 && call->status.code == AION_OK)
         aion_err_set(&call->status, __func__, AION_CANCELLED, "the caller left before the end");
     mesh_timer_cancel(server->loop, &call->deadline_timer);
     tell_done(call);
@@ -101,7 +113,7 @@ void mesh_call_finished(struct mesh_call *call)
 
 void mesh_call_unref(struct mesh_call *call)
 {
-    if (--call->refs > 0)
+    if (atomic_fetch_sub_explicit(&call->refs, 1, memory_order_acq_rel) > 1)
         return;
     mesh_call_drop_queue(call);
     if (call->payload != NULL)
@@ -110,5 +122,18 @@ void mesh_call_unref(struct mesh_call *call)
     aion_arena_done(&call->arena);
     grpc_call_unref(call->core);
     call->core = NULL;
-    aion_list_add_first(&call->server->free_calls, &call->link);
+    mesh_call_recycle(call);
+}
+
+void mesh_call_recycle(struct mesh_call *call)
+{
+    struct mesh_server *server = call->server;
+    server->calls_out--;
+    if (server->free_count < MESH_POOL_MAX) {
+        aion_list_add_first(&server->free_calls, &call->link);
+        server->free_count++;
+        return;
+    }
+    grpc_metadata_array_destroy(&call->metadata);
+    free(call);
 }

@@ -70,7 +70,7 @@ static void add_status(struct mesh_call *call, struct batch *batch)
     call->status_sent = true;
     if (call->close_started)
         return;
-    call->close_started = true;
+    call->close_started = call->close_with_status = true;
     op = &batch->ops[batch->count++];
     *op = (grpc_op){.op = GRPC_OP_RECV_CLOSE_ON_SERVER};
     op->data.recv_close_on_server.cancelled = &call->cancelled;

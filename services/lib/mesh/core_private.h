@@ -66,6 +66,9 @@ void mesh_batch(grpc_call *call, const grpc_op *ops, size_t count, struct mesh_o
 void mesh_loop_step(struct mesh_loop *loop, int64_t until_us);
 gpr_timespec mesh_timespec(int64_t mono_us); /* INT64_MAX = never */
 
+/* Sends the core's log lines to ours. Once is enough. */
+void mesh_core_log(void);
+
 /* -- the loops of this process, as the admin port shows them; loop_list.c, any thread -------------- */
 void mesh_loops_add(struct mesh_loop *loop);
 void mesh_loops_remove(struct mesh_loop *loop);

@@ -120,11 +120,16 @@ void mesh_health_changed(struct mesh_health *health)
         tell(health, aion_container(link, struct watcher, link));
 }
 
-/* The watchers' calls end with the server's: their done runs while it waits. */
-static void end_watches(struct mesh_health *health)
+void mesh_health_end_watches(struct mesh_health *health)
 {
     aion_list_each_safe(link, &health->watchers)
         mesh_finish(aion_container(link, struct watcher, link)->call);
+}
+
+/* The watchers' calls end with the server's: their done runs while it waits. */
+static void wait_for_watches(struct mesh_health *health)
+{
+    mesh_health_end_watches(health);
     while (health->count > 0) {
         size_t before = health->count;
         mesh_loop_step(health->server->loop, health->server->loop->now_us + 100000);
@@ -137,7 +142,7 @@ void mesh_health_free(struct mesh_health *health)
 {
     if (health == NULL)
         return;
-    end_watches(health);
+    wait_for_watches(health);
     health->server->health = NULL;
     free(health);
 }

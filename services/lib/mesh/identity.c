@@ -94,7 +94,8 @@ static bool next_field(aion_str *wire, uint32_t *ret_number, aion_str *ret_value
     *ret_number = tag >> 3;
     *ret_value = aion_str_n(wire->data + 2, length);
     *wire = aion_str_n(wire->data + 2 + length, wire->size - 2 - length);
-    return aion_utf8_valid(ret_value->data, ret_value->size);
+    return aion_utf8_valid(ret_value->data, ret_value->size) &&
+           memchr(ret_value->data, '\0', ret_value->size) == NULL;
 }
 
 bool mesh_principal_decode(aion_str wire, struct mesh_principal *ret_principal)

@@ -279,6 +279,7 @@ struct mesh_loop *mesh_loop_new(const struct mesh_loop_conf *conf, struct aion_e
     struct mesh_loop *loop = calloc(1, sizeof(*loop));
     if (loop == NULL)
         return aion_fail_null(err, AION_UNAVAILABLE, "out of memory");
+    mesh_core_log();
     grpc_init();
     loop->exec.post = post;
     loop->cq = grpc_completion_queue_create_for_next(NULL);

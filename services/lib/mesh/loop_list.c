@@ -1,5 +1,5 @@
-/* All loops of the process: what their watchdogs saw and how full their workers are, for metrics and the admin port.
- * Lock order: the list's, then a loop's workers'. */
+/* All loops of the process: what their watchdogs saw and how full their workers are, for
+ * metrics and the admin port. Lock order: the list's, then a loop's workers'. */
 #include "base/metric.h"
 #include "mesh/core_private.h"
 
@@ -65,7 +65,7 @@ void mesh_loops_write(struct aion_buf *out)
 {
     aion_buf_text(out, "{\"loops\":[");
     pthread_mutex_lock(&loops.lock);
-    aion_list_each(link, &loops.list) {
+    aion_list_each (link, &loops.list) {
         if (link != loops.list.next)
             aion_buf_char(out, ',');
         write_loop(out, aion_container(link, struct mesh_loop, link));

@@ -54,13 +54,14 @@ static void fail(reflection_response *response, Grpc__Reflection__V1__ErrorRespo
 static void send(struct mesh_call *call, const reflection_response *response)
 {
     size_t size = grpc__reflection__v1__server_reflection_response__get_packed_size(response);
-    uint8_t *wire = aion_arena_alloc(mesh_arena(call), size);
+    uint8_t *wire = aion_arena_alloc(&call->messages, size);
     if (wire == NULL) {
-        mesh_fail(call, AION_EXHAUSTED, "too many reflection requests in one stream");
+        mesh_fail(call, AION_EXHAUSTED, "the answer is too large");
         return;
     }
     grpc__reflection__v1__server_reflection_response__pack(response, wire);
-    mesh_send_packed(call, aion_str_n(wire, size)); /* one form for both versions */
+    if (mesh_send_packed(call, aion_str_n(wire, size)) == MESH_FULL) /* one form for both versions */
+        mesh_pause(call); /* who does not read gets no more */
 }
 
 static void send_file(struct mesh_call *call, reflection_response *response,
@@ -187,7 +188,7 @@ static void reflection_server_reflection_info_half_close(struct mesh_call *call)
 
 static void reflection_server_reflection_info_writable(struct mesh_call *call)
 {
-    (void)call;
+    mesh_resume(call);
 }
 
 static void reflection_server_reflection_info_done(struct mesh_call *call, bool cancelled)
@@ -204,21 +205,20 @@ static void alpha_server_reflection_info(struct mesh_call *call,
                                          const Grpc__Reflection__V1alpha__ServerReflectionRequest *request)
 {
     size_t size = protobuf_c_message_get_packed_size(&request->base);
-    uint8_t *wire = aion_arena_alloc(mesh_arena(call), size);
+    uint8_t *wire = aion_arena_alloc(&call->messages, size);
     struct aion_err err;
     reflection_request *same = NULL;
     if (wire != NULL) {
         protobuf_c_message_pack(&request->base, wire);
         same = (reflection_request *)codec_unpack(
             &grpc__reflection__v1__server_reflection_request__schema, aion_str_n(wire, size), NULL,
-            mesh_arena(call), &err);
+            &call->messages, &err);
     }
     if (same != NULL)
         answer(call, same);
     else
-        mesh_fail(call, AION_EXHAUSTED, "too many reflection requests in one stream");
+        mesh_fail(call, AION_EXHAUSTED, "the request is too large");
 }
-
 
 static const struct grpc_reflection_v1alpha_server_reflection_server alpha_table = {
     .server_reflection_info = {.open = reflection_server_reflection_info_open,

@@ -247,6 +247,7 @@ static void drain_on(struct mesh_timer *timer)
     case DRAIN_TOLD:
         server->drain_step = DRAIN_GRACE;
         shut(server);
+        mesh_health_end_watches(server->health);
         mesh_timer_set(server->loop, timer, now + server->drain_grace_us);
         break;
     case DRAIN_GRACE:
@@ -305,7 +306,7 @@ static void free_peers(struct mesh_server *server)
 
 static bool busy(struct mesh_server *server)
 {
-    return !server->shut_done || server->armed > 0 || !aion_list_empty(&server->live_calls);
+    return !server->shut_done || server->calls_out > 0;
 }
 
 /* Until the core has let go of every call; a handler that holds one for ever is cut off after the wait. */

@@ -18,6 +18,7 @@ enum {
     MESH_UNARY_SLOTS = 32,  /* armed requests of a unary method; measured: 1 is too few, 512 too many */
     MESH_STREAM_SLOTS = 4,
     MESH_GENERIC_SLOTS = 8,
+    MESH_POOL_MAX = 2048, /* calls kept for reuse, about 5 KiB each; what a peak had beyond goes back to the heap */
 };
 
 /* A bound service: what the handlers of its methods get. */
@@ -56,7 +57,8 @@ struct mesh_server {
 
     struct aion_link free_calls;  /* pooled */
     struct aion_link live_calls;  /* begun, not ended */
-    size_t armed;                 /* requests the core holds */
+    size_t free_count;            /* of free_calls */
+    size_t calls_out;             /* armed, live or held: not in the pool */
     uint32_t live_unary, live_streams;
     struct aion_map peers; /* spiffe id → struct mesh_peer_count */
     struct aion_metric *live_metric;
@@ -92,7 +94,7 @@ struct mesh_call {
     struct aion_link link; /* free_calls or live_calls */
     struct mesh_server *server;
     const struct mesh_server_method *at; /* NULL: the catch-all's */
-    int refs;
+    atomic_int refs; /* a worker may hold a call too */
     grpc_call *core;
     grpc_metadata_array metadata;
     grpc_call_details details; /* the catch-all's only */
@@ -102,13 +104,14 @@ struct mesh_call {
     struct mesh_op op_new, op_close, op_recv, op_send;
     int cancelled;        /* written by the core with RECV_CLOSE */
     bool close_started, close_done;
+    bool close_with_status; /* in one batch: `cancelled` is known when that is sent */
     bool recv_pending, paused, half_closed;
     bool begun;           /* counted as live */
     bool ended;           /* reply, finish or fail was called */
     bool gone;            /* cancelled by the client, the deadline or the connection */
     bool corked;          /* inside the handler: hold the batch back */
     bool on_worker;
-    bool gone_meanwhile;  /* gone while a worker had the call */
+    atomic_bool gone_meanwhile; /* gone while a worker has the call; read there by mesh_ended */
     bool headers_sent, send_pending, status_sent, status_done;
     bool full;            /* MESH_FULL was answered and writable is owed */
     bool handler_opened;  /* done is owed */
@@ -160,6 +163,10 @@ void mesh_call_drop_queue(struct mesh_call *call);
 void mesh_call_finished(struct mesh_call *call);
 void mesh_call_ref(struct mesh_call *call);
 void mesh_call_unref(struct mesh_call *call);
+/* Back to the pool; its core call is gone. */
+void mesh_call_recycle(struct mesh_call *call);
+/* Who calls, by address; asked of the core when it is wanted first. */
+aion_str mesh_call_address(struct mesh_call *call);
 
 /* -- admission.c ---------------------------------------------------------------------------------- */
 /* Identity, role and limits; false: the call was failed. */
@@ -172,6 +179,8 @@ void mesh_server_call_gone(struct mesh_server *server);
 
 /* -- health.c, reflection.c ----------------------------------------------------------------------- */
 struct mesh_health *mesh_health_new(struct mesh_server *server);
+/* Ends all watches: they would keep a draining server for its whole grace. */
+void mesh_health_end_watches(struct mesh_health *health);
 void mesh_health_free(struct mesh_health *health);
 void mesh_health_changed(struct mesh_health *health); /* tells the watchers */
 void mesh_reflection_bind(struct mesh_server *server);

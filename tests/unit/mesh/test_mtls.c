@@ -1,0 +1,275 @@
+/* Goal: only certificates of the mesh get in, and each gets what its id allows. Method: server
+ * and clients of the runtime over loopback with two authorities made for the test. */
+#include "certs.h"
+#include "fixture.h"
+#include "mesh/core_private.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct certs_tls server_certs, peer_certs;
+static const char *const delegates[] = {"gateway", NULL};
+
+static void start(struct fixture *fixture, const struct mesh_tls *client)
+{
+    struct mesh_server_conf conf = {
+        .listen = "127.0.0.1:0", .tls = &server_certs.tls, .delegates = delegates};
+    certs_make(&server_certs, 0, "echo", "aion.local", "service/echo");
+    fixture_start(fixture, &conf, client);
+}
+
+/* Another channel to the same server. */
+static void reconnect(struct fixture *fixture, const struct mesh_tls *tls,
+                      const char *peer_service)
+{
+    char target[64];
+    struct aion_err err;
+    mesh_channel_close(fixture->channel);
+    snprintf(target, sizeof(target), "127.0.0.1:%d", mesh_server_port(fixture->server));
+    struct mesh_channel_conf conf = {.name = "echo",
+                                     .target = target,
+                                     .tls = tls,
+                                     .peer_service = peer_service,
+                                     .timeout_us = 5000000};
+    fixture->channel = mesh_channel_new(fixture->loop, &conf, &err);
+    if (fixture->channel == NULL)
+        fail_msg("%s: %s", err.text, err.detail);
+}
+
+static enum aion_code call(struct fixture *fixture, int method)
+{
+    fixture_unary(fixture, method, "x", NULL);
+    return fixture->code;
+}
+
+static void a_service_calls_under_its_name(void **state)
+{
+    struct fixture fixture;
+    (void)state;
+    certs_make(&peer_certs, 0, "control", "aion.local", "service/control");
+    start(&fixture, &peer_certs.tls);
+    assert_int_equal(call(&fixture, MESH_TEST_ECHO_INTERNAL), AION_OK);
+    assert_string_equal(fixture.text, "control");
+    assert_int_equal(call(&fixture, MESH_TEST_ECHO_ADMIN), AION_OK);
+    assert_string_equal(fixture.text, "/control/service");
+    fixture_stop(&fixture);
+}
+
+static void a_tenants_client_is_a_user_and_no_more(void **state)
+{
+    struct fixture fixture;
+    (void)state;
+    certs_make(&peer_certs, 0, "acme", "aion.local", "tenant/acme/client/app-1");
+    start(&fixture, &peer_certs.tls);
+    assert_int_equal(call(&fixture, MESH_TEST_ECHO_UNARY), AION_OK);
+    assert_int_equal(call(&fixture, MESH_TEST_ECHO_ADMIN), AION_DENIED);
+    assert_string_equal(fixture.err.reason, "ROLE_MISSING");
+    assert_int_equal(call(&fixture, MESH_TEST_ECHO_INTERNAL), AION_DENIED);
+    fixture_stop(&fixture);
+}
+
+static void a_user_certificate_is_an_admin_but_no_service(void **state)
+{
+    struct fixture fixture;
+    (void)state;
+    certs_make(&peer_certs, 0, "ada", "aion.local", "user/ada");
+    start(&fixture, &peer_certs.tls);
+    assert_int_equal(call(&fixture, MESH_TEST_ECHO_ADMIN), AION_OK);
+    assert_string_equal(fixture.text, "default/ada/admin");
+    assert_int_equal(call(&fixture, MESH_TEST_ECHO_INTERNAL), AION_DENIED);
+    fixture_stop(&fixture);
+}
+
+static void a_delegate_speaks_for_a_principal(void **state)
+{
+    struct fixture fixture;
+    struct mesh_principal admin = {AION_STR("acme"), AION_STR("eve"), AION_STR("ak_1"),
+                                   MESH_ROLE_ADMIN};
+    struct mesh_principal user = admin;
+    struct mesh_rpc_opts opts = {.principal = &admin};
+    (void)state;
+    user.role = MESH_ROLE_USER;
+    certs_make(&peer_certs, 0, "gateway", "aion.local", "service/gateway");
+    start(&fixture, &peer_certs.tls);
+    fixture_unary(&fixture, MESH_TEST_ECHO_ADMIN, "x", &opts);
+    assert_int_equal(fixture.code, AION_OK);
+    assert_string_equal(fixture.text, "acme/eve/admin");
+    opts.principal = &user; /* the principal's role counts, not the gateway's */
+    fixture_unary(&fixture, MESH_TEST_ECHO_ADMIN, "x", &opts);
+    assert_int_equal(fixture.code, AION_DENIED);
+    fixture_stop(&fixture);
+}
+
+static void who_is_no_delegate_speaks_for_nobody(void **state)
+{
+    struct fixture fixture;
+    struct mesh_principal admin = {AION_STR("acme"), AION_STR("eve"), AION_STR(""),
+                                   MESH_ROLE_ADMIN};
+    struct mesh_rpc_opts opts = {.principal = &admin};
+    (void)state;
+    certs_make(&peer_certs, 0, "acme", "aion.local", "tenant/acme/client/app-1");
+    start(&fixture, &peer_certs.tls);
+    fixture_unary(&fixture, MESH_TEST_ECHO_UNARY, "x", &opts);
+    assert_int_equal(fixture.code, AION_DENIED);
+    assert_string_equal(fixture.err.reason, "NOT_A_DELEGATE");
+    fixture_stop(&fixture);
+}
+
+static void a_principal_that_is_none_is_refused(void **state)
+{
+    struct fixture fixture;
+    struct mesh_metadata_pair pair = {"aion-principal-bin", AION_STR("\x0a\x7f"
+                                                                     "cut short")};
+    struct mesh_rpc_opts opts = {.metadata = &pair, .metadata_count = 1};
+    (void)state;
+    certs_make(&peer_certs, 0, "gateway", "aion.local", "service/gateway");
+    start(&fixture, &peer_certs.tls);
+    fixture_unary(&fixture, MESH_TEST_ECHO_UNARY, "x", &opts);
+    assert_int_equal(fixture.code, AION_INVALID);
+    assert_string_equal(fixture.err.reason, "PRINCIPAL_INVALID");
+    fixture_stop(&fixture);
+}
+
+static void another_trust_domain_has_no_identity_here(void **state)
+{
+    struct fixture fixture;
+    (void)state;
+    certs_make(&peer_certs, 0, "stranger", "other.local", "service/control");
+    start(&fixture, &peer_certs.tls);
+    assert_int_equal(call(&fixture, MESH_TEST_ECHO_UNARY), AION_UNAUTHENTICATED);
+    assert_string_equal(fixture.err.reason, "NO_IDENTITY");
+    fixture_stop(&fixture);
+}
+
+static void a_certificate_of_another_authority_gets_no_connection(void **state)
+{
+    struct fixture fixture;
+    (void)state;
+    certs_make(&peer_certs, 1, "control", "aion.local", "service/control");
+    start(&fixture, &peer_certs.tls);
+    assert_int_equal(call(&fixture, MESH_TEST_ECHO_UNARY), AION_UNAVAILABLE);
+    fixture_stop(&fixture);
+}
+
+static void plain_text_gets_no_connection(void **state)
+{
+    struct fixture fixture;
+    (void)state;
+    start(&fixture, NULL);
+    assert_int_equal(call(&fixture, MESH_TEST_ECHO_UNARY), AION_UNAVAILABLE);
+    fixture_stop(&fixture);
+}
+
+/* A client of the bare core that trusts the authority and shows nothing of its own; true: it
+ * got through. */
+static bool anonymous_connects(struct fixture *fixture)
+{
+    struct aion_arena arena;
+    char target[64];
+    aion_str pem;
+    aion_arena_init(&arena, 65536, NULL, 0);
+    FILE *file = fopen(server_certs.ca, "r");
+    char *text = aion_arena_alloc(&arena, 8192);
+    size_t size = fread(text, 1, 8191, file);
+    fclose(file);
+    text[size] = '\0';
+    pem = aion_str_n(text, size);
+    assert_true(pem.size > 0);
+    grpc_channel_credentials *credentials = grpc_ssl_credentials_create(text, NULL, NULL, NULL);
+    snprintf(target, sizeof(target), "127.0.0.1:%d", mesh_server_port(fixture->server));
+    grpc_channel *channel = grpc_channel_create(target, credentials, NULL);
+    grpc_connectivity_state seen = grpc_channel_check_connectivity_state(channel, 1);
+    int64_t until = mesh_loop_now(fixture->loop) + 5000000;
+    while (seen != GRPC_CHANNEL_READY && seen != GRPC_CHANNEL_TRANSIENT_FAILURE &&
+           mesh_loop_now(fixture->loop) < until) {
+        mesh_loop_step(fixture->loop, mesh_loop_now(fixture->loop) + 10000);
+        seen = grpc_channel_check_connectivity_state(channel, 1);
+    }
+    grpc_channel_destroy(channel);
+    grpc_channel_credentials_release(credentials);
+    aion_arena_done(&arena);
+    assert_true(seen == GRPC_CHANNEL_READY || seen == GRPC_CHANNEL_TRANSIENT_FAILURE);
+    return seen == GRPC_CHANNEL_READY;
+}
+
+static void no_certificate_gets_no_connection(void **state)
+{
+    struct fixture fixture;
+    (void)state;
+    start(&fixture, NULL);
+    assert_false(anonymous_connects(&fixture));
+    fixture_stop(&fixture);
+}
+
+static void a_client_refuses_a_server_of_another_name(void **state)
+{
+    struct fixture fixture;
+    (void)state;
+    certs_make(&peer_certs, 0, "control", "aion.local", "service/control");
+    start(&fixture, &peer_certs.tls);
+    reconnect(&fixture, &peer_certs.tls, "router");
+    assert_int_equal(call(&fixture, MESH_TEST_ECHO_UNARY), AION_UNAVAILABLE);
+    reconnect(&fixture, &peer_certs.tls, "echo");
+    assert_int_equal(call(&fixture, MESH_TEST_ECHO_UNARY), AION_OK);
+    fixture_stop(&fixture);
+}
+
+static void a_replaced_certificate_is_shown_to_new_connections(void **state)
+{
+    struct fixture fixture;
+    (void)state;
+    certs_make(&peer_certs, 0, "control", "aion.local", "service/control");
+    start(&fixture, &peer_certs.tls);
+    assert_int_equal(call(&fixture, MESH_TEST_ECHO_UNARY), AION_OK);
+    certs_make(&server_certs, 0, "echo", "aion.local", "service/renamed"); /* the same files */
+    int64_t until = mesh_loop_now(fixture.loop) + 8000000;
+    do /* the files are looked at once a second */
+        reconnect(&fixture, &peer_certs.tls, "renamed");
+    while (call(&fixture, MESH_TEST_ECHO_UNARY) != AION_OK &&
+           mesh_loop_now(fixture.loop) < until);
+    assert_int_equal(fixture.code, AION_OK);
+    fixture_stop(&fixture);
+}
+
+static void an_unreadable_file_is_named(void **state)
+{
+    struct fixture fixture;
+    struct aion_err err;
+    struct mesh_tls tls = server_certs.tls;
+    struct mesh_server_conf conf = {.listen = "127.0.0.1:0", .tls = &tls};
+    (void)state;
+    start(&fixture, NULL);
+    tls.key_file = "/nowhere/echo.key";
+    assert_null(mesh_server_new(fixture.loop, &conf, &err));
+    assert_int_equal(err.code, AION_UNAVAILABLE);
+    assert_non_null(strstr(err.text, "/nowhere/echo.key"));
+    tls.key_file = NULL;
+    assert_null(mesh_server_new(fixture.loop, &conf, &err));
+    assert_int_equal(err.code, AION_INVALID);
+    fixture_stop(&fixture);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_service_calls_under_its_name),
+        cmocka_unit_test(a_tenants_client_is_a_user_and_no_more),
+        cmocka_unit_test(a_user_certificate_is_an_admin_but_no_service),
+        cmocka_unit_test(a_delegate_speaks_for_a_principal),
+        cmocka_unit_test(who_is_no_delegate_speaks_for_nobody),
+        cmocka_unit_test(a_principal_that_is_none_is_refused),
+        cmocka_unit_test(another_trust_domain_has_no_identity_here),
+        cmocka_unit_test(a_certificate_of_another_authority_gets_no_connection),
+        cmocka_unit_test(plain_text_gets_no_connection),
+        cmocka_unit_test(no_certificate_gets_no_connection),
+        cmocka_unit_test(a_client_refuses_a_server_of_another_name),
+        cmocka_unit_test(a_replaced_certificate_is_shown_to_new_connections),
+        cmocka_unit_test(an_unreadable_file_is_named),
+    };
+    return cmocka_run_group_tests(tests, certs_setup, certs_teardown);
+}
