@@ -29,6 +29,7 @@ struct bench {
     ProtobufCMessage *message;
     uint8_t wire[4096];
     size_t wire_size;
+    const char *only; /* name of the one measurement wanted, or NULL */
 };
 
 static void parse(struct bench *bench)
@@ -97,6 +98,8 @@ static void both(struct bench *bench)
 
 static void measure(struct bench *bench, const char *name, void (*run)(struct bench *))
 {
+    if (bench->only != NULL && strcmp(bench->only, name) != 0)
+        return;
     double best = 1e12;
     ProtobufCMessage *message = bench->message;
     for (int batch = 0; batch < BATCHES; batch++) {
@@ -112,10 +115,11 @@ static void measure(struct bench *bench, const char *name, void (*run)(struct be
     printf("%-24s %8.0f ns\n", name, best);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     static char block[ARENA_BYTES], keep[ARENA_BYTES];
-    struct bench bench = {.schema = &aion__v1__task_request__schema};
+    struct bench bench = {.schema = &aion__v1__task_request__schema,
+                          .only = argc > 1 ? argv[1] : NULL};
     struct aion_arena kept;
     aion_arena_init(&bench.arena, ARENA_BYTES, block, sizeof(block));
     aion_arena_init(&kept, ARENA_BYTES, keep, sizeof(keep));

@@ -203,7 +203,7 @@ static bool check_key(struct json_reader *reader, const struct vector *vector)
     ProtobufCMessage *const *entries = (void *)vector->data;
     size_t last = vector->count - 1;
     for (size_t i = 0; i < last && last < CODEC_MAP_FEW; i++)
-        if (codec_map_compare(entries[i], entries[last]) == 0)
+        if (codec_map_same_key(entries[i], entries[last]))
             return json_refuse(reader, AION_INVALID, "the key stands twice in the object");
     return true;
 }

@@ -324,7 +324,7 @@ static bool write_entry(struct json_writer *writer, const struct codec_message *
 static bool replaced_later(ProtobufCMessage *const *entries, size_t i, size_t count)
 {
     for (size_t k = i + 1; k < count; k++)
-        if (codec_map_compare(entries[i], entries[k]) == 0)
+        if (codec_map_same_key(entries[i], entries[k]))
             return true;
     return false;
 }

@@ -10,6 +10,7 @@ enum { CODEC_MAP_FEW = 16 }; /* up to this many entries are compared pair by pai
 
 /* Entries of one map by key: strings by bytes, numbers as unsigned ones. */
 int codec_map_compare(const ProtobufCMessage *a, const ProtobufCMessage *b);
+bool codec_map_same_key(const ProtobufCMessage *a, const ProtobufCMessage *b);
 
 struct codec_map {
     ProtobufCMessage *const *

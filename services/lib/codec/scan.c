@@ -19,6 +19,7 @@ struct level {
 
 struct scan {
     const uint8_t *at;
+    const uint8_t *end; /* of the open level */
     struct level levels[CODEC_SCAN_DEPTH + 1];
     uint32_t depth; /* index of the open level */
     uint32_t depth_max;
@@ -47,7 +48,7 @@ static void write_path(const struct scan *scan, char *path, size_t size)
     }
 }
 
-static bool refuse(struct scan *scan, enum aion_code code, const char *what)
+static AION_COLD bool refuse(struct scan *scan, enum aion_code code, const char *what)
 {
     if (scan->err == NULL)
         return false;
@@ -59,9 +60,9 @@ static bool refuse(struct scan *scan, enum aion_code code, const char *what)
     return false;
 }
 
-static const uint8_t *limit(const struct scan *scan)
+static inline const uint8_t *limit(const struct scan *scan)
 {
-    return scan->levels[scan->depth].end;
+    return scan->end;
 }
 
 static bool long_varint(struct scan *scan, uint64_t *ret_value)
@@ -90,7 +91,7 @@ static inline bool varint(struct scan *scan, uint64_t *ret_value)
 }
 
 /* Tags and lengths are numbers of 32 bits; protobuf-c reads five bytes of them at most. */
-static bool short_varint(struct scan *scan, uint64_t *ret_value)
+static inline bool short_varint(struct scan *scan, uint64_t *ret_value)
 {
     const uint8_t *begin = scan->at;
     return varint(scan, ret_value) &&
@@ -98,7 +99,7 @@ static bool short_varint(struct scan *scan, uint64_t *ret_value)
             refuse(scan, AION_INVALID, "tag or length of over 5 bytes"));
 }
 
-static bool skip(struct scan *scan, uint64_t size)
+static inline bool skip(struct scan *scan, uint64_t size)
 {
     if (size > (uint64_t)(limit(scan) - scan->at))
         return refuse(scan, AION_INVALID, "field longer than its message");
@@ -106,7 +107,7 @@ static bool skip(struct scan *scan, uint64_t size)
     return true;
 }
 
-static bool count_element(struct scan *scan)
+static inline bool count_element(struct scan *scan)
 {
     if (scan->elements_left == 0)
         return refuse(scan, AION_EXHAUSTED, "too many elements in one message");
@@ -130,11 +131,32 @@ static bool open_level(struct scan *scan, const struct codec_message *message,
                                                  .repeated = repeated,
                                                  .last_field = -1,
                                                  .last_message = -1};
+    scan->end = end;
+    return true;
+}
+
+#define ONES  UINT64_C(0x0101010101010101)
+#define HIGHS UINT64_C(0x8080808080808080)
+
+/* Whether all bytes are ASCII and none is NUL: most texts, at eight bytes a step. */
+static bool is_plain(const char *at, size_t size)
+{
+    uint64_t word = 0;
+    for (; size >= 8; at += 8, size -= 8) {
+        memcpy(&word, at, 8);
+        if (((word - ONES) | word) & HIGHS)
+            return false;
+    }
+    for (; size > 0; at++, size--)
+        if ((unsigned char)(*at - 1) >= 0x7f)
+            return false;
     return true;
 }
 
 static bool check_string(struct scan *scan, aion_str text)
 {
+    if (is_plain(text.data, text.size))
+        return true;
     if (!aion_utf8_valid(text.data, text.size))
         return refuse(scan, AION_INVALID, "string is not valid UTF-8");
     if (!scan->allow_nul && memchr(text.data, 0, text.size) != NULL)
@@ -181,20 +203,21 @@ static bool check_packed(struct scan *scan, const ProtobufCFieldDescriptor *fiel
     return scan->at == end || refuse(scan, AION_INVALID, "packed field of a broken length");
 }
 
-static bool is_packable(ProtobufCType type)
-{
-    return type != PROTOBUF_C_TYPE_STRING && type != PROTOBUF_C_TYPE_BYTES &&
-           type != PROTOBUF_C_TYPE_MESSAGE;
-}
-
 bool codec_wire_fits(const ProtobufCFieldDescriptor *field, uint32_t wire)
 {
-    if (wire == CODEC_WIRE_BYTES)
-        return !is_packable(field->type) || field->label == PROTOBUF_C_LABEL_REPEATED;
-    size_t width = fixed_width(field->type);
-    return is_packable(field->type) && wire == (width == 4   ? CODEC_WIRE_32
-                                                : width == 8 ? CODEC_WIRE_64
-                                                             : CODEC_WIRE_VARINT);
+    static const uint8_t wires[] = {
+        [PROTOBUF_C_TYPE_SFIXED32] = CODEC_WIRE_32,
+        [PROTOBUF_C_TYPE_FIXED32] = CODEC_WIRE_32,
+        [PROTOBUF_C_TYPE_FLOAT] = CODEC_WIRE_32,
+        [PROTOBUF_C_TYPE_SFIXED64] = CODEC_WIRE_64,
+        [PROTOBUF_C_TYPE_FIXED64] = CODEC_WIRE_64,
+        [PROTOBUF_C_TYPE_DOUBLE] = CODEC_WIRE_64,
+        [PROTOBUF_C_TYPE_STRING] = CODEC_WIRE_BYTES,
+        [PROTOBUF_C_TYPE_BYTES] = CODEC_WIRE_BYTES,
+        [PROTOBUF_C_TYPE_MESSAGE] = CODEC_WIRE_BYTES, /* the others: CODEC_WIRE_VARINT, 0 */
+    };
+    return wire == wires[field->type] ||
+           (wire == CODEC_WIRE_BYTES && field->label == PROTOBUF_C_LABEL_REPEATED);
 }
 
 /* A length-delimited field; field NULL = unknown, skipped. */
@@ -215,17 +238,23 @@ static bool scan_bytes(struct scan *scan, const ProtobufCFieldDescriptor *field,
     return check_packed(scan, field, size);
 }
 
+static inline void close_level(struct scan *scan)
+{
+    scan->depth--;
+    scan->end = scan->levels[scan->depth].end;
+}
+
 static bool close_group(struct scan *scan, uint32_t number)
 {
     if (scan->levels[scan->depth].group != number)
         return refuse(scan, AION_INVALID, "end of a group that is not open");
-    scan->depth--;
+    close_level(scan);
     return true;
 }
 
 /* Index of the field with that number, -1 = unknown. Messages are small and fields come in
  * order: look beside the last hit first. */
-static int field_of(const struct codec_message *message, uint32_t number, unsigned *hint)
+static inline int field_of(const struct codec_message *message, uint32_t number, unsigned *hint)
 {
     const ProtobufCMessageDescriptor *descriptor = message->descriptor;
     if (*hint < descriptor->n_fields && descriptor->fields[*hint].id == number)
@@ -241,8 +270,9 @@ static int field_of(const struct codec_message *message, uint32_t number, unsign
 }
 
 /* The value behind a tag. */
-static bool scan_value(struct scan *scan, uint32_t number, uint32_t wire,
-                       const ProtobufCFieldDescriptor *field, const struct codec_field *about)
+static inline bool scan_value(struct scan *scan, uint32_t number, uint32_t wire,
+                              const ProtobufCFieldDescriptor *field,
+                              const struct codec_field *about)
 {
     uint64_t ignored;
     switch (wire) {
@@ -264,8 +294,8 @@ static bool scan_value(struct scan *scan, uint32_t number, uint32_t wire,
 }
 
 /* Sub-messages out of order may come twice: rare, so looked at more closely only then. */
-static void note_message(struct scan *scan, struct level *level,
-                         const ProtobufCFieldDescriptor *field, int index)
+static inline void note_message(struct scan *scan, struct level *level,
+                                const ProtobufCFieldDescriptor *field, int index)
 {
     if (field->type != PROTOBUF_C_TYPE_MESSAGE || field->label == PROTOBUF_C_LABEL_REPEATED)
         return;
@@ -273,7 +303,7 @@ static void note_message(struct scan *scan, struct level *level,
     level->last_message = index;
 }
 
-static bool scan_field(struct scan *scan, unsigned *hint)
+static inline bool scan_field(struct scan *scan, unsigned *hint)
 {
     struct level *level = &scan->levels[scan->depth];
     uint64_t tag;
@@ -311,7 +341,7 @@ static bool scan_all(struct scan *scan)
                 return refuse(scan, AION_INVALID, "group without an end");
             if (scan->depth == 0)
                 return true;
-            scan->depth--;
+            close_level(scan);
         }
         if (!scan_field(scan, &hint))
             return false;
@@ -333,6 +363,7 @@ bool codec_scan_form(const struct codec_message *message, aion_str wire,
         return true;
     struct scan scan; /* its levels are written when they are opened */
     scan.at = (const uint8_t *)wire.data;
+    scan.end = scan.at + wire.size;
     scan.depth = 0;
     scan.depth_max = limits->depth_max > 0 && limits->depth_max < CODEC_SCAN_DEPTH
                          ? limits->depth_max
@@ -343,7 +374,7 @@ bool codec_scan_form(const struct codec_message *message, aion_str wire,
     scan.field = NULL;
     scan.err = err;
     scan.levels[0] = (struct level){
-        .message = message, .end = scan.at + wire.size, .last_field = -1, .last_message = -1};
+        .message = message, .end = scan.end, .last_field = -1, .last_message = -1};
     if (!scan_all(&scan))
         return false;
     *ret_rewrite = scan.rewrite;
