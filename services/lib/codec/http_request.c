@@ -98,8 +98,8 @@ static bool claim(struct request *request, const ProtobufCFieldDescriptor *field
     if (*quantifier == field->id)
         return true;
     if (*quantifier != 0 && !replace)
-        return json_refuse(&request->reader, AION_INVALID,
-                           "another member of the same oneof is set already");
+        return codec_json_refuse(&request->reader, AION_INVALID,
+                                 "another member of the same oneof is set already");
     memset(json_member(message, field->offset), 0, sizeof(void *));
     *quantifier = field->id;
     return true;
@@ -115,14 +115,14 @@ static ProtobufCMessage *descend(struct request *request, const struct field_pat
         const ProtobufCFieldDescriptor *field = &schema->descriptor->fields[path->indexes[i]];
         ProtobufCMessage **member = json_member(message, field->offset);
         if (field->label == PROTOBUF_C_LABEL_REPEATED) {
-            json_refuse(&request->reader, AION_INVALID, "inside a repeated field");
+            codec_json_refuse(&request->reader, AION_INVALID, "inside a repeated field");
             return NULL;
         }
         if (!claim(request, field, message, replace))
             return NULL;
         schema = schema->fields[path->indexes[i]].message;
         if (*member == NULL)
-            *member = json_new(&request->reader, schema);
+            *member = codec_json_new(&request->reader, schema);
         if (*member == NULL)
             return NULL;
         message = *member;
@@ -141,7 +141,7 @@ static void *append(struct request *request, const ProtobufCFieldDescriptor *fie
     if ((*count & (*count - 1)) == 0) {
         char *wider = aion_arena_alloc(request->reader.arena, (2 * *count + 1) * WIDEST);
         if (wider == NULL) {
-            json_refuse_memory(&request->reader);
+            codec_json_refuse_memory(&request->reader);
             return NULL;
         }
         if (*count > 0)
@@ -156,9 +156,9 @@ static bool bind_once(struct request *request, const struct field_path *path)
 {
     for (size_t i = 0; i < request->bound_count; i++)
         if (same_path(&request->bound[i], path))
-            return json_refuse(&request->reader, AION_INVALID, "given twice");
+            return codec_json_refuse(&request->reader, AION_INVALID, "given twice");
     if (request->bound_count == PARAMETERS_MAX)
-        return json_refuse(&request->reader, AION_EXHAUSTED, "too many parameters");
+        return codec_json_refuse(&request->reader, AION_EXHAUSTED, "too many parameters");
     request->bound[request->bound_count++] = *path;
     return true;
 }
@@ -184,9 +184,9 @@ static bool set_text(struct request *request, const struct field_path *path, aio
     uint16_t index = path->indexes[path->depth - 1];
     const ProtobufCFieldDescriptor *field = &schema->descriptor->fields[index];
     if (schema->fields[index].map)
-        return json_refuse(reader, AION_INVALID, "a map cannot be given as text");
+        return codec_json_refuse(reader, AION_INVALID, "a map cannot be given as text");
     if (!aion_utf8_valid(text.data, text.size) || memchr(text.data, 0, text.size) != NULL)
-        return json_refuse(reader, AION_INVALID, "not valid UTF-8, or with U+0000");
+        return codec_json_refuse(reader, AION_INVALID, "not valid UTF-8, or with U+0000");
     bool repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
     void *member = json_member(message, field->offset);
     if (!repeated && (!bind_once(request, path) || !claim(request, field, message, replace)))
@@ -194,7 +194,7 @@ static bool set_text(struct request *request, const struct field_path *path, aio
     if (repeated && (member = append(request, field, message)) == NULL)
         return false;
     enum json_got got =
-        json_text_value(reader, field, &schema->fields[index], text, false, member);
+        codec_json_text_value(reader, field, &schema->fields[index], text, false, member);
     if (got == JSON_NOTHING)
         undo(field, message);
     return got != JSON_BAD;
@@ -236,8 +236,8 @@ static bool decode(struct request *request, aion_str text, bool query, bool mult
     if (codec_percent_decode(text, query, multi, arena, ret_text))
         return true;
     if (arena->limit - arena->used <= text.size)
-        return json_refuse_memory(&request->reader);
-    return json_refuse(&request->reader, AION_INVALID, "an invalid percent-escape");
+        return codec_json_refuse_memory(&request->reader);
+    return codec_json_refuse(&request->reader, AION_INVALID, "an invalid percent-escape");
 }
 
 static bool take_variables(struct request *request, const struct codec_http_match *match)
@@ -249,7 +249,7 @@ static bool take_variables(struct request *request, const struct codec_http_matc
         aion_str text;
         request->reader.place = &place;
         if (!resolve(request->schema, place.name, &path))
-            return json_refuse(&request->reader, AION_INVALID, "no such field");
+            return codec_json_refuse(&request->reader, AION_INVALID, "no such field");
         if (!decode(request, var->value, false, var->multi, &text) ||
             !set_text(request, &path, text, true))
             return false;
@@ -266,7 +266,8 @@ static bool check_free(struct request *request, const char *rule_body,
     if (!all &&
         codec_field_index(request->schema, aion_str_of(rule_body)) != (int)path->indexes[0])
         return true;
-    return json_refuse(&request->reader, AION_INVALID, "belongs in the body, not in the query");
+    return codec_json_refuse(&request->reader, AION_INVALID,
+                             "belongs in the body, not in the query");
 }
 
 static bool take_parameter(struct request *request, const char *rule_body, aion_str part)
@@ -281,7 +282,7 @@ static bool take_parameter(struct request *request, const char *rule_body, aion_
     request->reader.place = &place;
     if (!resolve(request->schema, name, &path)) {
         if (!request->reader.options.ignore_unknown)
-            return json_refuse(&request->reader, AION_INVALID, "no such query parameter");
+            return codec_json_refuse(&request->reader, AION_INVALID, "no such query parameter");
     } else if (!check_free(request, rule_body, &path) ||
                !decode(request, rest, true, false, &value) ||
                !set_text(request, &path, value, false)) {
@@ -296,7 +297,7 @@ static bool take_query(struct request *request, const char *rule_body, aion_str 
     while (query.data != NULL && query.size > 0) {
         aion_str part = aion_str_cut(&query, '&');
         if (part.size > 0 &&
-            (!json_count(&request->reader) || !take_parameter(request, rule_body, part)))
+            (!codec_json_count(&request->reader) || !take_parameter(request, rule_body, part)))
             return false;
     }
     return true;
@@ -309,7 +310,7 @@ ProtobufCMessage *codec_http_request(const struct codec_http_match *match,
 {
     const char *rule_body = match->rule->body != NULL ? match->rule->body : "";
     struct request request;
-    json_reader_init(&request.reader, AION_STR(""), options, arena, err);
+    codec_json_reader_init(&request.reader, AION_STR(""), options, arena, err);
     request.reader.begin = NULL;
     request.schema = schema;
     request.bound_count = 0;

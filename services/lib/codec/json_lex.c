@@ -8,9 +8,9 @@ enum {
     DEPTH_MAX = 128, /* whatever the options say: the parser recurses */
 };
 
-void json_reader_init(struct json_reader *reader, aion_str json,
-                      const struct codec_json_read *options, struct aion_arena *arena,
-                      struct aion_err *err)
+void codec_json_reader_init(struct json_reader *reader, aion_str json,
+                            const struct codec_json_read *options, struct aion_arena *arena,
+                            struct aion_err *err)
 {
     static const char nothing[1];
     const char *begin = json.data != NULL ? json.data : nothing;
@@ -54,7 +54,7 @@ static void write_position(const struct json_reader *reader, char *out, size_t s
     snprintf(out, size, " at %zu:%zu", line, (size_t)(reader->at - start) + 1);
 }
 
-bool json_refuse(struct json_reader *reader, enum aion_code code, const char *fmt, ...)
+bool codec_json_refuse(struct json_reader *reader, enum aion_code code, const char *fmt, ...)
 {
     if (reader->err == NULL)
         return false;
@@ -73,12 +73,12 @@ bool json_refuse(struct json_reader *reader, enum aion_code code, const char *fm
     return false;
 }
 
-bool json_refuse_memory(struct json_reader *reader)
+bool codec_json_refuse_memory(struct json_reader *reader)
 {
-    return json_refuse(reader, AION_EXHAUSTED, "the message does not fit in memory");
+    return codec_json_refuse(reader, AION_EXHAUSTED, "the message does not fit in memory");
 }
 
-bool json_expected(struct json_reader *reader, const char *what)
+bool codec_json_expected(struct json_reader *reader, const char *what)
 {
     int c = json_peek(reader);
     const char *found = c < 0                                ? "the end"
@@ -90,48 +90,49 @@ bool json_expected(struct json_reader *reader, const char *what)
                         : c == '-' || (c >= '0' && c <= '9') ? "a number"
                                                              : NULL;
     if (found != NULL)
-        return json_refuse(reader, AION_INVALID, "expected %s, found %s", what, found);
+        return codec_json_refuse(reader, AION_INVALID, "expected %s, found %s", what, found);
     if (c > 0x20 && c < 0x7f)
-        return json_refuse(reader, AION_INVALID, "expected %s, found '%c'", what, c);
-    return json_refuse(reader, AION_INVALID, "expected %s, found byte 0x%02x", what,
-                       (unsigned)c);
+        return codec_json_refuse(reader, AION_INVALID, "expected %s, found '%c'", what, c);
+    return codec_json_refuse(reader, AION_INVALID, "expected %s, found byte 0x%02x", what,
+                             (unsigned)c);
 }
 
 /* -- structure
  * ------------------------------------------------------------------------------------ */
 
-bool json_count(struct json_reader *reader)
+bool codec_json_count(struct json_reader *reader)
 {
     if (reader->elements_left == 0)
-        return json_refuse(reader, AION_EXHAUSTED, "too many values in one message");
+        return codec_json_refuse(reader, AION_EXHAUSTED, "too many values in one message");
     reader->elements_left--;
     return true;
 }
 
-bool json_enter(struct json_reader *reader, char open)
+bool codec_json_enter(struct json_reader *reader, char open)
 {
     if (json_peek(reader) != (unsigned char)open)
-        return json_expected(reader, open == '{' ? "an object" : "an array");
+        return codec_json_expected(reader, open == '{' ? "an object" : "an array");
     if (reader->depth_left == 0)
-        return json_refuse(reader, AION_EXHAUSTED, "objects and arrays are nested too deeply");
+        return codec_json_refuse(reader, AION_EXHAUSTED,
+                                 "objects and arrays are nested too deeply");
     reader->depth_left--;
     reader->at++;
     return true;
 }
 
-bool json_literal(struct json_reader *reader, const char *word)
+bool codec_json_literal(struct json_reader *reader, const char *word)
 {
     size_t size = strlen(word);
     if ((size_t)(reader->end - reader->at) < size || memcmp(reader->at, word, size) != 0)
-        return json_refuse(reader, AION_INVALID, "expected %s", word);
+        return codec_json_refuse(reader, AION_INVALID, "expected %s", word);
     reader->at += size;
     return true;
 }
 
-bool json_end(struct json_reader *reader)
+bool codec_json_end(struct json_reader *reader)
 {
     return json_peek(reader) < 0 ||
-           json_refuse(reader, AION_INVALID, "something stands behind the value");
+           codec_json_refuse(reader, AION_INVALID, "something stands behind the value");
 }
 
 /* -- strings
@@ -180,27 +181,27 @@ static const char *plain_run(const char *at, const char *end, uint64_t *high)
 static bool string_extent(struct json_reader *reader, aion_str *ret_raw, bool *ret_escaped)
 {
     if (json_peek(reader) != '"')
-        return json_expected(reader, "a string");
+        return codec_json_expected(reader, "a string");
     const char *begin = reader->at + 1, *at = begin;
     uint64_t high = 0;
     *ret_escaped = false;
     for (;;) {
         at = plain_run(at, reader->end, &high);
         if (at == reader->end)
-            return json_refuse(reader, AION_INVALID, "a string without an end");
+            return codec_json_refuse(reader, AION_INVALID, "a string without an end");
         if (*at == '"')
             break;
         if (*at != '\\' || reader->end - at < 2) {
             reader->at = at;
-            return json_refuse(reader, AION_INVALID,
-                               "a control character or the end in a string");
+            return codec_json_refuse(reader, AION_INVALID,
+                                     "a control character or the end in a string");
         }
         *ret_escaped = true;
         at += 2;
     }
     *ret_raw = aion_str_n(begin, (size_t)(at - begin));
     if ((high & HIGHS) != 0 && !aion_utf8_valid(begin, ret_raw->size))
-        return json_refuse(reader, AION_INVALID, "a string that is not valid UTF-8");
+        return codec_json_refuse(reader, AION_INVALID, "a string that is not valid UTF-8");
     reader->at = at + 1;
     return true;
 }
@@ -294,8 +295,8 @@ static size_t unescape(struct json_reader *reader, aion_str raw, char *out)
         }
         if (c < 0 || (c == 0 && !reader->options.allow_nul)) {
             reader->at = slash;
-            json_refuse(reader, AION_INVALID,
-                        c == 0 ? "U+0000 in a string" : "an invalid escape");
+            codec_json_refuse(reader, AION_INVALID,
+                              c == 0 ? "U+0000 in a string" : "an invalid escape");
             return SIZE_MAX;
         }
         size += put_utf8(out != NULL ? out + size : scratch, (uint32_t)c);
@@ -303,7 +304,7 @@ static size_t unescape(struct json_reader *reader, aion_str raw, char *out)
     return size;
 }
 
-bool json_string(struct json_reader *reader, aion_str *ret_text, bool *ret_owned)
+bool codec_json_string(struct json_reader *reader, aion_str *ret_text, bool *ret_owned)
 {
     bool escaped;
     *ret_owned = false;
@@ -313,7 +314,7 @@ bool json_string(struct json_reader *reader, aion_str *ret_text, bool *ret_owned
         return true;
     char *copy = aion_arena_alloc(reader->arena, ret_text->size + 1);
     if (copy == NULL)
-        return json_refuse_memory(reader);
+        return codec_json_refuse_memory(reader);
     size_t size = unescape(reader, *ret_text, copy);
     if (size == SIZE_MAX)
         return false;
@@ -323,7 +324,7 @@ bool json_string(struct json_reader *reader, aion_str *ret_text, bool *ret_owned
     return true;
 }
 
-bool json_string_copy(struct json_reader *reader, char **ret_text)
+bool codec_json_string_copy(struct json_reader *reader, char **ret_text)
 {
     aion_str text;
     bool escaped;
@@ -331,7 +332,7 @@ bool json_string_copy(struct json_reader *reader, char **ret_text)
         return false;
     char *copy = aion_arena_alloc(reader->arena, text.size + 1);
     if (copy == NULL)
-        return json_refuse_memory(reader);
+        return codec_json_refuse_memory(reader);
     size_t size = text.size;
     if (escaped)
         size = unescape(reader, text, copy);
@@ -362,19 +363,20 @@ static bool skip_scalar(struct json_reader *reader)
     case '"':
         return skip_string(reader);
     case 't':
-        return json_literal(reader, "true");
+        return codec_json_literal(reader, "true");
     case 'f':
-        return json_literal(reader, "false");
+        return codec_json_literal(reader, "false");
     case 'n':
-        return json_literal(reader, "null");
+        return codec_json_literal(reader, "null");
     default:
-        return json_number_take(reader, &number);
+        return codec_json_number_take(reader, &number);
     }
 }
 
 static bool skip_key(struct json_reader *reader)
 {
-    return skip_string(reader) && (json_take(reader, ':') || json_expected(reader, "':'"));
+    return skip_string(reader) &&
+           (json_take(reader, ':') || codec_json_expected(reader, "':'"));
 }
 
 /* One bit a level: 1 = object. */
@@ -406,7 +408,7 @@ static bool skip_after(struct json_reader *reader, struct skip_stack *stack, boo
             return !object || skip_key(reader);
         }
         if (!json_take(reader, object ? '}' : ']'))
-            return json_expected(reader, object ? "',' or '}'" : "',' or ']'");
+            return codec_json_expected(reader, object ? "',' or '}'" : "',' or ']'");
         stack->depth--;
         json_leave(reader);
     }
@@ -414,20 +416,20 @@ static bool skip_after(struct json_reader *reader, struct skip_stack *stack, boo
     return true;
 }
 
-bool json_skip(struct json_reader *reader)
+bool codec_json_skip(struct json_reader *reader)
 {
     struct skip_stack stack = {.depth = 0};
     bool more = true;
     while (more) {
         int c = json_peek(reader);
-        if (!json_count(reader))
+        if (!codec_json_count(reader))
             return false;
         if (c != '{' && c != '[') {
             if (!skip_scalar(reader) || !skip_after(reader, &stack, &more))
                 return false;
             continue;
         }
-        if (!json_enter(reader, (char)c))
+        if (!codec_json_enter(reader, (char)c))
             return false;
         push(&stack, c == '{');
         if (json_peek(reader) == (c == '{' ? '}' : ']')) {
@@ -444,6 +446,6 @@ bool codec_json_check(aion_str json, uint32_t depth_max, struct aion_err *err)
 {
     const struct codec_json_read options = {.depth_max = depth_max, .allow_nul = true};
     struct json_reader reader;
-    json_reader_init(&reader, json, &options, NULL, err);
-    return json_skip(&reader) && json_end(&reader);
+    codec_json_reader_init(&reader, json, &options, NULL, err);
+    return codec_json_skip(&reader) && codec_json_end(&reader);
 }

@@ -67,7 +67,7 @@ static const char *take_exponent(const char *at, const char *end, int32_t *ret_e
     return at;
 }
 
-bool json_number_scan(const char *begin, const char *end, struct json_number *ret)
+bool codec_json_number_scan(const char *begin, const char *end, struct json_number *ret)
 {
     struct digits digits = {0};
     int32_t exponent = 0;
@@ -95,13 +95,13 @@ bool json_number_scan(const char *begin, const char *end, struct json_number *re
     return true;
 }
 
-bool json_number_take(struct json_reader *reader, struct json_number *ret)
+bool codec_json_number_take(struct json_reader *reader, struct json_number *ret)
 {
     int c = json_peek(reader);
     if (c != '-' && (c < '0' || c > '9'))
-        return json_expected(reader, "a value");
-    if (!json_number_scan(reader->at, reader->end, ret))
-        return json_refuse(reader, AION_INVALID, "a malformed number");
+        return codec_json_expected(reader, "a value");
+    if (!codec_json_number_scan(reader->at, reader->end, ret))
+        return codec_json_refuse(reader, AION_INVALID, "a malformed number");
     reader->at += ret->text.size;
     return true;
 }
@@ -109,7 +109,7 @@ bool json_number_take(struct json_reader *reader, struct json_number *ret)
 /* -- integers
  * ------------------------------------------------------------------------------------- */
 
-bool json_number_u64(const struct json_number *number, uint64_t most, uint64_t *ret)
+bool codec_json_number_u64(const struct json_number *number, uint64_t most, uint64_t *ret)
 {
     uint64_t value = number->digits;
     if (!number->exact || number->exponent < 0 || (value != 0 && number->exponent > 20))
@@ -123,13 +123,13 @@ bool json_number_u64(const struct json_number *number, uint64_t most, uint64_t *
     return true;
 }
 
-bool json_number_i64(const struct json_number *number, int64_t least, int64_t most,
-                     int64_t *ret)
+bool codec_json_number_i64(const struct json_number *number, int64_t least, int64_t most,
+                           int64_t *ret)
 {
     struct json_number positive = *number;
     positive.negative = false;
     uint64_t value, bound = number->negative ? 0 - (uint64_t)least : (uint64_t)most;
-    if (!json_number_u64(&positive, bound, &value))
+    if (!codec_json_number_u64(&positive, bound, &value))
         return false;
     *ret = (int64_t)(number->negative ? 0 - value : value);
     return true;
@@ -157,7 +157,7 @@ static char *text_of(const struct json_number *number, char small[TEXT_SMALL])
     return text;
 }
 
-bool json_number_double(const struct json_number *number, double *ret)
+bool codec_json_number_double(const struct json_number *number, double *ret)
 {
     /* Both operands are exact doubles, so one operation rounds correctly (Clinger 1990). */
     if (number->exact && number->digits <= UINT64_C(1) << 53 && number->exponent >= -22 &&
@@ -178,7 +178,7 @@ bool json_number_double(const struct json_number *number, double *ret)
     return isfinite(*ret);
 }
 
-bool json_number_float(const struct json_number *number, float *ret)
+bool codec_json_number_float(const struct json_number *number, float *ret)
 {
     if (number->exact && number->digits <= 1 << 24 && number->exponent >= -10 &&
         number->exponent <= 10) {
@@ -201,7 +201,7 @@ bool json_number_float(const struct json_number *number, float *ret)
 /* -- printing
  * ------------------------------------------------------------------------------------- */
 
-size_t json_print_u64(char *out, uint64_t value)
+size_t codec_json_print_u64(char *out, uint64_t value)
 {
     static const char pairs[] = "0001020304050607080910111213141516171819"
                                 "2021222324252627282930313233343536373839"
@@ -228,7 +228,7 @@ size_t json_print_u64(char *out, uint64_t value)
 static size_t print_fixed(char *out, uint64_t digits, unsigned places)
 {
     char text[20];
-    size_t size = json_print_u64(text, digits), used = 0;
+    size_t size = codec_json_print_u64(text, digits), used = 0;
     if (size <= places) {
         out[used++] = '0';
         out[used++] = '.';
@@ -259,10 +259,10 @@ static size_t print_digits(char out[JSON_NUMBER_MAX], int precision, double valu
 static size_t print_simple(char *out, double value)
 {
     if (value >= 0x1p53 || value < 1e-5)
-        return value == 0 ? json_print_u64(out, 0) : 0;
+        return value == 0 ? codec_json_print_u64(out, 0) : 0;
     uint64_t whole = (uint64_t)value;
     if ((double)whole == value)
-        return json_print_u64(out, whole);
+        return codec_json_print_u64(out, whole);
     for (unsigned places = 1; places <= 17; places++) {
         double scaled = value * powers[places];
         if (scaled >= 0x1p53)
@@ -274,7 +274,7 @@ static size_t print_simple(char *out, double value)
     return 0;
 }
 
-size_t json_print_double(char out[JSON_NUMBER_MAX], double value)
+size_t codec_json_print_double(char out[JSON_NUMBER_MAX], double value)
 {
     size_t sign = signbit(value) ? 1 : 0;
     out[0] = '-';
@@ -292,10 +292,10 @@ size_t json_print_double(char out[JSON_NUMBER_MAX], double value)
 static size_t print_simple_float(char *out, float value)
 {
     if (value >= 0x1p24F || value < 1e-5F)
-        return value == 0 ? json_print_u64(out, 0) : 0;
+        return value == 0 ? codec_json_print_u64(out, 0) : 0;
     uint64_t whole = (uint64_t)value;
     if ((float)whole == value)
-        return json_print_u64(out, whole);
+        return codec_json_print_u64(out, whole);
     for (unsigned places = 1; places <= 10; places++) {
         double scaled = (double)value * powers[places];
         if (scaled >= 0x1p24)
@@ -307,7 +307,7 @@ static size_t print_simple_float(char *out, float value)
     return 0;
 }
 
-size_t json_print_float(char out[JSON_NUMBER_MAX], float value)
+size_t codec_json_print_float(char out[JSON_NUMBER_MAX], float value)
 {
     size_t sign = signbit(value) ? 1 : 0;
     out[0] = '-';

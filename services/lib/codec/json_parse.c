@@ -3,12 +3,12 @@
 #include "codec/json_private.h"
 #include "codec/map_private.h"
 
-ProtobufCMessage *json_new(struct json_reader *reader, const struct codec_message *schema)
+ProtobufCMessage *codec_json_new(struct json_reader *reader, const struct codec_message *schema)
 {
     ProtobufCMessage *made =
         aion_arena_alloc(reader->arena, schema->descriptor->sizeof_message);
     if (made == NULL)
-        json_refuse_memory(reader);
+        codec_json_refuse_memory(reader);
     else
         protobuf_c_message_init(schema->descriptor, made);
     return made;
@@ -21,9 +21,9 @@ static bool read_bool(struct json_reader *reader, void *member)
 {
     int c = json_peek(reader);
     if (c != 't' && c != 'f')
-        return json_expected(reader, "true or false");
+        return codec_json_expected(reader, "true or false");
     *(protobuf_c_boolean *)member = c == 't';
-    return json_literal(reader, c == 't' ? "true" : "false");
+    return codec_json_literal(reader, c == 't' ? "true" : "false");
 }
 
 static enum json_got read_enum(struct json_reader *reader,
@@ -35,19 +35,19 @@ static enum json_got read_enum(struct json_reader *reader,
     if (c == '"') {
         aion_str text;
         bool owned;
-        return json_string(reader, &text, &owned)
-                   ? json_text_value(reader, field, about, text, true, member)
+        return codec_json_string(reader, &text, &owned)
+                   ? codec_json_text_value(reader, field, about, text, true, member)
                    : JSON_BAD;
     }
     if (c == 'n' && about->enumeration->null_value) {
         *(int32_t *)member = 0;
-        return json_literal(reader, "null") ? JSON_VALUE : JSON_BAD;
+        return codec_json_literal(reader, "null") ? JSON_VALUE : JSON_BAD;
     }
     if (c != '-' && (c < '0' || c > '9'))
-        return json_expected(reader, "the name or number of an enum value") ? JSON_VALUE
-                                                                            : JSON_BAD;
-    return json_number_take(reader, &number) &&
-                   json_number_store(reader, PROTOBUF_C_TYPE_INT32, &number, member)
+        return codec_json_expected(reader, "the name or number of an enum value") ? JSON_VALUE
+                                                                                  : JSON_BAD;
+    return codec_json_number_take(reader, &number) &&
+                   codec_json_number_store(reader, PROTOBUF_C_TYPE_INT32, &number, member)
                ? JSON_VALUE
                : JSON_BAD;
 }
@@ -59,14 +59,14 @@ static bool read_number(struct json_reader *reader, const ProtobufCFieldDescript
     if (c == '"') {
         aion_str text;
         bool owned;
-        return json_string(reader, &text, &owned) &&
-               json_text_value(reader, field, about, text, true, member) == JSON_VALUE;
+        return codec_json_string(reader, &text, &owned) &&
+               codec_json_text_value(reader, field, about, text, true, member) == JSON_VALUE;
     }
     if (c != '-' && (c < '0' || c > '9'))
-        return json_expected(reader, "a number");
+        return codec_json_expected(reader, "a number");
     struct json_number number;
-    return json_number_take(reader, &number) &&
-           json_number_store(reader, field->type, &number, member);
+    return codec_json_number_take(reader, &number) &&
+           codec_json_number_store(reader, field->type, &number, member);
 }
 
 static bool read_bytes(struct json_reader *reader, const ProtobufCFieldDescriptor *field,
@@ -74,29 +74,30 @@ static bool read_bytes(struct json_reader *reader, const ProtobufCFieldDescripto
 {
     aion_str text;
     bool owned;
-    return json_string(reader, &text, &owned) &&
-           json_text_value(reader, field, about, text, true, member) == JSON_VALUE;
+    return codec_json_string(reader, &text, &owned) &&
+           codec_json_text_value(reader, field, about, text, true, member) == JSON_VALUE;
 }
 
 static bool read_submessage(struct json_reader *reader, const struct codec_field *about,
                             ProtobufCMessage **member)
 {
-    ProtobufCMessage *made = json_new(reader, about->message);
-    if (made == NULL || !json_read_message(reader, about->message, made))
+    ProtobufCMessage *made = codec_json_new(reader, about->message);
+    if (made == NULL || !codec_json_read_message(reader, about->message, made))
         return false;
     *member = made;
     return true;
 }
 
-enum json_got json_read_value(struct json_reader *reader, const ProtobufCFieldDescriptor *field,
-                              const struct codec_field *about, void *member)
+enum json_got codec_json_read_value(struct json_reader *reader,
+                                    const ProtobufCFieldDescriptor *field,
+                                    const struct codec_field *about, void *member)
 {
-    if (!json_count(reader))
+    if (!codec_json_count(reader))
         return JSON_BAD;
     bool good;
     switch ((int)field->type) {
     case PROTOBUF_C_TYPE_STRING:
-        good = json_string_copy(reader, member);
+        good = codec_json_string_copy(reader, member);
         break;
     case PROTOBUF_C_TYPE_BYTES:
         good = read_bytes(reader, field, about, member);
@@ -131,7 +132,7 @@ static void *vector_add(struct json_reader *reader, struct vector *vector)
         size_t capacity = vector->capacity > 0 ? 2 * vector->capacity : 4;
         char *data = aion_arena_alloc(reader->arena, capacity * vector->width);
         if (data == NULL) {
-            json_refuse_memory(reader);
+            codec_json_refuse_memory(reader);
             return NULL;
         }
         if (vector->count > 0)
@@ -158,7 +159,7 @@ static bool read_elements(struct json_reader *reader, const ProtobufCFieldDescri
         void *element = vector_add(reader, vector);
         if (element == NULL)
             return false;
-        enum json_got got = json_read_value(reader, field, about, element);
+        enum json_got got = codec_json_read_value(reader, field, about, element);
         if (got == JSON_BAD)
             return false;
         vector->count -= got == JSON_NOTHING;
@@ -168,18 +169,18 @@ static bool read_elements(struct json_reader *reader, const ProtobufCFieldDescri
     return true;
 }
 
-bool json_read_list(struct json_reader *reader, const struct codec_message *schema, int index,
-                    ProtobufCMessage *into)
+bool codec_json_read_list(struct json_reader *reader, const struct codec_message *schema,
+                          int index, ProtobufCMessage *into)
 {
     const ProtobufCFieldDescriptor *field = &schema->descriptor->fields[index];
     struct vector vector = {.width = codec_element_width(field->type)};
-    if (!json_enter(reader, '['))
+    if (!codec_json_enter(reader, '['))
         return false;
     if (json_peek(reader) != ']' &&
         !read_elements(reader, field, &schema->fields[index], &vector))
         return false;
     if (!json_take(reader, ']'))
-        return json_expected(reader, "',' or ']'");
+        return codec_json_expected(reader, "',' or ']'");
     json_leave(reader);
     vector_store(&vector, field, into);
     return true;
@@ -193,9 +194,9 @@ static bool check_keys(struct json_reader *reader, const struct vector *vector)
 {
     struct codec_map sorted;
     if (!codec_map_sort((void *)vector->data, vector->count, reader->arena, &sorted))
-        return json_refuse_memory(reader);
+        return codec_json_refuse_memory(reader);
     return sorted.count == vector->count ||
-           json_refuse(reader, AION_INVALID, "a key stands twice in the object");
+           codec_json_refuse(reader, AION_INVALID, "a key stands twice in the object");
 }
 
 static bool check_key(struct json_reader *reader, const struct vector *vector)
@@ -204,7 +205,8 @@ static bool check_key(struct json_reader *reader, const struct vector *vector)
     size_t last = vector->count - 1;
     for (size_t i = 0; i < last && last < CODEC_MAP_FEW; i++)
         if (codec_map_same_key(entries[i], entries[last]))
-            return json_refuse(reader, AION_INVALID, "the key stands twice in the object");
+            return codec_json_refuse(reader, AION_INVALID,
+                                     "the key stands twice in the object");
     return true;
 }
 
@@ -215,28 +217,28 @@ static bool read_key(struct json_reader *reader, const struct codec_message *sch
     const ProtobufCFieldDescriptor *field = &schema->descriptor->fields[0];
     void *member = json_member(entry, field->offset);
     bool owned;
-    if (!json_string(reader, &place->name, &owned))
+    if (!codec_json_string(reader, &place->name, &owned))
         return false;
     reader->place = place;
     if (owned && field->type == PROTOBUF_C_TYPE_STRING) {
         memcpy(member, &place->name.data, sizeof(char *));
         return true;
     }
-    return json_text_value(reader, field, &schema->fields[0], place->name, false, member) ==
-           JSON_VALUE;
+    return codec_json_text_value(reader, field, &schema->fields[0], place->name, false,
+                                 member) == JSON_VALUE;
 }
 
 static bool read_entry(struct json_reader *reader, const struct codec_message *schema,
                        struct json_place *place, struct vector *vector)
 {
-    ProtobufCMessage *entry = json_new(reader, schema);
+    ProtobufCMessage *entry = codec_json_new(reader, schema);
     if (entry == NULL || !read_key(reader, schema, entry, place))
         return false;
     if (!json_take(reader, ':'))
-        return json_expected(reader, "':'");
+        return codec_json_expected(reader, "':'");
     const ProtobufCFieldDescriptor *value = &schema->descriptor->fields[1];
-    enum json_got got =
-        json_read_value(reader, value, &schema->fields[1], json_member(entry, value->offset));
+    enum json_got got = codec_json_read_value(reader, value, &schema->fields[1],
+                                              json_member(entry, value->offset));
     if (got != JSON_VALUE)
         return got == JSON_NOTHING;
     ProtobufCMessage **slot = vector_add(reader, vector);
@@ -246,12 +248,12 @@ static bool read_entry(struct json_reader *reader, const struct codec_message *s
     return check_key(reader, vector);
 }
 
-bool json_read_map(struct json_reader *reader, const struct codec_message *schema, int index,
-                   ProtobufCMessage *into)
+bool codec_json_read_map(struct json_reader *reader, const struct codec_message *schema,
+                         int index, ProtobufCMessage *into)
 {
     struct vector vector = {.width = sizeof(void *)};
     struct json_place place = {.up = reader->place};
-    if (!json_enter(reader, '{'))
+    if (!codec_json_enter(reader, '{'))
         return false;
     if (json_peek(reader) != '}') {
         do {
@@ -261,7 +263,7 @@ bool json_read_map(struct json_reader *reader, const struct codec_message *schem
         } while (json_take(reader, ','));
     }
     if (!json_take(reader, '}'))
-        return json_expected(reader, "',' or '}'");
+        return codec_json_expected(reader, "',' or '}'");
     json_leave(reader);
     vector_store(&vector, &schema->descriptor->fields[index], into);
     return vector.count <= CODEC_MAP_FEW || check_keys(reader, &vector);
@@ -283,9 +285,10 @@ static bool read_singular(struct json_reader *reader, const ProtobufCFieldDescri
     bool in_oneof = (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0;
     uint32_t *quantifier = json_member(into, field->quantifier_offset);
     if (in_oneof && *quantifier != 0 && *quantifier != field->id)
-        return json_refuse(reader, AION_INVALID,
-                           "another member of the same oneof is set already");
-    enum json_got got = json_read_value(reader, field, about, json_member(into, field->offset));
+        return codec_json_refuse(reader, AION_INVALID,
+                                 "another member of the same oneof is set already");
+    enum json_got got =
+        codec_json_read_value(reader, field, about, json_member(into, field->offset));
     if (got == JSON_VALUE && in_oneof)
         *quantifier = field->id;
     else if (got == JSON_VALUE && field->quantifier_offset != 0)
@@ -293,8 +296,8 @@ static bool read_singular(struct json_reader *reader, const ProtobufCFieldDescri
     return got != JSON_BAD;
 }
 
-bool json_read_field(struct json_reader *reader, const struct codec_message *schema, int index,
-                     ProtobufCMessage *into)
+bool codec_json_read_field(struct json_reader *reader, const struct codec_message *schema,
+                           int index, ProtobufCMessage *into)
 {
     const ProtobufCFieldDescriptor *field = &schema->descriptor->fields[index];
     const struct codec_field *about = &schema->fields[index];
@@ -303,11 +306,11 @@ bool json_read_field(struct json_reader *reader, const struct codec_message *sch
     bool repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
     bool good;
     if (json_peek(reader) == 'n' && (repeated || !null_is_value(about)))
-        good = json_literal(reader, "null");
+        good = codec_json_literal(reader, "null");
     else if (about->map)
-        good = json_read_map(reader, schema, index, into);
+        good = codec_json_read_map(reader, schema, index, into);
     else if (repeated)
-        good = json_read_list(reader, schema, index, into);
+        good = codec_json_read_list(reader, schema, index, into);
     else
         good = read_singular(reader, field, about, into);
     if (good)
@@ -337,8 +340,8 @@ static bool read_unknown(struct json_reader *reader, aion_str key)
     struct json_place place = {.up = reader->place, .name = key};
     reader->place = &place;
     if (!reader->options.ignore_unknown)
-        return json_refuse(reader, AION_INVALID, "no such field");
-    if (!json_skip(reader))
+        return codec_json_refuse(reader, AION_INVALID, "no such field");
+    if (!codec_json_skip(reader))
         return false;
     reader->place = place.up;
     return true;
@@ -358,7 +361,7 @@ static bool seen_init(struct json_reader *reader, const struct codec_message *sc
     size_t words = schema->descriptor->n_fields / 64 + 1;
     if (words > aion_countof(seen->few))
         seen->bits = aion_arena_array(reader->arena, words, sizeof(uint64_t));
-    return seen->bits != NULL || json_refuse_memory(reader);
+    return seen->bits != NULL || codec_json_refuse_memory(reader);
 }
 
 static bool seen_add(struct seen *seen, int index)
@@ -369,32 +372,38 @@ static bool seen_add(struct seen *seen, int index)
     return first;
 }
 
+static bool refuse_twice(struct json_reader *reader, const char *name)
+{
+    struct json_place place = {.up = reader->place, .name = aion_str_of(name)};
+    reader->place = &place;
+    return codec_json_refuse(reader, AION_INVALID, "the member stands twice");
+}
+
 static bool read_member(struct json_reader *reader, const struct codec_message *schema,
                         ProtobufCMessage *into, bool any, struct seen *seen, unsigned *guess)
 {
     aion_str key;
     bool owned;
-    if (!json_string(reader, &key, &owned))
+    if (!codec_json_string(reader, &key, &owned))
         return false;
     if (!json_take(reader, ':'))
-        return json_expected(reader, "':'");
+        return codec_json_expected(reader, "':'");
     if (any && aion_str_eq(key, AION_STR("@type")))
-        return json_skip(reader);
+        return codec_json_skip(reader);
     int index = find_field(schema, key, guess);
     if (index < 0)
         return read_unknown(reader, key);
     if (!seen_add(seen, index))
-        return json_refuse(reader, AION_INVALID, "the member \"%s\" stands twice",
-                           schema->fields[index].json_name);
-    return json_read_field(reader, schema, index, into);
+        return refuse_twice(reader, schema->descriptor->fields[index].name);
+    return codec_json_read_field(reader, schema, index, into);
 }
 
-bool json_read_members(struct json_reader *reader, const struct codec_message *schema,
-                       ProtobufCMessage *into, bool any)
+bool codec_json_read_members(struct json_reader *reader, const struct codec_message *schema,
+                             ProtobufCMessage *into, bool any)
 {
     struct seen seen;
     unsigned guess = 0;
-    if (!json_enter(reader, '{') || !seen_init(reader, schema, &seen))
+    if (!codec_json_enter(reader, '{') || !seen_init(reader, schema, &seen))
         return false;
     if (json_peek(reader) != '}') {
         do {
@@ -403,16 +412,16 @@ bool json_read_members(struct json_reader *reader, const struct codec_message *s
         } while (json_take(reader, ','));
     }
     if (!json_take(reader, '}'))
-        return json_expected(reader, "',' or '}'");
+        return codec_json_expected(reader, "',' or '}'");
     json_leave(reader);
     return true;
 }
 
-bool json_read_message(struct json_reader *reader, const struct codec_message *schema,
-                       ProtobufCMessage *into)
+bool codec_json_read_message(struct json_reader *reader, const struct codec_message *schema,
+                             ProtobufCMessage *into)
 {
-    return schema->wkt == CODEC_WKT_NONE ? json_read_members(reader, schema, into, false)
-                                         : json_read_wkt(reader, schema, into);
+    return schema->wkt == CODEC_WKT_NONE ? codec_json_read_members(reader, schema, into, false)
+                                         : codec_json_read_wkt(reader, schema, into);
 }
 
 /* -- the contract
@@ -423,10 +432,10 @@ ProtobufCMessage *codec_json_parse(const struct codec_message *message, aion_str
                                    struct aion_arena *arena, struct aion_err *err)
 {
     struct json_reader reader;
-    json_reader_init(&reader, json, options, arena, err);
-    ProtobufCMessage *made = json_new(&reader, message);
-    if (made == NULL || !json_count(&reader) || !json_read_message(&reader, message, made) ||
-        !json_end(&reader))
+    codec_json_reader_init(&reader, json, options, arena, err);
+    ProtobufCMessage *made = codec_json_new(&reader, message);
+    if (made == NULL || !codec_json_count(&reader) ||
+        !codec_json_read_message(&reader, message, made) || !codec_json_end(&reader))
         return NULL;
     return made;
 }
@@ -437,6 +446,7 @@ bool codec_json_parse_field(const struct codec_message *message, ProtobufCMessag
                             struct aion_err *err)
 {
     struct json_reader reader;
-    json_reader_init(&reader, json, options, arena, err);
-    return json_read_field(&reader, message, field_index, into) && json_end(&reader);
+    codec_json_reader_init(&reader, json, options, arena, err);
+    return codec_json_read_field(&reader, message, field_index, into) &&
+           codec_json_end(&reader);
 }

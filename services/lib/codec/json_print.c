@@ -34,7 +34,7 @@ static void writer_sync(struct json_writer *writer)
     *writer->at = '\0';
 }
 
-bool json_grow(struct json_writer *writer, size_t size)
+bool codec_json_grow(struct json_writer *writer, size_t size)
 {
     struct aion_buf *out = writer->out;
     writer_sync(writer);
@@ -62,7 +62,7 @@ static bool writer_done(struct json_writer *writer, bool good, size_t before)
                : aion_fail(writer->err, AION_EXHAUSTED, "the JSON text is over %zu bytes", max);
 }
 
-bool json_unwritable(struct json_writer *writer, const char *fmt, ...)
+bool codec_json_unwritable(struct json_writer *writer, const char *fmt, ...)
 {
     if (writer->err == NULL)
         return false;
@@ -81,17 +81,17 @@ bool json_unwritable(struct json_writer *writer, const char *fmt, ...)
 /* -- scalars
  * -------------------------------------------------------------------------------------- */
 
-void json_put_u64(struct json_writer *writer, uint64_t value)
+void codec_json_put_u64(struct json_writer *writer, uint64_t value)
 {
     if (json_room(writer, JSON_NUMBER_MAX))
-        writer->at += json_print_u64(writer->at, value);
+        writer->at += codec_json_print_u64(writer->at, value);
 }
 
-void json_put_i64(struct json_writer *writer, int64_t value)
+void codec_json_put_i64(struct json_writer *writer, int64_t value)
 {
     if (value < 0)
         json_put(writer, '-');
-    json_put_u64(writer, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+    codec_json_put_u64(writer, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
 }
 
 static void put_special(struct json_writer *writer, double value)
@@ -104,20 +104,20 @@ static void put_special(struct json_writer *writer, double value)
         json_put_literal(writer, "\"-Infinity\"");
 }
 
-void json_put_double(struct json_writer *writer, double value)
+void codec_json_put_double(struct json_writer *writer, double value)
 {
     if (!isfinite(value))
         put_special(writer, value);
     else if (json_room(writer, JSON_NUMBER_MAX))
-        writer->at += json_print_double(writer->at, value);
+        writer->at += codec_json_print_double(writer->at, value);
 }
 
-void json_put_float(struct json_writer *writer, float value)
+void codec_json_put_float(struct json_writer *writer, float value)
 {
     if (!isfinite(value))
         put_special(writer, (double)value);
     else if (json_room(writer, JSON_NUMBER_MAX))
-        writer->at += json_print_float(writer->at, value);
+        writer->at += codec_json_print_float(writer->at, value);
 }
 
 #define ONES  UINT64_C(0x0101010101010101)
@@ -162,7 +162,7 @@ static size_t raw_run(const char *at, size_t size, uint64_t *high)
     return i;
 }
 
-bool json_put_string(struct json_writer *writer, aion_str text)
+bool codec_json_put_string(struct json_writer *writer, aion_str text)
 {
     uint64_t high = 0;
     json_put(writer, '"');
@@ -175,7 +175,7 @@ bool json_put_string(struct json_writer *writer, aion_str text)
     }
     json_put(writer, '"');
     return (high & HIGHS) == 0 || aion_utf8_valid(text.data, text.size) ||
-           json_unwritable(writer, "a string that is not valid UTF-8");
+           codec_json_unwritable(writer, "a string that is not valid UTF-8");
 }
 
 static void put_bytes_field(struct json_writer *writer, const ProtobufCBinaryData *bytes)
@@ -201,7 +201,7 @@ static void put_enum(struct json_writer *writer, const struct codec_enum *enumer
             json_put(writer, '"');
             return;
         }
-    json_put_i64(writer, number);
+    codec_json_put_i64(writer, number);
 }
 
 static void put_wide(struct json_writer *writer, bool negative, uint64_t magnitude)
@@ -209,7 +209,7 @@ static void put_wide(struct json_writer *writer, bool negative, uint64_t magnitu
     json_put(writer, '"');
     if (negative)
         json_put(writer, '-');
-    json_put_u64(writer, magnitude);
+    codec_json_put_u64(writer, magnitude);
     json_put(writer, '"');
 }
 
@@ -226,28 +226,28 @@ static bool write_submessage(struct json_writer *writer, const struct codec_mess
                              const ProtobufCMessage *message)
 {
     if (message != NULL)
-        return json_write_message(writer, schema, message);
+        return codec_json_write_message(writer, schema, message);
     ProtobufCMessage *empty =
         aion_arena_alloc(&writer->scratch, schema->descriptor->sizeof_message);
     if (empty == NULL)
-        return json_unwritable(writer, "out of memory");
+        return codec_json_unwritable(writer, "out of memory");
     protobuf_c_message_init(schema->descriptor, empty);
-    return json_write_message(writer, schema, empty);
+    return codec_json_write_message(writer, schema, empty);
 }
 
 /* One kind a case, so long but flat. */
-bool json_write_value(struct json_writer *writer, const ProtobufCFieldDescriptor *field,
-                      const struct codec_field *about, const void *member)
+bool codec_json_write_value(struct json_writer *writer, const ProtobufCFieldDescriptor *field,
+                            const struct codec_field *about, const void *member)
 {
     switch ((int)field->type) {
     case PROTOBUF_C_TYPE_INT32:
     case PROTOBUF_C_TYPE_SINT32:
     case PROTOBUF_C_TYPE_SFIXED32:
-        json_put_i64(writer, *(const int32_t *)member);
+        codec_json_put_i64(writer, *(const int32_t *)member);
         return true;
     case PROTOBUF_C_TYPE_UINT32:
     case PROTOBUF_C_TYPE_FIXED32:
-        json_put_u64(writer, *(const uint32_t *)member);
+        codec_json_put_u64(writer, *(const uint32_t *)member);
         return true;
     case PROTOBUF_C_TYPE_INT64:
     case PROTOBUF_C_TYPE_SINT64:
@@ -261,10 +261,10 @@ bool json_write_value(struct json_writer *writer, const ProtobufCFieldDescriptor
         put_wide(writer, false, *(const uint64_t *)member);
         return true;
     case PROTOBUF_C_TYPE_FLOAT:
-        json_put_float(writer, *(const float *)member);
+        codec_json_put_float(writer, *(const float *)member);
         return true;
     case PROTOBUF_C_TYPE_DOUBLE:
-        json_put_double(writer, *(const double *)member);
+        codec_json_put_double(writer, *(const double *)member);
         return true;
     case PROTOBUF_C_TYPE_BOOL:
         put_bool(writer, *(const protobuf_c_boolean *)member);
@@ -273,7 +273,7 @@ bool json_write_value(struct json_writer *writer, const ProtobufCFieldDescriptor
         put_enum(writer, about->enumeration, *(const int32_t *)member);
         return true;
     case PROTOBUF_C_TYPE_STRING:
-        return json_put_string(writer, aion_str_of(*(const char *const *)member));
+        return codec_json_put_string(writer, aion_str_of(*(const char *const *)member));
     case PROTOBUF_C_TYPE_BYTES:
         put_bytes_field(writer, member);
         return true;
@@ -293,7 +293,7 @@ static bool write_list(struct json_writer *writer, const ProtobufCFieldDescripto
     for (size_t i = 0; i < count; i++) {
         if (i > 0)
             json_put(writer, ',');
-        if (!json_write_value(writer, field, about, elements + i * width))
+        if (!codec_json_write_value(writer, field, about, elements + i * width))
             return false;
     }
     json_put(writer, ']');
@@ -312,13 +312,13 @@ static bool write_entry(struct json_writer *writer, const struct codec_message *
     bool quoted = key->type == PROTOBUF_C_TYPE_STRING || codec_element_width(key->type) == 8;
     if (!quoted)
         json_put(writer, '"');
-    if (!json_write_value(writer, key, &schema->fields[0], key_member))
+    if (!codec_json_write_value(writer, key, &schema->fields[0], key_member))
         return false;
     if (!quoted)
         json_put(writer, '"');
     json_put(writer, ':');
-    return json_write_value(writer, value, &schema->fields[1],
-                            json_member_of(entry, value->offset));
+    return codec_json_write_value(writer, value, &schema->fields[1],
+                                  json_member_of(entry, value->offset));
 }
 
 static bool replaced_later(ProtobufCMessage *const *entries, size_t i, size_t count)
@@ -334,7 +334,7 @@ static bool write_many(struct json_writer *writer, const struct codec_message *s
 {
     struct codec_map sorted;
     if (!codec_map_sort(entries, count, &writer->scratch, &sorted))
-        return json_unwritable(writer, "a map too large to be sorted");
+        return codec_json_unwritable(writer, "a map too large to be sorted");
     for (size_t i = 0; i < sorted.count; i++)
         if (!write_entry(writer, schema, *sorted.slots[i], first))
             return false;
@@ -398,15 +398,15 @@ static bool is_present(const struct json_writer *writer, const ProtobufCFieldDes
     return writer->options.emit_defaults || !is_zero(field, member);
 }
 
-bool json_write_field(struct json_writer *writer, const struct codec_message *schema,
-                      size_t index, const ProtobufCMessage *message)
+bool codec_json_write_field(struct json_writer *writer, const struct codec_message *schema,
+                            size_t index, const ProtobufCMessage *message)
 {
     const ProtobufCFieldDescriptor *field = &schema->descriptor->fields[index];
     const struct codec_field *about = &schema->fields[index];
     const void *member = json_member_of(message, field->offset);
     writer->field = field->name;
     if (field->label != PROTOBUF_C_LABEL_REPEATED)
-        return json_write_value(writer, field, about, member);
+        return codec_json_write_value(writer, field, about, member);
     size_t count = *(const size_t *)json_member_of(message, field->quantifier_offset);
     if (about->map)
         return write_map(writer, about->message, count,
@@ -431,8 +431,8 @@ static void put_name(struct json_writer *writer, const char *name, bool *first)
     writer->at = at;
 }
 
-bool json_write_members(struct json_writer *writer, const struct codec_message *schema,
-                        const ProtobufCMessage *message, bool *first)
+bool codec_json_write_members(struct json_writer *writer, const struct codec_message *schema,
+                              const ProtobufCMessage *message, bool *first)
 {
     for (size_t i = 0; i < schema->descriptor->n_fields; i++) {
         const ProtobufCFieldDescriptor *field = &schema->descriptor->fields[i];
@@ -441,20 +441,20 @@ bool json_write_members(struct json_writer *writer, const struct codec_message *
         put_name(writer,
                  writer->options.proto_names ? field->name : schema->fields[i].json_name,
                  first);
-        if (!json_write_field(writer, schema, i, message))
+        if (!codec_json_write_field(writer, schema, i, message))
             return false;
     }
     return true;
 }
 
-bool json_write_message(struct json_writer *writer, const struct codec_message *schema,
-                        const ProtobufCMessage *message)
+bool codec_json_write_message(struct json_writer *writer, const struct codec_message *schema,
+                              const ProtobufCMessage *message)
 {
     if (schema->wkt != CODEC_WKT_NONE && schema->wkt != CODEC_WKT_EMPTY)
-        return json_write_wkt(writer, schema, message);
+        return codec_json_write_wkt(writer, schema, message);
     bool first = true;
     json_put(writer, '{');
-    if (!json_write_members(writer, schema, message, &first))
+    if (!codec_json_write_members(writer, schema, message, &first))
         return false;
     json_put(writer, '}');
     return true;
@@ -470,7 +470,7 @@ bool codec_json_print(const struct codec_message *schema, const ProtobufCMessage
     struct json_writer writer;
     size_t before = out->size;
     writer_init(&writer, options, out, err);
-    return writer_done(&writer, json_write_message(&writer, schema, message), before);
+    return writer_done(&writer, codec_json_write_message(&writer, schema, message), before);
 }
 
 bool codec_json_print_field(const struct codec_message *schema, const ProtobufCMessage *message,
@@ -480,6 +480,6 @@ bool codec_json_print_field(const struct codec_message *schema, const ProtobufCM
     struct json_writer writer;
     size_t before = out->size;
     writer_init(&writer, options, out, err);
-    bool good = json_write_field(&writer, schema, (size_t)field_index, message);
+    bool good = codec_json_write_field(&writer, schema, (size_t)field_index, message);
     return writer_done(&writer, good, before);
 }

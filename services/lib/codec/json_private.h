@@ -36,15 +36,15 @@ enum json_got {
     JSON_NOTHING, /* an unknown enum name under ignore_unknown: leave the field alone */
 };
 
-void json_reader_init(struct json_reader *reader, aion_str json,
-                      const struct codec_json_read *options, struct aion_arena *arena,
-                      struct aion_err *err);
+void codec_json_reader_init(struct json_reader *reader, aion_str json,
+                            const struct codec_json_read *options, struct aion_arena *arena,
+                            struct aion_err *err);
 /* Always false; err gets path, words, line and column. */
-bool json_refuse(struct json_reader *reader, enum aion_code code, const char *fmt, ...)
+bool codec_json_refuse(struct json_reader *reader, enum aion_code code, const char *fmt, ...)
     AION_PRINTF(3, 4) AION_COLD;
-bool json_refuse_memory(struct json_reader *reader) AION_COLD;
+bool codec_json_refuse_memory(struct json_reader *reader) AION_COLD;
 /* "expected WHAT, found a number". */
-bool json_expected(struct json_reader *reader, const char *what) AION_COLD;
+bool codec_json_expected(struct json_reader *reader, const char *what) AION_COLD;
 
 /* The next character behind white space, -1 at the end. */
 static inline int json_peek(struct json_reader *reader)
@@ -65,23 +65,24 @@ static inline bool json_take(struct json_reader *reader, char c)
     return true;
 }
 
-bool json_count(struct json_reader *reader); /* one value more, in all */
-bool json_enter(struct json_reader *reader,
-                char open); /* takes '{' or '[' and one level of depth */
+bool codec_json_count(struct json_reader *reader); /* one value more, in all */
+bool codec_json_enter(struct json_reader *reader,
+                      char open); /* takes '{' or '[' and one level of depth */
 static inline void json_leave(struct json_reader *reader)
 {
     reader->depth_left++;
 }
-bool json_literal(struct json_reader *reader, const char *word); /* takes it, or is refused */
+bool codec_json_literal(struct json_reader *reader,
+                        const char *word); /* takes it, or is refused */
 /* A string's text: borrowed from the input when it has no escapes, else in the arena with a NUL
  * behind
  * (*ret_owned). The reader stands at the quote. */
-bool json_string(struct json_reader *reader, aion_str *ret_text, bool *ret_owned);
+bool codec_json_string(struct json_reader *reader, aion_str *ret_text, bool *ret_owned);
 /* The same, in the arena with a NUL behind it. */
-bool json_string_copy(struct json_reader *reader, char **ret_text);
+bool codec_json_string_copy(struct json_reader *reader, char **ret_text);
 /* One value of any kind is checked and stepped over; no recursion. */
-bool json_skip(struct json_reader *reader);
-bool json_end(struct json_reader *reader); /* nothing but white space is left */
+bool codec_json_skip(struct json_reader *reader);
+bool codec_json_end(struct json_reader *reader); /* nothing but white space is left */
 
 /* A number taken apart: (-1)^negative * digits * 10^exponent. */
 struct json_number {
@@ -93,46 +94,49 @@ struct json_number {
 };
 
 /* The number at the start of the text by RFC 8259's grammar; ret->text is its extent. */
-bool json_number_scan(const char *at, const char *end, struct json_number *ret);
-bool json_number_take(struct json_reader *reader, struct json_number *ret);
+bool codec_json_number_scan(const char *at, const char *end, struct json_number *ret);
+bool codec_json_number_take(struct json_reader *reader, struct json_number *ret);
 /* False: not integral or out of range. 1.0 and 1e2 are integral. */
-bool json_number_i64(const struct json_number *number, int64_t least, int64_t most,
-                     int64_t *ret);
-bool json_number_u64(const struct json_number *number, uint64_t most, uint64_t *ret);
+bool codec_json_number_i64(const struct json_number *number, int64_t least, int64_t most,
+                           int64_t *ret);
+bool codec_json_number_u64(const struct json_number *number, uint64_t most, uint64_t *ret);
 /* False: out of range (the value would be infinite) or out of memory. */
-bool json_number_double(const struct json_number *number, double *ret);
-bool json_number_float(const struct json_number *number, float *ret);
+bool codec_json_number_double(const struct json_number *number, double *ret);
+bool codec_json_number_float(const struct json_number *number, float *ret);
 
 /* A value from a text: numbers, true and false, enum names and numbers, base64, strings, and
  * messages whose JSON form is a string or scalar. `quoted`: the text stood in a JSON string as
  * a value, so that bools and enum numbers are refused. `text` is copied. */
-enum json_got json_text_value(struct json_reader *reader, const ProtobufCFieldDescriptor *field,
-                              const struct codec_field *about, aion_str text, bool quoted,
-                              void *member);
-bool json_number_store(struct json_reader *reader, ProtobufCType type,
-                       const struct json_number *number, void *member);
+enum json_got codec_json_text_value(struct json_reader *reader,
+                                    const ProtobufCFieldDescriptor *field,
+                                    const struct codec_field *about, aion_str text, bool quoted,
+                                    void *member);
+bool codec_json_number_store(struct json_reader *reader, ProtobufCType type,
+                             const struct json_number *number, void *member);
 
-ProtobufCMessage *json_new(struct json_reader *reader, const struct codec_message *schema);
+ProtobufCMessage *codec_json_new(struct json_reader *reader,
+                                 const struct codec_message *schema);
 /* A whole message in its own JSON form; a field's value by name; a value without presence. */
-bool json_read_message(struct json_reader *reader, const struct codec_message *schema,
-                       ProtobufCMessage *into);
-bool json_read_field(struct json_reader *reader, const struct codec_message *schema, int index,
-                     ProtobufCMessage *into);
-enum json_got json_read_value(struct json_reader *reader, const ProtobufCFieldDescriptor *field,
-                              const struct codec_field *about, void *member);
+bool codec_json_read_message(struct json_reader *reader, const struct codec_message *schema,
+                             ProtobufCMessage *into);
+bool codec_json_read_field(struct json_reader *reader, const struct codec_message *schema,
+                           int index, ProtobufCMessage *into);
+enum json_got codec_json_read_value(struct json_reader *reader,
+                                    const ProtobufCFieldDescriptor *field,
+                                    const struct codec_field *about, void *member);
 /* Members of a plain message. `any`: "@type" is passed over. */
-bool json_read_members(struct json_reader *reader, const struct codec_message *schema,
-                       ProtobufCMessage *into, bool any);
-bool json_read_map(struct json_reader *reader, const struct codec_message *schema, int index,
-                   ProtobufCMessage *into);
-bool json_read_list(struct json_reader *reader, const struct codec_message *schema, int index,
-                    ProtobufCMessage *into);
+bool codec_json_read_members(struct json_reader *reader, const struct codec_message *schema,
+                             ProtobufCMessage *into, bool any);
+bool codec_json_read_map(struct json_reader *reader, const struct codec_message *schema,
+                         int index, ProtobufCMessage *into);
+bool codec_json_read_list(struct json_reader *reader, const struct codec_message *schema,
+                          int index, ProtobufCMessage *into);
 
 /* json_wkt.c: any well-known type, and those written as a string. */
-bool json_read_wkt(struct json_reader *reader, const struct codec_message *schema,
-                   ProtobufCMessage *into);
-bool json_wkt_of_text(struct json_reader *reader, const struct codec_message *schema,
-                      aion_str text, ProtobufCMessage *into);
+bool codec_json_read_wkt(struct json_reader *reader, const struct codec_message *schema,
+                         ProtobufCMessage *into);
+bool codec_json_wkt_of_text(struct json_reader *reader, const struct codec_message *schema,
+                            aion_str text, ProtobufCMessage *into);
 
 /* -- writing
  * -------------------------------------------------------------------------------------- */
@@ -151,10 +155,11 @@ enum { JSON_NUMBER_MAX = 32 };
 
 /* Bytes and texts appended; when out's maximum is reached nothing more is written and the end
  * tells. */
-bool json_grow(struct json_writer *writer, size_t size) AION_COLD;
+bool codec_json_grow(struct json_writer *writer, size_t size) AION_COLD;
 static inline bool json_room(struct json_writer *writer, size_t size)
 {
-    return aion_likely((size_t)(writer->end - writer->at) >= size) || json_grow(writer, size);
+    return aion_likely((size_t)(writer->end - writer->at) >= size) ||
+           codec_json_grow(writer, size);
 }
 static inline void json_put(struct json_writer *writer, char c)
 {
@@ -170,30 +175,30 @@ static inline void json_put_bytes(struct json_writer *writer, const void *data, 
 }
 #define json_put_literal(writer, text) json_put_bytes((writer), (text), sizeof(text) - 1)
 
-bool json_put_string(struct json_writer *writer, aion_str text);
-void json_put_i64(struct json_writer *writer, int64_t value);
-void json_put_u64(struct json_writer *writer, uint64_t value);
-void json_put_double(struct json_writer *writer, double value);
-void json_put_float(struct json_writer *writer, float value);
+bool codec_json_put_string(struct json_writer *writer, aion_str text);
+void codec_json_put_i64(struct json_writer *writer, int64_t value);
+void codec_json_put_u64(struct json_writer *writer, uint64_t value);
+void codec_json_put_double(struct json_writer *writer, double value);
+void codec_json_put_float(struct json_writer *writer, float value);
 
 /* Shortest text that reads back; finite values only. Returns the length. */
-size_t json_print_u64(char *out, uint64_t value);
-size_t json_print_double(char out[JSON_NUMBER_MAX], double value);
-size_t json_print_float(char out[JSON_NUMBER_MAX], float value);
+size_t codec_json_print_u64(char *out, uint64_t value);
+size_t codec_json_print_double(char out[JSON_NUMBER_MAX], double value);
+size_t codec_json_print_float(char out[JSON_NUMBER_MAX], float value);
 
-bool json_unwritable(struct json_writer *writer, const char *fmt, ...)
+bool codec_json_unwritable(struct json_writer *writer, const char *fmt, ...)
     AION_PRINTF(2, 3) AION_COLD;
-bool json_write_message(struct json_writer *writer, const struct codec_message *schema,
-                        const ProtobufCMessage *message);
+bool codec_json_write_message(struct json_writer *writer, const struct codec_message *schema,
+                              const ProtobufCMessage *message);
 /* The members without braces; *first tells whether a comma is due. */
-bool json_write_members(struct json_writer *writer, const struct codec_message *schema,
-                        const ProtobufCMessage *message, bool *first);
-bool json_write_field(struct json_writer *writer, const struct codec_message *schema,
-                      size_t index, const ProtobufCMessage *message);
-bool json_write_value(struct json_writer *writer, const ProtobufCFieldDescriptor *field,
-                      const struct codec_field *about, const void *member);
-bool json_write_wkt(struct json_writer *writer, const struct codec_message *schema,
-                    const ProtobufCMessage *message);
+bool codec_json_write_members(struct json_writer *writer, const struct codec_message *schema,
+                              const ProtobufCMessage *message, bool *first);
+bool codec_json_write_field(struct json_writer *writer, const struct codec_message *schema,
+                            size_t index, const ProtobufCMessage *message);
+bool codec_json_write_value(struct json_writer *writer, const ProtobufCFieldDescriptor *field,
+                            const struct codec_field *about, const void *member);
+bool codec_json_write_wkt(struct json_writer *writer, const struct codec_message *schema,
+                          const ProtobufCMessage *message);
 
 /* -- members of protobuf-c messages
  * ------------------------------------------------------------- */

@@ -10,8 +10,8 @@
 static bool store_signed(const struct json_number *number, bool wide, void *member)
 {
     int64_t value;
-    if (!json_number_i64(number, wide ? INT64_MIN : INT32_MIN, wide ? INT64_MAX : INT32_MAX,
-                         &value))
+    if (!codec_json_number_i64(number, wide ? INT64_MIN : INT32_MIN,
+                               wide ? INT64_MAX : INT32_MAX, &value))
         return false;
     if (wide)
         *(int64_t *)member = value;
@@ -23,7 +23,7 @@ static bool store_signed(const struct json_number *number, bool wide, void *memb
 static bool store_unsigned(const struct json_number *number, bool wide, void *member)
 {
     uint64_t value;
-    if (!json_number_u64(number, wide ? UINT64_MAX : UINT32_MAX, &value))
+    if (!codec_json_number_u64(number, wide ? UINT64_MAX : UINT32_MAX, &value))
         return false;
     if (wide)
         *(uint64_t *)member = value;
@@ -54,8 +54,8 @@ static const char *number_kind(ProtobufCType type)
     }
 }
 
-bool json_number_store(struct json_reader *reader, ProtobufCType type,
-                       const struct json_number *number, void *member)
+bool codec_json_number_store(struct json_reader *reader, ProtobufCType type,
+                             const struct json_number *number, void *member)
 {
     bool stored;
     switch ((int)type) {
@@ -73,23 +73,23 @@ bool json_number_store(struct json_reader *reader, ProtobufCType type,
         stored = store_unsigned(number, false, member);
         break;
     case PROTOBUF_C_TYPE_FLOAT:
-        stored = json_number_float(number, member);
+        stored = codec_json_number_float(number, member);
         break;
     case PROTOBUF_C_TYPE_DOUBLE:
-        stored = json_number_double(number, member);
+        stored = codec_json_number_double(number, member);
         break;
     default:
         stored = store_signed(number, false, member);
         break;
     }
-    return stored || json_refuse(reader, AION_INVALID, "%.*s is not %s",
-                                 (int)(number->text.size < 40 ? number->text.size : 40),
-                                 number->text.data, number_kind(type));
+    return stored || codec_json_refuse(reader, AION_INVALID, "%.*s is not %s",
+                                       (int)(number->text.size < 40 ? number->text.size : 40),
+                                       number->text.data, number_kind(type));
 }
 
 static bool whole_number(aion_str text, struct json_number *ret)
 {
-    return text.size > 0 && json_number_scan(text.data, text.data + text.size, ret) &&
+    return text.size > 0 && codec_json_number_scan(text.data, text.data + text.size, ret) &&
            ret->text.size == text.size;
 }
 
@@ -113,7 +113,7 @@ static bool number_of_text(struct json_reader *reader, ProtobufCType type, aion_
     struct json_number number;
     double special;
     if (whole_number(text, &number))
-        return json_number_store(reader, type, &number, member);
+        return codec_json_number_store(reader, type, &number, member);
     if (type == PROTOBUF_C_TYPE_DOUBLE && special_double(text, &special)) {
         *(double *)member = special;
         return true;
@@ -122,8 +122,9 @@ static bool number_of_text(struct json_reader *reader, ProtobufCType type, aion_
         *(float *)member = (float)special;
         return true;
     }
-    return json_refuse(reader, AION_INVALID, "\"%.*s\" is not %s",
-                       (int)(text.size < 40 ? text.size : 40), text.data, number_kind(type));
+    return codec_json_refuse(reader, AION_INVALID, "\"%.*s\" is not %s",
+                             (int)(text.size < 40 ? text.size : 40), text.data,
+                             number_kind(type));
 }
 
 /* -- the other scalars
@@ -140,13 +141,14 @@ static enum json_got enum_of_text(struct json_reader *reader,
         }
     struct json_number number;
     if (!quoted && whole_number(text, &number))
-        return json_number_store(reader, PROTOBUF_C_TYPE_INT32, &number, member) ? JSON_VALUE
-                                                                                 : JSON_BAD;
+        return codec_json_number_store(reader, PROTOBUF_C_TYPE_INT32, &number, member)
+                   ? JSON_VALUE
+                   : JSON_BAD;
     if (reader->options.ignore_unknown)
         return JSON_NOTHING;
-    json_refuse(reader, AION_INVALID, "\"%.*s\" is no value of %s",
-                (int)(text.size < 40 ? text.size : 40), text.data,
-                enumeration->descriptor->name);
+    codec_json_refuse(reader, AION_INVALID, "\"%.*s\" is no value of %s",
+                      (int)(text.size < 40 ? text.size : 40), text.data,
+                      enumeration->descriptor->name);
     return JSON_BAD;
 }
 
@@ -199,9 +201,9 @@ static bool bytes_of_text(struct json_reader *reader, aion_str text,
     size_t size;
     uint8_t *data = aion_arena_alloc(reader->arena, text.size / 4 * 3 + 3);
     if (data == NULL)
-        return json_refuse_memory(reader);
+        return codec_json_refuse_memory(reader);
     if (!base64(text, data, &size))
-        return json_refuse(reader, AION_INVALID, "not base64");
+        return codec_json_refuse(reader, AION_INVALID, "not base64");
     *member = (ProtobufCBinaryData){.data = data, .len = size};
     return true;
 }
@@ -209,15 +211,15 @@ static bool bytes_of_text(struct json_reader *reader, aion_str text,
 static bool string_of_text(struct json_reader *reader, aion_str text, char **member)
 {
     *member = aion_arena_text(reader->arena, text);
-    return *member != NULL || json_refuse_memory(reader);
+    return *member != NULL || codec_json_refuse_memory(reader);
 }
 
 static bool bool_of_text(struct json_reader *reader, aion_str text, bool quoted, void *member)
 {
     bool yes = aion_str_eq(text, AION_STR("true"));
     if (quoted || (!yes && !aion_str_eq(text, AION_STR("false"))))
-        return json_refuse(reader, AION_INVALID, "expected true or false%s",
-                           quoted ? ", found a string" : "");
+        return codec_json_refuse(reader, AION_INVALID, "expected true or false%s",
+                                 quoted ? ", found a string" : "");
     *(protobuf_c_boolean *)member = yes;
     return true;
 }
@@ -227,24 +229,25 @@ static enum json_got message_of_text(struct json_reader *reader,
                                      const struct codec_message *schema, aion_str text,
                                      ProtobufCMessage **member)
 {
-    ProtobufCMessage *made = json_new(reader, schema);
+    ProtobufCMessage *made = codec_json_new(reader, schema);
     if (made == NULL)
         return JSON_BAD;
     if (schema->wkt == CODEC_WKT_WRAPPER) {
         const ProtobufCFieldDescriptor *value = &schema->descriptor->fields[0];
-        if (json_text_value(reader, value, &schema->fields[0], text, false,
-                            json_member(made, value->offset)) == JSON_BAD)
+        if (codec_json_text_value(reader, value, &schema->fields[0], text, false,
+                                  json_member(made, value->offset)) == JSON_BAD)
             return JSON_BAD;
-    } else if (!json_wkt_of_text(reader, schema, text, made)) {
+    } else if (!codec_json_wkt_of_text(reader, schema, text, made)) {
         return JSON_BAD;
     }
     *member = made;
     return JSON_VALUE;
 }
 
-enum json_got json_text_value(struct json_reader *reader, const ProtobufCFieldDescriptor *field,
-                              const struct codec_field *about, aion_str text, bool quoted,
-                              void *member)
+enum json_got codec_json_text_value(struct json_reader *reader,
+                                    const ProtobufCFieldDescriptor *field,
+                                    const struct codec_field *about, aion_str text, bool quoted,
+                                    void *member)
 {
     bool good;
     switch ((int)field->type) {

@@ -32,8 +32,9 @@ static bool read_timestamp(struct json_reader *reader, const struct codec_messag
     int32_t nanos;
     if (!aion_clock_parse(text, &seconds, &nanos) || seconds < TIMESTAMP_MIN ||
         seconds > TIMESTAMP_MAX)
-        return json_refuse(reader, AION_INVALID,
-                           "expected a time like \"2026-11-23T10:00:00Z\", years 0001 to 9999");
+        return codec_json_refuse(
+            reader, AION_INVALID,
+            "expected a time like \"2026-11-23T10:00:00Z\", years 0001 to 9999");
     return set_time(schema, into, seconds, nanos);
 }
 
@@ -77,8 +78,8 @@ static bool read_duration(struct json_reader *reader, const struct codec_message
     int64_t seconds;
     int32_t nanos;
     if (!parse_duration(text, &seconds, &nanos))
-        return json_refuse(reader, AION_INVALID,
-                           "expected a duration like \"1.5s\", at most 10000 years");
+        return codec_json_refuse(reader, AION_INVALID,
+                                 "expected a duration like \"1.5s\", at most 10000 years");
     return set_time(schema, into, seconds, nanos);
 }
 
@@ -112,16 +113,16 @@ static bool read_field_mask(struct json_reader *reader, const struct codec_messa
         count += text.data[i] == ',';
     char **paths = aion_arena_array(reader->arena, count, sizeof(char *));
     if (paths == NULL)
-        return json_refuse_memory(reader);
+        return codec_json_refuse_memory(reader);
     while (text.data != NULL) {
         bool memory;
         aion_str path = aion_str_cut(&text, ',');
         paths[filled] = path.size > 0 ? snake_path(reader->arena, path, &memory) : NULL;
         if (path.size > 0 && paths[filled] == NULL && memory)
-            return json_refuse_memory(reader);
+            return codec_json_refuse_memory(reader);
         if (paths[filled++] == NULL)
-            return json_refuse(reader, AION_INVALID,
-                               "expected lowerCamelCase paths with commas between");
+            return codec_json_refuse(reader, AION_INVALID,
+                                     "expected lowerCamelCase paths with commas between");
     }
     *(size_t *)json_member(into, schema->descriptor->fields[0].quantifier_offset) = count;
     *(char ***)field(schema, into, 0) = paths;
@@ -167,19 +168,19 @@ static bool read_value(struct json_reader *reader, const struct codec_message *s
     void *member = field(schema, into, kind);
     if (kind == KIND_NUMBER) { /* not as a field would: "1" in quotes is a string */
         struct json_number number;
-        if (!json_number_take(reader, &number) ||
-            !json_number_store(reader, PROTOBUF_C_TYPE_DOUBLE, &number, member))
+        if (!codec_json_number_take(reader, &number) ||
+            !codec_json_number_store(reader, PROTOBUF_C_TYPE_DOUBLE, &number, member))
             return false;
-    } else if (json_read_value(reader, &schema->descriptor->fields[kind], &schema->fields[kind],
-                               member) != JSON_VALUE) {
+    } else if (codec_json_read_value(reader, &schema->descriptor->fields[kind],
+                                     &schema->fields[kind], member) != JSON_VALUE) {
         return false;
     }
     set_kind(schema, into, kind);
     return true;
 }
 
-bool json_wkt_of_text(struct json_reader *reader, const struct codec_message *schema,
-                      aion_str text, ProtobufCMessage *into)
+bool codec_json_wkt_of_text(struct json_reader *reader, const struct codec_message *schema,
+                            aion_str text, ProtobufCMessage *into)
 {
     switch ((int)schema->wkt) {
     case CODEC_WKT_TIMESTAMP:
@@ -189,8 +190,8 @@ bool json_wkt_of_text(struct json_reader *reader, const struct codec_message *sc
     case CODEC_WKT_FIELD_MASK:
         return read_field_mask(reader, schema, text, into);
     default:
-        return json_refuse(reader, AION_INVALID, "%s cannot be given as text",
-                           schema->descriptor->name);
+        return codec_json_refuse(reader, AION_INVALID, "%s cannot be given as text",
+                                 schema->descriptor->name);
     }
 }
 
@@ -199,7 +200,8 @@ static bool read_text(struct json_reader *reader, const struct codec_message *sc
 {
     aion_str text;
     bool owned;
-    return json_string(reader, &text, &owned) && json_wkt_of_text(reader, schema, text, into);
+    return codec_json_string(reader, &text, &owned) &&
+           codec_json_wkt_of_text(reader, schema, text, into);
 }
 
 /* -- Any
@@ -211,38 +213,38 @@ static bool find_type(struct json_reader *reader, aion_str *ret_url)
 {
     struct json_reader ahead = *reader;
     *ret_url = (aion_str){0};
-    if (!json_enter(&ahead, '{'))
+    if (!codec_json_enter(&ahead, '{'))
         return false;
     if (json_take(&ahead, '}'))
         return true;
     do {
         aion_str key;
         bool owned;
-        if (!json_string(&ahead, &key, &owned))
+        if (!codec_json_string(&ahead, &key, &owned))
             return false;
         if (!json_take(&ahead, ':'))
-            return json_expected(&ahead, "':'");
+            return codec_json_expected(&ahead, "':'");
         if (aion_str_eq(key, AION_STR("@type")))
-            return json_string(&ahead, ret_url, &owned);
-        if (!json_skip(&ahead))
+            return codec_json_string(&ahead, ret_url, &owned);
+        if (!codec_json_skip(&ahead))
             return false;
     } while (json_take(&ahead, ','));
-    return json_refuse(reader, AION_INVALID, "expected a member \"@type\"");
+    return codec_json_refuse(reader, AION_INVALID, "expected a member \"@type\"");
 }
 
 static const struct codec_message *type_of(struct json_reader *reader, aion_str url)
 {
     const char *slash = memrchr(url.data, '/', url.size);
     if (slash == NULL) {
-        json_refuse(reader, AION_INVALID,
-                    "expected \"@type\" like \"type.googleapis.com/NAME\"");
+        codec_json_refuse(reader, AION_INVALID,
+                          "expected \"@type\" like \"type.googleapis.com/NAME\"");
         return NULL;
     }
     aion_str name = aion_str_n(slash + 1, (size_t)(url.data + url.size - slash) - 1);
     const struct codec_message *schema = codec_find_message(reader->options.files, name);
     if (schema == NULL)
-        json_refuse(reader, AION_INVALID, "the type \"%.*s\" is not known here",
-                    (int)(name.size < 80 ? name.size : 80), name.data);
+        codec_json_refuse(reader, AION_INVALID, "the type \"%.*s\" is not known here",
+                          (int)(name.size < 80 ? name.size : 80), name.data);
     return schema;
 }
 
@@ -251,24 +253,25 @@ static bool read_boxed(struct json_reader *reader, const struct codec_message *s
                        ProtobufCMessage *into)
 {
     bool seen = false;
-    if (!json_enter(reader, '{'))
+    if (!codec_json_enter(reader, '{'))
         return false;
     do {
         aion_str key;
         bool owned;
-        if (!json_string(reader, &key, &owned))
+        if (!codec_json_string(reader, &key, &owned))
             return false;
         if (!json_take(reader, ':'))
-            return json_expected(reader, "':'");
+            return codec_json_expected(reader, "':'");
         bool type = aion_str_eq(key, AION_STR("@type"));
         if (!type && (seen || !aion_str_eq(key, AION_STR("value"))))
-            return json_refuse(reader, AION_INVALID, "expected \"@type\" and \"value\" alone");
+            return codec_json_refuse(reader, AION_INVALID,
+                                     "expected \"@type\" and \"value\" alone");
         seen = seen || !type;
-        if (type ? !json_skip(reader) : !json_read_message(reader, schema, into))
+        if (type ? !codec_json_skip(reader) : !codec_json_read_message(reader, schema, into))
             return false;
     } while (json_take(reader, ','));
     if (!json_take(reader, '}'))
-        return json_expected(reader, "',' or '}'");
+        return codec_json_expected(reader, "',' or '}'");
     json_leave(reader);
     return true;
 }
@@ -280,7 +283,7 @@ static bool store_any(struct json_reader *reader, const struct codec_message *sc
     char *text = aion_arena_text(reader->arena, url);
     value.data = aion_arena_alloc(reader->arena, value.len);
     if (text == NULL || value.data == NULL)
-        return json_refuse_memory(reader);
+        return codec_json_refuse_memory(reader);
     protobuf_c_message_pack(inner, value.data);
     *(char **)field(schema, into, 0) = text;
     *(ProtobufCBinaryData *)field(schema, into, 1) = value;
@@ -294,18 +297,18 @@ static bool read_any(struct json_reader *reader, const struct codec_message *sch
     if (!find_type(reader, &url))
         return false;
     if (url.data == NULL)
-        return json_read_members(reader, schema, into, false); /* {} */
+        return codec_json_read_members(reader, schema, into, false); /* {} */
     const struct codec_message *type = type_of(reader, url);
-    ProtobufCMessage *inner = type != NULL ? json_new(reader, type) : NULL;
+    ProtobufCMessage *inner = type != NULL ? codec_json_new(reader, type) : NULL;
     if (inner == NULL)
         return false;
-    bool good = type->wkt == CODEC_WKT_NONE ? json_read_members(reader, type, inner, true)
+    bool good = type->wkt == CODEC_WKT_NONE ? codec_json_read_members(reader, type, inner, true)
                                             : read_boxed(reader, type, inner);
     return good && store_any(reader, schema, url, inner, into);
 }
 
-bool json_read_wkt(struct json_reader *reader, const struct codec_message *schema,
-                   ProtobufCMessage *into)
+bool codec_json_read_wkt(struct json_reader *reader, const struct codec_message *schema,
+                         ProtobufCMessage *into)
 {
     switch (schema->wkt) {
     case CODEC_WKT_ANY:
@@ -315,17 +318,17 @@ bool json_read_wkt(struct json_reader *reader, const struct codec_message *schem
     case CODEC_WKT_FIELD_MASK:
         return read_text(reader, schema, into);
     case CODEC_WKT_STRUCT:
-        return json_read_map(reader, schema, 0, into);
+        return codec_json_read_map(reader, schema, 0, into);
     case CODEC_WKT_LIST_VALUE:
-        return json_read_list(reader, schema, 0, into);
+        return codec_json_read_list(reader, schema, 0, into);
     case CODEC_WKT_VALUE:
         return read_value(reader, schema, into);
     case CODEC_WKT_WRAPPER:
-        return json_read_value(reader, &schema->descriptor->fields[0], &schema->fields[0],
-                               field(schema, into, 0)) == JSON_VALUE;
+        return codec_json_read_value(reader, &schema->descriptor->fields[0], &schema->fields[0],
+                                     field(schema, into, 0)) == JSON_VALUE;
     case CODEC_WKT_EMPTY:
     case CODEC_WKT_NONE:
         break;
     }
-    return json_read_members(reader, schema, into, false);
+    return codec_json_read_members(reader, schema, into, false);
 }

@@ -21,7 +21,7 @@ static bool write_timestamp(struct json_writer *writer, const struct codec_messa
     size_t size = aion_clock_rfc3339(text, *(const int64_t *)field(schema, message, 0),
                                      *(const int32_t *)field(schema, message, 1));
     if (size == 0)
-        return json_unwritable(writer, "a Timestamp outside the years 0001 to 9999");
+        return codec_json_unwritable(writer, "a Timestamp outside the years 0001 to 9999");
     json_put(writer, '"');
     json_put_bytes(writer, text, size);
     json_put(writer, '"');
@@ -45,13 +45,14 @@ static bool write_duration(struct json_writer *writer, const struct codec_messag
     int64_t seconds = *(const int64_t *)field(schema, message, 0);
     int32_t nanos = *(const int32_t *)field(schema, message, 1);
     if (seconds < -DURATION_MAX || seconds > DURATION_MAX || nanos <= -NANOS || nanos >= NANOS)
-        return json_unwritable(writer, "a Duration of over 10000 years, or nanos out of range");
+        return codec_json_unwritable(writer,
+                                     "a Duration of over 10000 years, or nanos out of range");
     if ((seconds < 0 && nanos > 0) || (seconds > 0 && nanos < 0))
-        return json_unwritable(writer, "a Duration whose parts have two signs");
+        return codec_json_unwritable(writer, "a Duration whose parts have two signs");
     json_put(writer, '"');
     if (seconds < 0 || nanos < 0)
         json_put(writer, '-');
-    json_put_u64(writer, (uint64_t)(seconds < 0 ? -seconds : seconds));
+    codec_json_put_u64(writer, (uint64_t)(seconds < 0 ? -seconds : seconds));
     if (nanos != 0)
         put_fraction(writer, (uint32_t)(nanos < 0 ? -nanos : nanos));
     json_put_literal(writer, "s\"");
@@ -89,7 +90,8 @@ static bool write_field_mask(struct json_writer *writer, const struct codec_mess
         if (i > 0)
             json_put(writer, ',');
         if (!put_camel(writer, texts[i]))
-            return json_unwritable(writer, "a FieldMask path that is not lower_snake_case");
+            return codec_json_unwritable(writer,
+                                         "a FieldMask path that is not lower_snake_case");
     }
     json_put(writer, '"');
     return true;
@@ -110,8 +112,8 @@ static bool write_value(struct json_writer *writer, const struct codec_message *
     const ProtobufCFieldDescriptor *member = &members[kind - 1]; /* numbers are 1 to 6 */
     const void *data = json_member_of(message, member->offset);
     if (member->type == PROTOBUF_C_TYPE_DOUBLE && !isfinite(*(const double *)data))
-        return json_unwritable(writer, "a Value that is infinite or not a number");
-    return json_write_value(writer, member, &schema->fields[kind - 1], data);
+        return codec_json_unwritable(writer, "a Value that is infinite or not a number");
+    return codec_json_write_value(writer, member, &schema->fields[kind - 1], data);
 }
 
 /* -- Any
@@ -124,7 +126,8 @@ static const struct codec_message *type_of(struct json_writer *writer, const cha
         slash != NULL ? codec_find_message(writer->options.files, aion_str_of(slash + 1))
                       : NULL;
     if (schema == NULL)
-        json_unwritable(writer, "an Any of type \"%.100s\", which is not known here", url);
+        codec_json_unwritable(writer, "an Any of type \"%.100s\", which is not known here",
+                              url);
     return schema;
 }
 
@@ -133,14 +136,14 @@ static bool write_boxed(struct json_writer *writer, const char *url,
 {
     bool first = false;
     json_put_literal(writer, "{\"@type\":");
-    if (!json_put_string(writer, aion_str_of(url)))
+    if (!codec_json_put_string(writer, aion_str_of(url)))
         return false;
     if (schema->wkt == CODEC_WKT_NONE || schema->wkt == CODEC_WKT_EMPTY) {
-        if (!json_write_members(writer, schema, inner, &first))
+        if (!codec_json_write_members(writer, schema, inner, &first))
             return false;
     } else {
         json_put_literal(writer, ",\"value\":");
-        if (!json_write_message(writer, schema, inner))
+        if (!codec_json_write_message(writer, schema, inner))
             return false;
     }
     json_put(writer, '}');
@@ -160,7 +163,7 @@ static bool write_any(struct json_writer *writer, const struct codec_message *sc
     if (type == NULL)
         return false;
     if (writer->any_depth == ANY_DEPTH_MAX)
-        return json_unwritable(writer, "Anys inside one another too deeply");
+        return codec_json_unwritable(writer, "Anys inside one another too deeply");
     ProtobufCMessage *inner = codec_unpack(type, aion_str_n(value->data, value->len), NULL,
                                            &writer->scratch, writer->err);
     if (inner == NULL)
@@ -171,8 +174,8 @@ static bool write_any(struct json_writer *writer, const struct codec_message *sc
     return good;
 }
 
-bool json_write_wkt(struct json_writer *writer, const struct codec_message *schema,
-                    const ProtobufCMessage *message)
+bool codec_json_write_wkt(struct json_writer *writer, const struct codec_message *schema,
+                          const ProtobufCMessage *message)
 {
     switch (schema->wkt) {
     case CODEC_WKT_ANY:
@@ -185,15 +188,16 @@ bool json_write_wkt(struct json_writer *writer, const struct codec_message *sche
         return write_field_mask(writer, schema, message);
     case CODEC_WKT_STRUCT:
     case CODEC_WKT_LIST_VALUE:
-        return json_write_field(writer, schema, 0, message);
+        return codec_json_write_field(writer, schema, 0, message);
     case CODEC_WKT_VALUE:
         return write_value(writer, schema, message);
     case CODEC_WKT_WRAPPER:
-        return json_write_value(writer, &schema->descriptor->fields[0], &schema->fields[0],
-                                field(schema, message, 0));
+        return codec_json_write_value(writer, &schema->descriptor->fields[0],
+                                      &schema->fields[0], field(schema, message, 0));
     case CODEC_WKT_EMPTY:
     case CODEC_WKT_NONE:
         break;
     }
-    return json_unwritable(writer, "%s has no JSON form of its own", schema->descriptor->name);
+    return codec_json_unwritable(writer, "%s has no JSON form of its own",
+                                 schema->descriptor->name);
 }

@@ -12,9 +12,9 @@ static double read_double(const char *text)
 {
     struct json_number number;
     double value = 0;
-    assert_true(json_number_scan(text, text + strlen(text), &number));
+    assert_true(codec_json_number_scan(text, text + strlen(text), &number));
     assert_int_equal(number.text.size, strlen(text));
-    assert_true(json_number_double(&number, &value));
+    assert_true(codec_json_number_double(&number, &value));
     return value;
 }
 
@@ -76,12 +76,12 @@ static void prints_the_shortest_text(void **state)
     char out[JSON_NUMBER_MAX + 1];
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        out[json_print_double(out, cases[i].value)] = '\0';
+        out[codec_json_print_double(out, cases[i].value)] = '\0';
         assert_string_equal(out, cases[i].text);
     }
-    out[json_print_float(out, 0.1F)] = '\0';
+    out[codec_json_print_float(out, 0.1F)] = '\0';
     assert_string_equal(out, "0.1");
-    out[json_print_float(out, 3.4028235e38F)] = '\0';
+    out[codec_json_print_float(out, 3.4028235e38F)] = '\0';
     assert_string_equal(out, "3.4028235e+38");
 }
 
@@ -101,7 +101,7 @@ static void every_double_reads_back(void **state)
             value = (double)(bits >> 40) / 100;
         if (!isfinite(value))
             continue;
-        size_t size = json_print_double(out, value);
+        size_t size = codec_json_print_double(out, value);
         assert_true(size <= JSON_NUMBER_MAX);
         out[size] = '\0';
         assert_true(strtod(out, NULL) == value);
@@ -109,7 +109,7 @@ static void every_double_reads_back(void **state)
         float narrow = (float)value;
         if (!isfinite(narrow))
             continue;
-        out[json_print_float(out, narrow)] = '\0';
+        out[codec_json_print_float(out, narrow)] = '\0';
         assert_true(strtof(out, NULL) == narrow);
     }
 }
@@ -122,7 +122,7 @@ static void every_short_decimal_is_printed_as_it_is_written(void **state)
         if (i % 10 == 0)
             continue;
         snprintf(text, sizeof(text), "%d.%03d", i / 1000, i % 1000);
-        out[json_print_double(out, strtod(text, NULL))] = '\0';
+        out[codec_json_print_double(out, strtod(text, NULL))] = '\0';
         assert_int_equal(strtod(out, NULL) == strtod(text, NULL), true);
         assert_string_equal(out, text);
     }
@@ -156,17 +156,18 @@ static void integers_are_exact_or_refused(void **state)
     uint64_t value;
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        assert_true(
-            json_number_scan(cases[i].text, cases[i].text + strlen(cases[i].text), &number));
-        assert_int_equal(json_number_u64(&number, UINT64_MAX, &value), cases[i].is_u64);
+        assert_true(codec_json_number_scan(cases[i].text, cases[i].text + strlen(cases[i].text),
+                                           &number));
+        assert_int_equal(codec_json_number_u64(&number, UINT64_MAX, &value), cases[i].is_u64);
         if (cases[i].is_u64)
             assert_true(value == cases[i].u64);
     }
     int64_t least;
     static const char lowest[] = "-9223372036854775808";
-    assert_true(json_number_scan(lowest, lowest + 20, &number));
-    assert_true(json_number_i64(&number, INT64_MIN, INT64_MAX, &least) && least == INT64_MIN);
-    assert_false(json_number_i64(&number, INT32_MIN, INT32_MAX, &least));
+    assert_true(codec_json_number_scan(lowest, lowest + 20, &number));
+    assert_true(codec_json_number_i64(&number, INT64_MIN, INT64_MAX, &least) &&
+                least == INT64_MIN);
+    assert_false(codec_json_number_i64(&number, INT32_MIN, INT32_MAX, &least));
 }
 
 static void the_locale_does_not_matter(void **state)
@@ -177,7 +178,7 @@ static void the_locale_does_not_matter(void **state)
         if (setlocale(LC_ALL, names[i]) != NULL)
             break;
     char out[JSON_NUMBER_MAX + 1];
-    out[json_print_double(out, 1.2345678901234567e-9)] = '\0';
+    out[codec_json_print_double(out, 1.2345678901234567e-9)] = '\0';
     bool good = strchr(out, ',') == NULL && read_double(out) == 1.2345678901234567e-9;
     setlocale(LC_ALL, "C");
     assert_true(good);

@@ -134,13 +134,13 @@ static void optional_fields_know_whether_they_are_set(void **state)
 static void refuses_two_members_of_one_oneof(void **state)
 {
     refused(*state, "{\"cText\":\"a\",\"cNumber\":1}", AION_INVALID, "c_number");
-    refused(*state, "{\"cText\":\"a\",\"cText\":\"b\"}", AION_INVALID, "");
+    refused(*state, "{\"cText\":\"a\",\"cText\":\"b\"}", AION_INVALID, "c_text");
 }
 
 static void refuses_a_member_that_stands_twice(void **state)
 {
-    refused(*state, "{\"fInt32\":1,\"fInt32\":1}", AION_INVALID, "");
-    refused(*state, "{\"fInt32\":1,\"f_int32\":1}", AION_INVALID, "");
+    refused(*state, "{\"fInt32\":1,\"fInt32\":1}", AION_INVALID, "f_int32");
+    refused(*state, "{\"fInt32\":1,\"f_int32\":1}", AION_INVALID, "f_int32");
     refused(*state, "{\"mText\":{\"a\":\"\",\"b\":\"\",\"a\":\"\"}}", AION_INVALID, "m_text.a");
     refused(*state, "{\"mInner\":{\"1\":{},\"1\":{}}}", AION_INVALID, "m_inner.1");
     refused(*state, "{\"params\":{\"a\":{\"x\":1,\"x\":2}}}", AION_INVALID, "params.a.x");

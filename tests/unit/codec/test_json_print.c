@@ -41,8 +41,10 @@ static void drops_defaults_and_prefers_the_first_alias(void **state)
 static void follows_its_options(void **state)
 {
     struct fixture *fixture = *state;
-    Aion__Test__Inner inner = AION__TEST__INNER__INIT;
-    all m = AION__TEST__ALL__INIT;
+    Aion__Test__Inner inner;
+    aion__test__inner__init(&inner);
+    all m;
+    aion__test__all__init(&m);
     const struct codec_json_write options = {
         .proto_names = true, .emit_defaults = true, .enum_numbers = true};
     assert_true(codec_json_print(&aion__test__inner__schema, &inner.base, &options,
@@ -78,10 +80,11 @@ static void many_entries_lose_their_duplicates_too(void **state)
 {
     struct fixture *fixture = *state;
     Aion__Test__All__MTextEntry entries[40], *list[40];
-    all m = AION__TEST__ALL__INIT;
+    all m;
+    aion__test__all__init(&m);
     char keys[40][8];
     for (int i = 0; i < 40; i++) {
-        entries[i] = (Aion__Test__All__MTextEntry)AION__TEST__ALL__MTEXT_ENTRY__INIT;
+        protobuf_c_message_init(&aion__test__all__mtext_entry__descriptor, &entries[i]);
         snprintf(keys[i], sizeof(keys[i]), "k%d", i % 20);
         entries[i].key = keys[i];
         entries[i].value = text(fixture, i < 20 ? "old" : "new");
@@ -97,7 +100,8 @@ static void many_entries_lose_their_duplicates_too(void **state)
 static void refuses_what_json_cannot_say(void **state)
 {
     struct fixture *fixture = *state;
-    Aion__Test__Inner inner = AION__TEST__INNER__INIT;
+    Aion__Test__Inner inner;
+    aion__test__inner__init(&inner);
     inner.name = text(fixture, "\xff");
     aion_buf_text(&fixture->out, "before");
     assert_false(codec_json_print(&aion__test__inner__schema, &inner.base, NULL, &fixture->out,

@@ -68,10 +68,14 @@ static void assert_unwritable(struct fixture *fixture, const all *m, const char 
 
 static void what_has_no_json_form_is_not_written(void **state)
 {
-    Google__Protobuf__Timestamp at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
-    Google__Protobuf__Duration wait = GOOGLE__PROTOBUF__DURATION__INIT;
-    Google__Protobuf__Value value = GOOGLE__PROTOBUF__VALUE__INIT;
-    all m = AION__TEST__ALL__INIT;
+    Google__Protobuf__Timestamp at;
+    google__protobuf__timestamp__init(&at);
+    Google__Protobuf__Duration wait;
+    google__protobuf__duration__init(&wait);
+    Google__Protobuf__Value value;
+    google__protobuf__value__init(&value);
+    all m;
+    aion__test__all__init(&m);
     m.at = &at;
     at.seconds = 253402300800;
     assert_unwritable(*state, &m, "at");
@@ -162,8 +166,10 @@ static void anys_of_unknown_types_are_refused(void **state)
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         refused(*state, bad[i], AION_INVALID, "any");
-    Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
-    all m = AION__TEST__ALL__INIT;
+    Google__Protobuf__Any any;
+    google__protobuf__any__init(&any);
+    all m;
+    aion__test__all__init(&m);
     m.any = &any;
     any.type_url = text(*state, "x/aion.test.Nope");
     assert_unwritable(*state, &m, "any");
