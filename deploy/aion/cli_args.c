@@ -1,0 +1,57 @@
+#include "cli.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *cli_value(struct cli_args *args, const char *name)
+{
+    const char *argument = args->argv[args->at];
+    size_t size = strlen(name);
+    if (strncmp(argument, name, size) != 0)
+        return NULL;
+    if (argument[size] == '=') {
+        args->at++;
+        return argument + size + 1;
+    }
+    if (argument[size] != '\0' || args->at + 1 >= args->argc)
+        return NULL;
+    args->at += 2;
+    return args->argv[args->at - 1];
+}
+
+bool cli_flag(struct cli_args *args, const char *name)
+{
+    if (strcmp(args->argv[args->at], name) != 0)
+        return false;
+    args->at++;
+    return true;
+}
+
+int cli_usage(const struct cli_command *command, const char *fmt, ...)
+{
+    va_list list;
+    fprintf(stderr, "aion %s: ", command->name);
+    va_start(list, fmt);
+    vfprintf(stderr, fmt, list);
+    va_end(list);
+    fprintf(stderr, "\nusage: aion %s %s\n", command->name, command->arguments);
+    return CLI_USAGE;
+}
+
+int cli_error(const struct aion_err *err)
+{
+    fprintf(stderr, "aion: %s", err->text);
+    if (err->reason[0] != '\0')
+        fprintf(stderr, " [%s]", err->reason);
+    if (err->detail[0] != '\0')
+        fprintf(stderr, " (%s)", err->detail);
+    fprintf(stderr, "\n");
+    if (err->code == AION_NOT_FOUND)
+        return CLI_NOT_FOUND;
+    if (err->code == AION_DENIED || err->code == AION_UNAUTHENTICATED)
+        return CLI_DENIED;
+    if (err->code == AION_UNAVAILABLE || err->code == AION_DEADLINE)
+        return CLI_UNREACHABLE;
+    return CLI_FAILED;
+}

@@ -1,0 +1,168 @@
+/* aion doctor: what could be wrong, each with its mend. */
+#include "cli.h"
+
+#include "auth/ca.h"
+#include "base/clock.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { FSYNCS = 20, SLOW_FSYNC_US = 50000, LOW_DISK_MIB = 512, DAY_S = 86400, FILES_WANTED = 4096 };
+
+static const char *const words[] = {"--home", NULL};
+static int run(int argc, char **argv);
+const struct cli_command cli_doctor = {"doctor", "[--home DIR]", "check the mesh and its surroundings",
+                                       words, run};
+
+struct doctor {
+    struct cli_run mesh;
+    bool running;
+    char home[CLI_PATH_MAX];
+    unsigned warnings, failures;
+};
+
+enum verdict { FINE, WARN, FAIL };
+
+static void report(struct doctor *doctor, enum verdict verdict, const char *what, const char *fmt, ...)
+    AION_PRINTF(4, 5);
+
+static void report(struct doctor *doctor, enum verdict verdict, const char *what, const char *fmt, ...)
+{
+    static const char *const names[] = {"ok  ", "warn", "FAIL"};
+    va_list args;
+    printf("%s  %-14s ", names[verdict], what);
+    va_start(args, fmt);
+    vprintf(fmt, args);
+    va_end(args);
+    printf("\n");
+    doctor->warnings += verdict == WARN;
+    doctor->failures += verdict == FAIL;
+}
+
+static void check_home(struct doctor *doctor)
+{
+    struct statvfs about;
+    if (access(doctor->home, R_OK | W_OK | X_OK) != 0) {
+        report(doctor, doctor->running ? FAIL : WARN, "home", "%s is not there or not writable; `aion up` makes it",
+               doctor->home);
+        return;
+    }
+    report(doctor, FINE, "home", "%s", doctor->home);
+    if (statvfs(doctor->home, &about) != 0)
+        return;
+    unsigned long long free_mib =
+        (unsigned long long)about.f_bavail * about.f_frsize / ((unsigned long long)1024 * 1024);
+    report(doctor, free_mib < LOW_DISK_MIB ? FAIL : FINE, "disk", "%llu MiB free%s", free_mib,
+           free_mib < LOW_DISK_MIB ? "; tasks are refused when the disk is full: free some space" : "");
+}
+
+/* The median of some small appends: each task waits for two such. */
+static void check_fsync(struct doctor *doctor)
+{
+    char path[CLI_PATH_MAX], block[512] = "";
+    int64_t times[FSYNCS];
+    if (!cli_path(path, doctor->home, ".doctor"))
+        return;
+    int fd = open(path, O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0600);
+    for (int i = 0; fd >= 0 && i < FSYNCS; i++) {
+        int64_t began = aion_clock_mono_us();
+        if (write(fd, block, sizeof(block)) != (ssize_t)sizeof(block) || fsync(fd) != 0) {
+            report(doctor, FAIL, "fsync", "writing in the home failed: disk full or read-only?");
+            break;
+        }
+        int64_t took = aion_clock_mono_us() - began;
+        int at = i;
+        for (; at > 0 && times[at - 1] > took; at--)
+            times[at] = times[at - 1];
+        times[at] = took;
+        if (i == FSYNCS - 1)
+            report(doctor, times[FSYNCS / 2] > SLOW_FSYNC_US ? WARN : FINE, "fsync", "median %lld us",
+                   (long long)times[FSYNCS / 2]);
+    }
+    if (fd >= 0) {
+        close(fd);
+        unlink(path);
+    }
+}
+
+static void check_certificate(struct doctor *doctor, const char *file)
+{
+    char path[CLI_PATH_MAX];
+    int64_t begin, end, now = time(NULL);
+    struct aion_err err;
+    if (!cli_path(path, doctor->home, file))
+        return;
+    if (!auth_cert_times(path, &begin, &end, &err))
+        report(doctor, doctor->running ? FAIL : WARN, "certificate", "%s: %s", file, err.text);
+    else if (now < begin)
+        report(doctor, FAIL, "certificate", "%s is not valid yet: is the clock right?", file);
+    else if (now >= end)
+        report(doctor, FAIL, "certificate", "%s has expired; remove it and run `aion up` again", file);
+    else
+        report(doctor, end - now < 5 * DAY_S ? WARN : FINE, "certificate", "%s, %lld days left", file,
+               (long long)((end - now) / DAY_S));
+}
+
+static void check_limits(struct doctor *doctor)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return;
+    bool low = files.rlim_cur < FILES_WANTED;
+    report(doctor, low ? WARN : FINE, "open files", "%llu%s", (unsigned long long)files.rlim_cur,
+           low ? "; many streams need more: ulimit -n 65536" : "");
+}
+
+static void check_processes(struct doctor *doctor)
+{
+    if (!doctor->running) {
+        report(doctor, WARN, "mesh", "does not run; start it by `aion up`");
+        return;
+    }
+    for (size_t i = 0; i < doctor->mesh.process_count; i++) {
+        const struct cli_process *process = &doctor->mesh.processes[i];
+        struct aion_buf body;
+        aion_buf_init(&body, 65536);
+        int status = cli_http_get(process->admin_port, "/readyz", &body);
+        if (status == 200)
+            report(doctor, process->restarts > 0 ? WARN : FINE, process->name,
+                   "ready on port %d, %u restarts", process->port, process->restarts);
+        else
+            report(doctor, FAIL, process->name, "%s; see aion logs %s",
+                   status == 0 ? "does not answer" : "is not ready", process->name);
+        aion_buf_done(&body);
+    }
+}
+
+static int run(int argc, char **argv)
+{
+    static struct doctor doctor;
+    struct cli_args args = {argc, argv, 1};
+    struct aion_err err;
+    const char *home = NULL, *value;
+    while (args.at < argc) {
+        if ((value = cli_value(&args, "--home")) == NULL)
+            return cli_usage(&cli_doctor, "unexpected argument \"%s\"", argv[args.at]);
+        home = value;
+    }
+    if (!cli_home(home, doctor.home, &err))
+        return cli_error(&err);
+    doctor.running = cli_run_read(doctor.home, &doctor.mesh, &err);
+    report(&doctor, FINE, "aion", "%s", AION_VERSION);
+    check_home(&doctor);
+    if (access(doctor.home, W_OK) == 0)
+        check_fsync(&doctor);
+    static const char *const certificates[] = {"tls/ca.crt", "tls/control.crt", "tls/router.crt",
+                                               "tls/gateway.crt", "tls/host-1.crt", "tls/user-admin.crt"};
+    for (size_t i = 0; i < aion_countof(certificates); i++)
+        check_certificate(&doctor, certificates[i]);
+    check_limits(&doctor);
+    check_processes(&doctor);
+    printf("%u warnings, %u failures\n", doctor.warnings, doctor.failures);
+    return doctor.failures > 0 ? CLI_FAILED : CLI_OK;
+}

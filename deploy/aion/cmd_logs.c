@@ -1,0 +1,110 @@
+/* aion logs: the lines of the processes, from their files. */
+#include "cli.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+enum { TAIL_DEFAULT = 50, LINE_MAX_SIZE = 16384 };
+
+static const char *const words[] = {"--home", "-n", "-f", "gateway", "control", "router", "retention",
+                                    "host-1", NULL};
+static int run(int argc, char **argv);
+const struct cli_command cli_logs = {"logs", "[--home DIR] [-n LINES] [-f] [PROCESS]",
+                                     "show the logs of the processes", words, run};
+
+static const char *const names[] = {"gateway", "control", "router", "retention", "host-1"};
+
+struct tail {
+    const char *name;
+    FILE *file;
+};
+
+/* Puts the file where its last `lines` lines begin. */
+static void seek_tail(FILE *file, long lines)
+{
+    char chunk[4096];
+    fseek(file, 0, SEEK_END);
+    long at = ftell(file), found = 0;
+    while (at > 0 && found <= lines) {
+        long step = at < (long)sizeof(chunk) ? at : (long)sizeof(chunk);
+        at -= step;
+        fseek(file, at, SEEK_SET);
+        size_t size = fread(chunk, 1, (size_t)step, file);
+        for (size_t i = size; i > 0; i--)
+            if (chunk[i - 1] == '\n' && ++found > lines) {
+                fseek(file, at + (long)i, SEEK_SET);
+                return;
+            }
+    }
+    fseek(file, 0, SEEK_SET);
+}
+
+static bool print_new(struct tail *tail)
+{
+    static char line[LINE_MAX_SIZE];
+    bool any = false;
+    while (tail->file != NULL && fgets(line, sizeof(line), tail->file) != NULL) {
+        printf("%-9s| %s", tail->name, line);
+        any = true;
+    }
+    if (tail->file != NULL)
+        clearerr(tail->file);
+    return any;
+}
+
+static int show(const char *home, const char *only, long lines, bool follow)
+{
+    struct tail tails[aion_countof(names)];
+    char path[CLI_PATH_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < aion_countof(names); i++) {
+        if (only != NULL && strcmp(only, names[i]) != 0)
+            continue;
+        snprintf(path, sizeof(path), "%.900s/logs/%s.log", home, names[i]);
+        tails[count] = (struct tail){names[i], fopen(path, "re")};
+        if (tails[count].file != NULL)
+            seek_tail(tails[count].file, lines);
+        count++;
+    }
+    const struct timespec pause = {0, 200000000};
+    do {
+        bool any = false;
+        for (size_t i = 0; i < count; i++)
+            any = print_new(&tails[i]) || any;
+        fflush(stdout);
+        if (follow && !any)
+            nanosleep(&pause, NULL);
+    } while (follow);
+    for (size_t i = 0; i < count; i++)
+        if (tails[i].file != NULL)
+            fclose(tails[i].file);
+    return count > 0 ? CLI_OK : CLI_NOT_FOUND;
+}
+
+static int run(int argc, char **argv)
+{
+    struct cli_args args = {argc, argv, 1};
+    struct aion_err err;
+    char path[CLI_PATH_MAX];
+    const char *home = NULL, *only = NULL, *value;
+    int64_t lines = TAIL_DEFAULT;
+    bool follow = false;
+    while (args.at < argc) {
+        if ((value = cli_value(&args, "--home")) != NULL)
+            home = value;
+        else if ((value = cli_value(&args, "-n")) != NULL) {
+            if (!aion_str_i64(aion_str_of(value), &lines) || lines < 0 || lines > 1000000)
+                return cli_usage(&cli_logs, "-n: \"%s\" is no number of lines", value);
+        } else if (cli_flag(&args, "-f"))
+            follow = true;
+        else if (only == NULL && argv[args.at][0] != '-')
+            only = argv[args.at++];
+        else
+            return cli_usage(&cli_logs, "unexpected argument \"%s\"", argv[args.at]);
+    }
+    if (!cli_home(home, path, &err))
+        return cli_error(&err);
+    int status = show(path, only, (long)lines, follow);
+    return status == CLI_OK ? status : cli_usage(&cli_logs, "no process \"%s\"", only);
+}

@@ -1,0 +1,57 @@
+/* aion: the whole mesh in one executable. */
+#include "cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void print_help(FILE *out)
+{
+    fprintf(out, "aion %s: a gRPC service mesh for AI tasks\n\nusage: aion COMMAND [ARGUMENTS]\n\n",
+            AION_VERSION);
+    for (size_t i = 0; cli_commands[i] != NULL; i++)
+        fprintf(out, "  %-12s %s\n", cli_commands[i]->name, cli_commands[i]->summary);
+    fprintf(out, "\nExit status: 0 done, 1 failed, 2 wrong usage, 3 not running or unreachable, 4 not found,\n"
+                 "5 denied, 6 the task did not succeed. `aion COMMAND --help` tells more.\n");
+}
+
+static const struct cli_command *find(const char *name)
+{
+    for (size_t i = 0; cli_commands[i] != NULL; i++)
+        if (strcmp(cli_commands[i]->name, name) == 0)
+            return cli_commands[i];
+    return NULL;
+}
+
+static const char *nearest(const char *name)
+{
+    const char *best = NULL;
+    size_t least = 4;
+    for (size_t i = 0; cli_commands[i] != NULL; i++) {
+        size_t distance = aion_str_distance(aion_str_of(name), aion_str_of(cli_commands[i]->name));
+        if (distance < least) {
+            least = distance;
+            best = cli_commands[i]->name;
+        }
+    }
+    return best;
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "--help";
+    if (strcmp(name, "--help") == 0 || strcmp(name, "help") == 0 || strcmp(name, "-h") == 0) {
+        print_help(argc > 1 ? stdout : stderr);
+        return argc > 1 ? CLI_OK : CLI_USAGE;
+    }
+    if (strcmp(name, "--version") == 0) {
+        printf("aion %s\nstore drivers: sqlite\n", AION_VERSION);
+        return CLI_OK;
+    }
+    const struct cli_command *command = find(name);
+    if (command != NULL)
+        return command->run(argc - 1, argv + 1);
+    const char *near = nearest(name);
+    fprintf(stderr, "aion: no command \"%s\"%s%s%s; see aion --help\n", name,
+            near != NULL ? "; did you mean \"" : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
+    return CLI_USAGE;
+}
