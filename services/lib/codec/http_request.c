@@ -244,11 +244,11 @@ static bool take_variables(struct request *request, const struct codec_http_matc
 {
     for (size_t i = 0; i < match->var_count; i++) {
         const struct codec_http_var *var = &match->vars[i];
-        struct json_place place = {.name = aion_str_of(var->field_path)};
+        struct json_place place = {.field = var->field_path};
         struct field_path path;
         aion_str text;
         request->reader.place = &place;
-        if (!resolve(request->schema, place.name, &path))
+        if (!resolve(request->schema, aion_str_of(var->field_path), &path))
             return codec_json_refuse(&request->reader, AION_INVALID, "no such field");
         if (!decode(request, var->value, false, var->multi, &text) ||
             !set_text(request, &path, text, true))

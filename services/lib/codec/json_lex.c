@@ -36,9 +36,11 @@ static size_t write_path(const struct json_place *place, char *path, size_t size
     size_t used = write_path(place->up, path, size);
     if (used >= size)
         return used;
-    int n = place->name.data == NULL ? snprintf(path + used, size - used, "[%zu]", place->index)
-                                     : snprintf(path + used, size - used, "%s%.*s",
-                                                used > 0 ? "." : "", AION_STR_ARG(place->name));
+    const char *dot = used > 0 ? "." : "";
+    int n = place->field != NULL ? snprintf(path + used, size - used, "%s%s", dot, place->field)
+            : place->name.data != NULL
+                ? snprintf(path + used, size - used, "%s%.*s", dot, AION_STR_ARG(place->name))
+                : snprintf(path + used, size - used, "[%zu]", place->index);
     return used + (n > 0 ? (size_t)n : 0);
 }
 

@@ -301,7 +301,7 @@ bool codec_json_read_field(struct json_reader *reader, const struct codec_messag
 {
     const ProtobufCFieldDescriptor *field = &schema->descriptor->fields[index];
     const struct codec_field *about = &schema->fields[index];
-    struct json_place place = {.up = reader->place, .name = aion_str_of(field->name)};
+    struct json_place place = {.up = reader->place, .field = field->name};
     reader->place = &place;
     bool repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
     bool good;
@@ -374,7 +374,7 @@ static bool seen_add(struct seen *seen, int index)
 
 static bool refuse_twice(struct json_reader *reader, const char *name)
 {
-    struct json_place place = {.up = reader->place, .name = aion_str_of(name)};
+    struct json_place place = {.up = reader->place, .field = name};
     reader->place = &place;
     return codec_json_refuse(reader, AION_INVALID, "the member stands twice");
 }

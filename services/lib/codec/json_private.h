@@ -16,7 +16,8 @@
 /* What is being read, for the path of an error: a list through the C stack, innermost first. */
 struct json_place {
     const struct json_place *up;
-    aion_str name; /* of a field or key; data NULL: an element */
+    const char *field; /* name of a field, or NULL */
+    aion_str name;     /* else a key; data NULL: an element */
     size_t index;
 };
 
