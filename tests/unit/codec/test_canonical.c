@@ -30,6 +30,7 @@ static void bytes_are_fixed(void **state)
     assert_string_equal(canonical(fixture, "{\"fInt32\":-1}"), "08ffffffffffffffffff01");
     assert_string_equal(canonical(fixture, "{\"fSint32\":-1}"), "28ffffffffffffffffff01");
     assert_string_equal(canonical(fixture, "{\"fFixed64\":\"300\"}"), "40ac02");
+    assert_string_equal(canonical(fixture, "{\"fUint32\":1,\"fBool\":true}"), "18016801");
     assert_string_equal(canonical(fixture, "{\"fDouble\":1}"), "61000000000000f03f");
     assert_string_equal(canonical(fixture, "{\"fFloat\":1}"), "59000000000000f03f");
     assert_string_equal(canonical(fixture, "{\"fDouble\":\"NaN\"}"), "61000000000000f87f");

@@ -131,6 +131,19 @@ static void bodies_follow_the_rule(void **state)
     assert_string_equal(request(*state, &get_rule, "/t/p/n", "", "{}"), "INVALID_ARGUMENT ");
 }
 
+static void unknown_names_are_passed_over_when_told(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct codec_json_read options = {.ignore_unknown = true};
+    struct codec_http_match match = {.rule = &get_rule};
+    ProtobufCMessage *m = codec_http_request(
+        &match, ALL, AION_STR("nope=1&fColor=NO&rColor=COLOR_RED&rColor=NO&cNull=NO&fInt32=4"),
+        AION_STR(""), &options, &fixture->arena, &fixture->err);
+    assert_non_null(m);
+    assert_string_equal(printed(fixture, (all *)m),
+                        "{\"fInt32\":4,\"rColor\":[\"COLOR_RED\"]}");
+}
+
 static void every_lack_of_memory_is_an_answer(void **state)
 {
     struct fixture *fixture = *state;
@@ -179,6 +192,8 @@ int main(void)
              "the body is the message, a field or nothing, by the rule"),
         TEST(every_lack_of_memory_is_an_answer,
              "every lack of memory gives RESOURCE_EXHAUSTED"),
+        TEST(unknown_names_are_passed_over_when_told,
+             "unknown names are passed over when told"),
         TEST(parameters_are_bounded, "the number of parameters is bounded"),
     };
     return cmocka_run_group_tests_name("http_request", tests, NULL, NULL);

@@ -49,6 +49,21 @@ static void reads_doubles_correctly_rounded(void **state)
     assert_true(signbit(read_double("-0")));
 }
 
+static void reads_numbers_of_any_length(void **state)
+{
+    char text[1000];
+    (void)state;
+    memset(text, '1', sizeof(text));
+    text[1] = '.';
+    text[sizeof(text) - 1] = '\0';
+    assert_true(read_double(text) == strtod(text, NULL));
+    struct json_number number;
+    float narrow;
+    assert_true(codec_json_number_scan(text, text + strlen(text), &number));
+    assert_true(codec_json_number_float(&number, &narrow));
+    assert_true(narrow == strtof(text, NULL));
+}
+
 static void prints_the_shortest_text(void **state)
 {
     static const struct {
@@ -189,6 +204,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(reads_doubles_correctly_rounded, "doubles are read as the C library reads them"),
+        TEST(reads_numbers_of_any_length, "numbers of a thousand digits are read"),
         TEST(prints_the_shortest_text, "doubles are printed short"),
         TEST(every_double_reads_back, "every double and float reads back"),
         TEST(every_short_decimal_is_printed_as_it_is_written,

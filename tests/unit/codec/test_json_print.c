@@ -1,6 +1,7 @@
 /* Writing JSON by schema: forms, defaults, options, limits; and that what is written is read
  * back. */
 #include "codec_test.h"
+#include "google/protobuf/descriptor.schema.h"
 
 static void writes_what_it_reads(void **state)
 {
@@ -97,6 +98,28 @@ static void many_entries_lose_their_duplicates_too(void **state)
     assert_int_equal(parsed(fixture, json)->n_m_text, 20);
 }
 
+/* Descriptors are proto2: has_ members, default values, required fields. */
+static void proto2_messages_round_trip(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct codec_message *schema = &google__protobuf__file_descriptor_proto__schema;
+    aion_str wire = aion_str_n(test_files[0]->descriptor, test_files[0]->descriptor_size);
+    ProtobufCMessage *m = codec_unpack(schema, wire, NULL, &fixture->arena, &fixture->err);
+    assert_non_null(m);
+    assert_true(codec_json_print(schema, m, NULL, &fixture->out, &fixture->err));
+    assert_non_null(strstr(fixture->out.data, "\"jsonName\":\"other-name\""));
+    assert_non_null(strstr(fixture->out.data, "\"allowAlias\":true"));
+    m = codec_json_parse(schema, aion_buf_view(&fixture->out), NULL, &fixture->arena,
+                         &fixture->err);
+    assert_non_null(m);
+    uint8_t *again = aion_arena_alloc(&fixture->arena, protobuf_c_message_get_packed_size(m));
+    assert_int_equal(protobuf_c_message_pack(m, again), wire.size);
+    struct aion_buf canonical;
+    aion_buf_init(&canonical, 1 << 20);
+    assert_true(codec_canonical(schema, m, NULL, &canonical, &fixture->err));
+    aion_buf_done(&canonical);
+}
+
 static void refuses_what_json_cannot_say(void **state)
 {
     struct fixture *fixture = *state;
@@ -159,6 +182,7 @@ int main(void)
         TEST(of_a_key_twice_on_the_wire_the_last_counts,
              "of a key twice on the wire the last counts"),
         TEST(many_entries_lose_their_duplicates_too, "so it is among many entries"),
+        TEST(proto2_messages_round_trip, "proto2 messages round trip"),
         TEST(refuses_what_json_cannot_say,
              "invalid UTF-8 is refused and the buffer left as it was"),
         TEST(the_maximum_of_the_buffer_is_an_answer, "every maximum of the buffer is kept"),

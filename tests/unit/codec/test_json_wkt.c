@@ -175,6 +175,42 @@ static void anys_of_unknown_types_are_refused(void **state)
     assert_unwritable(*state, &m, "any");
 }
 
+/* Each Any is scanned on its own, so their nesting is bounded apart. */
+static void anys_inside_one_another_are_bounded(void **state)
+{
+    struct fixture *fixture = *state;
+    for (size_t levels = 15; levels <= 18; levels++) {
+        Google__Protobuf__Any inner;
+        google__protobuf__any__init(&inner);
+        for (size_t i = 0; i < levels; i++) {
+            Google__Protobuf__Any outer;
+            google__protobuf__any__init(&outer);
+            outer.type_url = text(fixture, "x/google.protobuf.Any");
+            outer.value.len = google__protobuf__any__get_packed_size(&inner);
+            outer.value.data = aion_arena_alloc(&fixture->arena, outer.value.len);
+            google__protobuf__any__pack(&inner, outer.value.data);
+            inner = outer;
+        }
+        all m;
+        aion__test__all__init(&m);
+        m.any = &inner;
+        if (levels <= 16)
+            assert_int_equal(strncmp(printed(fixture, &m), "{\"any\":{\"@type\":", 16), 0);
+        else
+            assert_unwritable(fixture, &m, "any");
+    }
+}
+
+static void a_value_that_says_nothing_is_null(void **state)
+{
+    Google__Protobuf__Value value;
+    all m;
+    google__protobuf__value__init(&value);
+    aion__test__all__init(&m);
+    m.value = &value;
+    assert_string_equal(printed(*state, &m), "{\"value\":null}");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +223,8 @@ int main(void)
         TEST(anys_round_trip, "Any round trips with its type anywhere in the object"),
         TEST(anys_of_unknown_types_are_refused,
              "an Any of an unknown type is refused both ways"),
+        TEST(anys_inside_one_another_are_bounded, "Anys inside one another are bounded"),
+        TEST(a_value_that_says_nothing_is_null, "a Value that says nothing is null"),
     };
     return cmocka_run_group_tests_name("json_wkt", tests, NULL, NULL);
 }
