@@ -50,8 +50,9 @@ static void a_plain_request_gets_the_defaults(void **state)
 
 static void intents_are_names(void **state)
 {
-    static char bad[][80] = {"Summarize", "1st", "a b", "a/b",
-                   "a234567890123456789012345678901234567890123456789012345678901234x"};
+    static char bad[][80] = {
+        "Summarize", "1st", "a b", "a/b",
+        "a234567890123456789012345678901234567890123456789012345678901234x"};
     char empty[] = "";
     (void)state;
     Aion__V1__TaskRequest request = good_request();

@@ -1,0 +1,113 @@
+/* Control on a real mesh in one process and one thread: its server, a channel to it, a router
+ * and hosts that do what the test says, on the scripted store. A test runs the loop until what
+ * it waits for has come. */
+#ifndef CONTROL_MESH_BENCH_H
+#define CONTROL_MESH_BENCH_H
+
+#include "control_private.h"
+#include "store/script/script.h"
+
+enum { BENCH_EVENTS = 64, BENCH_HOSTS = 4 };
+
+/* What a host was told. */
+struct bench_word {
+    char task_id[AION_UUID_TEXT];
+    uint32_t attempt;
+    uint64_t epoch;
+    char text[256]; /* params.text of an execute, reason of a cancel */
+    bool accepted;  /* settled */
+};
+
+struct bench;
+
+struct bench_host {
+    struct bench *bench;
+    struct mesh_rpc *rpc; /* NULL = not attached */
+    const char *id;
+    bool automatic; /* answers every execute at once with its text */
+    bool obedient;  /* answers every cancel with a cancelled result */
+    size_t executes, cancels, settles, welcomes;
+    struct bench_word executed[BENCH_EVENTS], cancelled[BENCH_EVENTS], settled[BENCH_EVENTS];
+};
+
+enum bench_route { ROUTE_DECIDES, ROUTE_REFUSES, ROUTE_SILENT };
+
+struct bench {
+    struct mesh_loop *loop;
+    struct store *store;
+    struct control_conf conf;
+    struct control *control;
+    struct mesh_server *server, *router_server;
+    struct mesh_channel *channel, *router_channel;
+    int router_port;
+    enum bench_route route;
+    uint32_t attempts_max;
+    size_t decisions;
+    struct bench_host hosts[BENCH_HOSTS];
+    struct aion_arena arena; /* of answers */
+
+    /* the last unary answer */
+    bool answered;
+    struct aion_err err;
+    const ProtobufCMessage *reply;
+
+    /* the last stream */
+    struct mesh_rpc *stream;
+    bool stream_closed;
+    struct aion_err stream_err;
+    char text[4096]; /* payload so far */
+    uint64_t last_cursor, discard_from;
+    size_t chunks;
+    bool gap, final;
+    Aion__V1__TaskState final_state;
+    int32_t closed_code; /* WatchStreams: of the closed event, -1 = none */
+};
+
+void bench_start(struct bench *bench);
+void bench_stop(struct bench *bench);
+/* Control ends without saying goodbye, and starts anew on the same store. */
+void bench_restart_control(struct bench *bench);
+void bench_router_start(struct bench *bench);
+void bench_router_stop(struct bench *bench);
+
+/* Runs the loop until the condition holds; fails the test after 10 s. */
+#define bench_until(bench, condition)                        \
+    do {                                                     \
+        int64_t until_us_ = aion_clock_mono_us() + 10000000; \
+        while (!(condition)) {                               \
+            bench_turn(bench);                               \
+            if (aion_clock_mono_us() > until_us_)            \
+                fail_msg("never came: %s", #condition);      \
+        }                                                    \
+    } while (0)
+/* Runs the loop for about a millisecond. */
+void bench_turn(struct bench *bench);
+void bench_turns(struct bench *bench, unsigned milliseconds);
+
+/* Attaches host number `number` ("host-0" ...) and says `running` with these tokens. */
+void bench_attach(struct bench *bench, size_t number, uint32_t slots,
+                  const struct bench_word *running, size_t running_count);
+void bench_detach(struct bench *bench, size_t number);
+void bench_result(struct bench_host *host, const struct bench_word *word, const char *text);
+void bench_failure(struct bench_host *host, const struct bench_word *word, bool retriable,
+                   const char *reason);
+void bench_chunk(struct bench_host *host, const struct bench_word *word, uint64_t sequence,
+                 const char *text);
+
+/* Unary calls; NULL: bench->err says why. Answers live until bench_stop. */
+const Aion__V1__Task *bench_submit(struct bench *bench, const char *text, const char *key,
+                                   int64_t wait_s);
+const Aion__V1__Task *bench_submit_request(struct bench *bench, Aion__V1__TaskRequest *request);
+const Aion__V1__Task *bench_get(struct bench *bench, const char *task_id);
+const Aion__V1__TaskStatus *bench_status(struct bench *bench, const char *task_id);
+const Aion__V1__Task *bench_cancel(struct bench *bench, const char *task_id);
+const ProtobufCMessage *bench_call(struct bench *bench, const struct mesh_method *method,
+                                   const ProtobufCMessage *request);
+/* A request with params.text; the texts are borrowed. */
+Aion__V1__TaskRequest *bench_request(struct bench *bench, const char *text, const char *key);
+
+void bench_stream(struct bench *bench, const char *task_id, uint64_t after);
+void bench_watch(struct bench *bench, const char *task_id, uint64_t after, uint32_t window);
+void bench_credit(struct bench *bench, uint32_t bytes);
+
+#endif
