@@ -121,7 +121,7 @@ struct gw_exchange {
     int32_t stream_id;
     struct aion_buf out;
     size_t out_at;
-    char first[2048]; /* the arena's first block */
+    char first[4096]; /* the arena's first block */
 };
 
 /* -- conn.c */

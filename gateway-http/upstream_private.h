@@ -1,0 +1,66 @@
+/* The mesh upstream: unary calls (upstream_mesh.c) and streams (feed.c, watch.c). All state but
+ * `batch` belongs to the mesh's thread. */
+#ifndef GATEWAY_UPSTREAM_PRIVATE_H
+#define GATEWAY_UPSTREAM_PRIVATE_H
+
+#include "base/map.h"
+#include "http/loop.h"
+#include "upstream.h"
+
+#include <stdatomic.h>
+
+enum { GW_FEEDS_MAX = 65536 };
+
+struct gw_mesh {
+    struct gw_upstream ops; /* first */
+    struct mesh_loop *mesh;
+    struct aion_exec *gateway;
+    struct mesh_channel *control, *router, *retention;
+    struct gw_upcall *batch_first, **batch_last; /* gateway's loop: calls of this round */
+    struct aion_map feeds;                       /* by stream id */
+    struct mesh_rpc *watch;                      /* the standing WatchStreams call, or NULL */
+    struct mesh_timer watch_timer, ready_timer;
+    unsigned watch_failures;
+    bool closing;
+    atomic_bool ready;
+};
+
+/* One open stream: a watch on the standing call, or a call of its own. */
+struct gw_feed {
+    uint64_t id;
+    struct gw_mesh *self;
+    const struct mesh_method *method;
+    enum gw_format format;
+    void (*sink)(void *user, struct gw_event *event);
+    void *user;
+    struct mesh_principal principal; /* strings in `texts` */
+    struct mesh_trace trace;
+    uint64_t cursor; /* watch: of the last chunk handed on */
+    bool watched;    /* of the two kinds, the first */
+    bool paused;
+    uint32_t queued; /* call of its own: bytes handed on and not yet given back */
+    struct mesh_rpc *rpc;
+    ProtobufCMessage *request; /* until the call is opened */
+    struct aion_arena arena;   /* request, principal's texts */
+    struct aion_job job;       /* open */
+};
+
+struct mesh_channel *gw_mesh_channel(struct gw_mesh *self, const struct mesh_method *method);
+void gw_feed_open(struct gw_upstream *upstream, const struct gw_stream_spec *spec);
+void gw_feed_credit(struct gw_upstream *upstream, uint64_t id, uint32_t bytes);
+void gw_feed_close(struct gw_upstream *upstream, uint64_t id);
+void gw_feed_free(struct gw_feed *feed); /* out of the map, too */
+/* Hands one message, or the end, to the gateway's loop. */
+void gw_feed_message(struct gw_feed *feed, const struct codec_message *schema,
+                     const ProtobufCMessage *message, uint64_t cursor, uint32_t credit,
+                     bool final, const char *name);
+void gw_feed_end(struct gw_feed *feed, enum aion_code code, const char *reason,
+                 const char *text);
+
+/* -- watch.c */
+void gw_watch_add(struct gw_feed *feed);
+void gw_watch_credit(struct gw_feed *feed, uint32_t bytes);
+void gw_watch_remove(struct gw_feed *feed);
+void gw_watch_retry(struct mesh_timer *timer);
+
+#endif
