@@ -141,8 +141,7 @@ static void put_value(struct canon *canon, const ProtobufCFieldDescriptor *field
     }
 }
 
-/* -- presence and repetition
- * ------------------------------------------------------------------- */
+/* -- presence and repetition --------------------------------------------------------------- */
 
 static bool has_value(const ProtobufCFieldDescriptor *field, const ProtobufCMessage *message)
 {

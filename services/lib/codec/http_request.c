@@ -6,8 +6,7 @@
 
 enum { PATH_DEPTH_MAX = 8, PARAMETERS_MAX = 256 };
 
-/* -- percent-encoding
- * ----------------------------------------------------------------------------- */
+/* -- percent-encoding ---------------------------------------------------------------------- */
 
 static int nibble(char c)
 {
@@ -46,8 +45,7 @@ bool codec_percent_decode(aion_str text, bool plus_is_space, bool keep_slash,
     return true;
 }
 
-/* -- fields by path
- * ------------------------------------------------------------------------------- */
+/* -- fields by path ------------------------------------------------------------------------ */
 
 /* "sla.max_cost" as indexes, outermost first. */
 struct field_path {
@@ -200,8 +198,7 @@ static bool set_text(struct request *request, const struct field_path *path, aio
     return got != JSON_BAD;
 }
 
-/* -- the three sources
- * ---------------------------------------------------------------------------- */
+/* -- the three sources --------------------------------------------------------------------- */
 
 static bool is_blank(aion_str text)
 {

@@ -70,8 +70,7 @@ void codec_router_free(struct codec_router *router)
     free(router);
 }
 
-/* -- templates
- * ------------------------------------------------------------------------------------ */
+/* -- templates ----------------------------------------------------------------------------- */
 
 /* A template being read. Nodes are made as segments are met; those of a refused template stay
  * in the tree without leaves, where they match nothing. */
@@ -327,8 +326,7 @@ bool codec_router_add(struct codec_router *router, const struct codec_http_rule 
     return false;
 }
 
-/* -- building
- * ------------------------------------------------------------------------------------- */
+/* -- building ------------------------------------------------------------------------------ */
 
 static int by_literal(const void *a, const void *b)
 {
@@ -354,8 +352,7 @@ bool codec_router_build(struct codec_router *router, struct aion_err *err)
     return true;
 }
 
-/* -- matching
- * ------------------------------------------------------------------------------------- */
+/* -- matching ------------------------------------------------------------------------------ */
 
 struct path {
     aion_str segments[SEGMENTS_MAX];

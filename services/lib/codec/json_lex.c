@@ -25,8 +25,7 @@ void codec_json_reader_init(struct json_reader *reader, aion_str json,
     reader->err = err;
 }
 
-/* -- errors
- * --------------------------------------------------------------------------------------- */
+/* -- errors -------------------------------------------------------------------------------- */
 
 /* The outermost place first: recursion as deep as the message, bounded by depth_max. */
 static size_t write_path(const struct json_place *place, char *path, size_t size)
@@ -56,6 +55,16 @@ static void write_position(const struct json_reader *reader, char *out, size_t s
     snprintf(out, size, " at %zu:%zu", line, (size_t)(reader->at - start) + 1);
 }
 
+void codec_json_scrub(char *text)
+{
+    aion_str all = aion_str_of(text);
+    for (size_t pos = 0; pos < all.size;) {
+        size_t before = pos;
+        if (aion_utf8_next(all, &pos) == 0xfffd && pos - before == 1)
+            text[before] = '?';
+    }
+}
+
 bool codec_json_refuse(struct json_reader *reader, enum aion_code code, const char *fmt, ...)
 {
     if (reader->err == NULL)
@@ -66,6 +75,8 @@ bool codec_json_refuse(struct json_reader *reader, enum aion_code code, const ch
     va_start(args, fmt);
     vsnprintf(words, sizeof(words), fmt, args);
     va_end(args);
+    codec_json_scrub(path);
+    codec_json_scrub(words);
     char position[32] = "";
     if (reader->begin != NULL)
         write_position(reader, position, sizeof(position));
@@ -99,8 +110,7 @@ bool codec_json_expected(struct json_reader *reader, const char *what)
                              (unsigned)c);
 }
 
-/* -- structure
- * ------------------------------------------------------------------------------------ */
+/* -- structure ----------------------------------------------------------------------------- */
 
 bool codec_json_count(struct json_reader *reader)
 {
@@ -137,8 +147,7 @@ bool codec_json_end(struct json_reader *reader)
            codec_json_refuse(reader, AION_INVALID, "something stands behind the value");
 }
 
-/* -- strings
- * -------------------------------------------------------------------------------------- */
+/* -- strings ------------------------------------------------------------------------------- */
 
 #define ONES  UINT64_C(0x0101010101010101)
 #define HIGHS UINT64_C(0x8080808080808080)
@@ -355,8 +364,7 @@ static bool skip_string(struct json_reader *reader)
            (!escaped || unescape(reader, raw, NULL) != SIZE_MAX);
 }
 
-/* -- skipping
- * ------------------------------------------------------------------------------------- */
+/* -- skipping ------------------------------------------------------------------------------ */
 
 static bool skip_scalar(struct json_reader *reader)
 {

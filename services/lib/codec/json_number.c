@@ -16,8 +16,7 @@ static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                 1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
-/* -- taking apart
- * --------------------------------------------------------------------------------- */
+/* -- taking apart -------------------------------------------------------------------------- */
 
 static bool is_digit(char c)
 {
@@ -106,8 +105,7 @@ bool codec_json_number_take(struct json_reader *reader, struct json_number *ret)
     return true;
 }
 
-/* -- integers
- * ------------------------------------------------------------------------------------- */
+/* -- integers ------------------------------------------------------------------------------ */
 
 bool codec_json_number_u64(const struct json_number *number, uint64_t most, uint64_t *ret)
 {
@@ -135,8 +133,7 @@ bool codec_json_number_i64(const struct json_number *number, int64_t least, int6
     return true;
 }
 
-/* -- floating point
- * ------------------------------------------------------------------------------- */
+/* -- floating point ------------------------------------------------------------------------ */
 
 /* The "C" locale is static in the C library: made without memory and never freed. */
 static locale_t c_locale(void)
@@ -198,8 +195,7 @@ bool codec_json_number_float(const struct json_number *number, float *ret)
     return isfinite(*ret);
 }
 
-/* -- printing
- * ------------------------------------------------------------------------------------- */
+/* -- printing ------------------------------------------------------------------------------ */
 
 size_t codec_json_print_u64(char *out, uint64_t value)
 {

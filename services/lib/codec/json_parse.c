@@ -14,8 +14,7 @@ ProtobufCMessage *codec_json_new(struct json_reader *reader, const struct codec_
     return made;
 }
 
-/* -- one value
- * ------------------------------------------------------------------------------------ */
+/* -- one value ----------------------------------------------------------------------------- */
 
 static bool read_bool(struct json_reader *reader, void *member)
 {
@@ -117,8 +116,7 @@ enum json_got codec_json_read_value(struct json_reader *reader,
     return good ? JSON_VALUE : JSON_BAD;
 }
 
-/* -- repeated fields
- * ------------------------------------------------------------------------------ */
+/* -- repeated fields ----------------------------------------------------------------------- */
 
 /* A growing array in the arena. What it outgrows stays behind, at most as much again. */
 struct vector {
@@ -186,8 +184,7 @@ bool codec_json_read_list(struct json_reader *reader, const struct codec_message
     return true;
 }
 
-/* -- maps
- * ----------------------------------------------------------------------------------------- */
+/* -- maps ---------------------------------------------------------------------------------- */
 
 /* Few entries are compared with each other as they come; many are sorted at the end, aside. */
 static bool check_keys(struct json_reader *reader, const struct vector *vector)
@@ -269,8 +266,7 @@ bool codec_json_read_map(struct json_reader *reader, const struct codec_message 
     return vector.count <= CODEC_MAP_FEW || check_keys(reader, &vector);
 }
 
-/* -- messages
- * ------------------------------------------------------------------------------------- */
+/* -- messages ------------------------------------------------------------------------------ */
 
 /* null leaves a field unset, except where null is a value. */
 static bool null_is_value(const struct codec_field *about)
@@ -424,8 +420,7 @@ bool codec_json_read_message(struct json_reader *reader, const struct codec_mess
                                          : codec_json_read_wkt(reader, schema, into);
 }
 
-/* -- the contract
- * --------------------------------------------------------------------------------- */
+/* -- the contract -------------------------------------------------------------------------- */
 
 ProtobufCMessage *codec_json_parse(const struct codec_message *message, aion_str json,
                                    const struct codec_json_read *options,

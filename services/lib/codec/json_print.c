@@ -12,8 +12,7 @@ enum {
     SCRATCH_MAX = 64 << 20, /* messages inside Any, orders of large maps */
 };
 
-/* -- the writer
- * ----------------------------------------------------------------------------------- */
+/* -- the writer ---------------------------------------------------------------------------- */
 
 static void writer_init(struct json_writer *writer, const struct codec_json_write *options,
                         struct aion_buf *out, struct aion_err *err)
@@ -71,6 +70,7 @@ bool codec_json_unwritable(struct json_writer *writer, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(words, sizeof(words), fmt, args);
     va_end(args);
+    codec_json_scrub(words);
     const char *field = writer->field != NULL ? writer->field : "";
     aion_err_set(writer->err, "codec_json_print", AION_INVALID, "%s%s%s", field,
                  field[0] != '\0' ? ": " : "", words);
@@ -78,8 +78,7 @@ bool codec_json_unwritable(struct json_writer *writer, const char *fmt, ...)
     return false;
 }
 
-/* -- scalars
- * -------------------------------------------------------------------------------------- */
+/* -- scalars ------------------------------------------------------------------------------- */
 
 void codec_json_put_u64(struct json_writer *writer, uint64_t value)
 {
@@ -282,8 +281,7 @@ bool codec_json_write_value(struct json_writer *writer, const ProtobufCFieldDesc
     }
 }
 
-/* -- repeated fields and maps
- * ------------------------------------------------------------------ */
+/* -- repeated fields and maps -------------------------------------------------------------- */
 
 static bool write_list(struct json_writer *writer, const ProtobufCFieldDescriptor *field,
                        const struct codec_field *about, size_t count, const char *elements)
@@ -359,8 +357,7 @@ static bool write_map(struct json_writer *writer, const struct codec_message *sc
     return true;
 }
 
-/* -- messages
- * ------------------------------------------------------------------------------------- */
+/* -- messages ------------------------------------------------------------------------------ */
 
 static bool is_zero(const ProtobufCFieldDescriptor *field, const void *member)
 {
@@ -460,8 +457,7 @@ bool codec_json_write_message(struct json_writer *writer, const struct codec_mes
     return true;
 }
 
-/* -- the contract
- * --------------------------------------------------------------------------------- */
+/* -- the contract -------------------------------------------------------------------------- */
 
 bool codec_json_print(const struct codec_message *schema, const ProtobufCMessage *message,
                       const struct codec_json_write *options, struct aion_buf *out,

@@ -10,8 +10,7 @@
 
 #include "codec/json.h"
 
-/* -- reading
- * -------------------------------------------------------------------------------------- */
+/* -- reading ------------------------------------------------------------------------------- */
 
 /* What is being read, for the path of an error: a list through the C stack, innermost first. */
 struct json_place {
@@ -43,6 +42,9 @@ void codec_json_reader_init(struct json_reader *reader, aion_str json,
 /* Always false; err gets path, words, line and column. */
 bool codec_json_refuse(struct json_reader *reader, enum aion_code code, const char *fmt, ...)
     AION_PRINTF(3, 4) AION_COLD;
+/* Errors quote what came from outside, cut to length: bytes that are no UTF-8 (any more) become
+ * '?', since the text travels on in messages. */
+void codec_json_scrub(char *text) AION_COLD;
 bool codec_json_refuse_memory(struct json_reader *reader) AION_COLD;
 /* "expected WHAT, found a number". */
 bool codec_json_expected(struct json_reader *reader, const char *what) AION_COLD;
@@ -139,8 +141,7 @@ bool codec_json_read_wkt(struct json_reader *reader, const struct codec_message 
 bool codec_json_wkt_of_text(struct json_reader *reader, const struct codec_message *schema,
                             aion_str text, ProtobufCMessage *into);
 
-/* -- writing
- * -------------------------------------------------------------------------------------- */
+/* -- writing ------------------------------------------------------------------------------- */
 
 struct json_writer {
     char *at, *end; /* room reserved in out */
@@ -201,8 +202,7 @@ bool codec_json_write_value(struct json_writer *writer, const ProtobufCFieldDesc
 bool codec_json_write_wkt(struct json_writer *writer, const struct codec_message *schema,
                           const ProtobufCMessage *message);
 
-/* -- members of protobuf-c messages
- * ------------------------------------------------------------- */
+/* -- members of protobuf-c messages -------------------------------------------------------- */
 
 static inline void *json_member(ProtobufCMessage *message, unsigned offset)
 {

@@ -4,8 +4,7 @@
 
 #include <math.h>
 
-/* -- numbers
- * -------------------------------------------------------------------------------------- */
+/* -- numbers ------------------------------------------------------------------------------- */
 
 static bool store_signed(const struct json_number *number, bool wide, void *member)
 {
@@ -127,8 +126,7 @@ static bool number_of_text(struct json_reader *reader, ProtobufCType type, aion_
                              number_kind(type));
 }
 
-/* -- the other scalars
- * ---------------------------------------------------------------------------- */
+/* -- the other scalars --------------------------------------------------------------------- */
 
 static enum json_got enum_of_text(struct json_reader *reader,
                                   const struct codec_enum *enumeration, aion_str text,

@@ -14,8 +14,7 @@ static void *field(const struct codec_message *schema, ProtobufCMessage *message
     return json_member(message, schema->descriptor->fields[i].offset);
 }
 
-/* -- strings
- * -------------------------------------------------------------------------------------- */
+/* -- strings ------------------------------------------------------------------------------- */
 
 static bool set_time(const struct codec_message *schema, ProtobufCMessage *into,
                      int64_t seconds, int32_t nanos)
@@ -129,8 +128,7 @@ static bool read_field_mask(struct json_reader *reader, const struct codec_messa
     return true;
 }
 
-/* -- Value
- * ---------------------------------------------------------------------------------------- */
+/* -- Value --------------------------------------------------------------------------------- */
 
 /* Members of Value's oneof, in order of their numbers. */
 enum value_kind { KIND_NULL, KIND_NUMBER, KIND_STRING, KIND_BOOL, KIND_STRUCT, KIND_LIST };
@@ -204,8 +202,7 @@ static bool read_text(struct json_reader *reader, const struct codec_message *sc
            codec_json_wkt_of_text(reader, schema, text, into);
 }
 
-/* -- Any
- * ------------------------------------------------------------------------------------------ */
+/* -- Any ----------------------------------------------------------------------------------- */
 
 /* "@type" may stand anywhere in the object, so it is looked up ahead on a copy of the reader;
  * most writers put it first. *ret_url.data NULL: the object is empty. */

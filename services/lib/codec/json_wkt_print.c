@@ -97,8 +97,7 @@ static bool write_field_mask(struct json_writer *writer, const struct codec_mess
     return true;
 }
 
-/* -- Value
- * ---------------------------------------------------------------------------------------- */
+/* -- Value --------------------------------------------------------------------------------- */
 
 static bool write_value(struct json_writer *writer, const struct codec_message *schema,
                         const ProtobufCMessage *message)
@@ -116,8 +115,7 @@ static bool write_value(struct json_writer *writer, const struct codec_message *
     return codec_json_write_value(writer, member, &schema->fields[kind - 1], data);
 }
 
-/* -- Any
- * ------------------------------------------------------------------------------------------ */
+/* -- Any ----------------------------------------------------------------------------------- */
 
 static const struct codec_message *type_of(struct json_writer *writer, const char *url)
 {

@@ -98,6 +98,7 @@ static void queries_that_say_what_cannot_be_are_refused(void **state)
         {"maybeText=%f", "maybeText"},
         {"maybeText=%00", "maybeText"},
         {"fInt32.a=1", "fInt32.a"},
+        {"%ff=1", "?"},
         {"=1", ""},
         {".=1", "."},
         {"inner.next.next.next.next.next.next.next.next.next.a=1",

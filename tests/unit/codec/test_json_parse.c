@@ -199,6 +199,23 @@ static void says_where_and_what(void **state)
     assert_non_null(strstr(fixture->err.text, "expected ':', found the end"));
 }
 
+static void errors_are_utf8_however_they_are_cut(void **state)
+{
+    static const char *const forms[] = {"{\"fColor\":\"%.*s%s\"}", "{\"mText\":{\"%.*s%s\":1}}",
+                                        "{\"%.*s%s\":1}"};
+    struct fixture *fixture = *state;
+    char euros[60 * 3 + 1] = "", json[300];
+    for (int i = 0; i < 60; i++)
+        memcpy(euros + (size_t)i * 3, "\xe2\x82\xac", 4);
+    for (size_t form = 0; form < 3; form++)
+        for (int pad = 0; pad < 3; pad++) {
+            snprintf(json, sizeof(json), forms[form], pad, "xxx", euros);
+            assert_null(parse(fixture, json));
+            assert_true(aion_utf8_valid(fixture->err.field, strlen(fixture->err.field)));
+            assert_true(aion_utf8_valid(fixture->err.text, strlen(fixture->err.text)));
+        }
+}
+
 static void passes_over_unknown_names_when_told(void **state)
 {
     struct fixture *fixture = *state;
@@ -366,6 +383,7 @@ int main(void)
         TEST(reads_repeated_fields_and_maps,
              "repeated fields and maps of every key kind are read"),
         TEST(says_where_and_what, "an error names path, expectation, line and column"),
+        TEST(errors_are_utf8_however_they_are_cut, "errors are UTF-8 however they are cut"),
         TEST(passes_over_unknown_names_when_told, "unknown names are passed over when told"),
         TEST(refuses_bad_strings, "malformed strings are refused"),
         TEST(bounds_depth_without_recursing_on_what_is_skipped, "100,000 brackets are refused"),
