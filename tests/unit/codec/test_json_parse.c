@@ -201,15 +201,16 @@ static void says_where_and_what(void **state)
 
 static void errors_are_utf8_however_they_are_cut(void **state)
 {
-    static const char *const forms[] = {"{\"fColor\":\"%.*s%s\"}", "{\"mText\":{\"%.*s%s\":1}}",
-                                        "{\"%.*s%s\":1}"};
+    static const char *const around[][2] = {
+        {"{\"fColor\":\"", "\"}"}, {"{\"mText\":{\"", "\":1}}"}, {"{\"", "\":1}"}};
     struct fixture *fixture = *state;
     char euros[60 * 3 + 1] = "", json[300];
     for (int i = 0; i < 60; i++)
         memcpy(euros + (size_t)i * 3, "\xe2\x82\xac", 4);
     for (size_t form = 0; form < 3; form++)
         for (int pad = 0; pad < 3; pad++) {
-            snprintf(json, sizeof(json), forms[form], pad, "xxx", euros);
+            snprintf(json, sizeof(json), "%s%.*s%s%s", around[form][0], pad, "xxx", euros,
+                     around[form][1]);
             assert_null(parse(fixture, json));
             assert_true(aion_utf8_valid(fixture->err.field, strlen(fixture->err.field)));
             assert_true(aion_utf8_valid(fixture->err.text, strlen(fixture->err.text)));
