@@ -39,6 +39,18 @@ static aion_str peer_id(struct mesh_call *call)
     return id;
 }
 
+static bool has_certificate(struct mesh_call *call)
+{
+    grpc_auth_context *context = grpc_call_auth_context(call->core);
+    if (context == NULL)
+        return false;
+    grpc_auth_property_iterator at =
+        grpc_auth_context_find_properties_by_name(context, GRPC_X509_PEM_CERT_PROPERTY_NAME);
+    bool has = grpc_auth_property_iterator_next(&at) != NULL;
+    grpc_auth_context_release(context);
+    return has;
+}
+
 static bool is_delegate(const struct mesh_server *server, aion_str service)
 {
     const char *const *delegate = server->conf.delegates;
@@ -73,6 +85,8 @@ static bool identify(struct mesh_call *call)
         return delegated(call);
     }
     aion_str id = peer_id(call);
+    if (id.data == NULL && server->anonymous_peers && !has_certificate(call))
+        return delegated(call);
     if (!mesh_spiffe_parse(id, server->trust_domain, &call->peer, &call->principal))
         return refuse(call, AION_UNAUTHENTICATED, "NO_IDENTITY",
                       "the certificate has no SPIFFE id of this trust domain");

@@ -5,7 +5,7 @@
  *  - a delegate (a service listed in mesh_server_conf, the gateway) sends it as aion-principal-bin;
  *  - a tenant's client is {tenant T, subject NAME, role user}; a user certificate {tenant default, subject
  *    NAME, role admin}; a service that is no delegate is {tenant "", subject NAME, role SERVICE}.
- * Without TLS (test binaries on loopback) the principal is {default, "local", admin}. */
+ * A peer without a certificate (where it gets in) has no principal: role ANY. Without TLS (test binaries on loopback) the principal is {default, "local", admin}. */
 #ifndef MESH_IDENTITY_H
 #define MESH_IDENTITY_H
 
@@ -16,6 +16,9 @@ struct mesh_tls {
     const char *ca_file, *cert_file, *key_file; /* PEM; re-read when they change, within reload_s */
     unsigned reload_s;                          /* 0 = 1 */
     const char *trust_domain;                   /* "aion.local" */
+    /* Servers: peers without a certificate get in too, for methods of role ANY alone. For conformance tests, whose
+     * clients have none; a certificate that is shown is verified all the same. */
+    bool anonymous_peers;
 };
 
 struct mesh_principal {

@@ -112,6 +112,7 @@ struct mesh_server *mesh_server_new(struct mesh_loop *loop, const struct mesh_se
                             ? conf->tls->trust_domain
                             : "aion.local";
     server->trust_domain = strdup(trust);
+    server->anonymous_peers = conf->tls != NULL && conf->tls->anonymous_peers;
     aion_list_init(&server->free_calls);
     aion_list_init(&server->live_calls);
     aion_map_init(&server->peers, PEERS_MAX);
@@ -325,8 +326,9 @@ void mesh_server_free(struct mesh_server *server)
     server->drain_step = DRAIN_DONE;
     shut(server);
     grpc_server_cancel_all_calls(server->core);
-    mesh_health_free(server->health);
+    mesh_health_end_watches(server->health);
     wait_for_calls(server);
+    mesh_health_free(server->health);
     grpc_server_destroy(server->core);
     free_calls(server);
     free_peers(server);

@@ -48,6 +48,7 @@ struct mesh_server {
     grpc_server *core;
     struct mesh_server_conf conf; /* defaults filled in */
     char *listen, *trust_domain;
+    bool anonymous_peers;
     int port;
     struct mesh_bound bound[MESH_BOUND_MAX];
     size_t bound_count;

@@ -41,7 +41,9 @@ grpc_server_credentials *mesh_server_credentials(const struct mesh_tls *tls, str
         return NULL;
     grpc_tls_credentials_options *options = options_of(tls);
     grpc_tls_credentials_options_set_cert_request_type(
-        options, GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+        options, tls->anonymous_peers
+                     ? GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_AND_VERIFY
+                     : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
     grpc_server_credentials *credentials = grpc_tls_server_credentials_create(options);
     if (credentials == NULL)
         return aion_fail_null(err, AION_UNAVAILABLE,

@@ -165,24 +165,25 @@ static void plain_text_gets_no_connection(void **state)
     fixture_stop(&fixture);
 }
 
-/* A client of the bare core that trusts the authority and shows nothing of its own; true: it
- * got through. */
-static bool anonymous_connects(struct fixture *fixture)
+/* A channel of the bare core that trusts the authority and shows nothing of its own. */
+static grpc_channel *anonymous_channel(const struct fixture *fixture)
 {
-    struct aion_arena arena;
-    char target[64];
-    aion_str pem;
-    aion_arena_init(&arena, 65536, NULL, 0);
+    char target[64], pem[8192];
     FILE *file = fopen(server_certs.ca, "r");
-    char *text = aion_arena_alloc(&arena, 8192);
-    size_t size = fread(text, 1, 8191, file);
+    assert_non_null(file);
+    size_t size = fread(pem, 1, sizeof(pem) - 1, file);
     fclose(file);
-    text[size] = '\0';
-    pem = aion_str_n(text, size);
-    assert_true(pem.size > 0);
-    grpc_channel_credentials *credentials = grpc_ssl_credentials_create(text, NULL, NULL, NULL);
+    pem[size] = '\0';
+    grpc_channel_credentials *credentials = grpc_ssl_credentials_create(pem, NULL, NULL, NULL);
     snprintf(target, sizeof(target), "127.0.0.1:%d", mesh_server_port(fixture->server));
     grpc_channel *channel = grpc_channel_create(target, credentials, NULL);
+    grpc_channel_credentials_release(credentials);
+    return channel;
+}
+
+static bool anonymous_connects(struct fixture *fixture)
+{
+    grpc_channel *channel = anonymous_channel(fixture);
     grpc_connectivity_state seen = grpc_channel_check_connectivity_state(channel, 1);
     int64_t until = mesh_loop_now(fixture->loop) + 5000000;
     while (seen != GRPC_CHANNEL_READY && seen != GRPC_CHANNEL_TRANSIENT_FAILURE &&
@@ -191,10 +192,56 @@ static bool anonymous_connects(struct fixture *fixture)
         seen = grpc_channel_check_connectivity_state(channel, 1);
     }
     grpc_channel_destroy(channel);
-    grpc_channel_credentials_release(credentials);
-    aion_arena_done(&arena);
     assert_true(seen == GRPC_CHANNEL_READY || seen == GRPC_CHANNEL_TRANSIENT_FAILURE);
     return seen == GRPC_CHANNEL_READY;
+}
+
+struct anonymous_call {
+    struct mesh_op op;
+    bool ended;
+};
+
+static void anonymous_ended(struct mesh_op *op, bool ok)
+{
+    (void)ok;
+    aion_container(op, struct anonymous_call, op)->ended = true;
+}
+
+/* One call with an empty request; returns its status. */
+static int anonymous_calls(struct fixture *fixture, const char *path)
+{
+    struct anonymous_call mine = {.op = {.done = anonymous_ended}};
+    grpc_channel *channel = anonymous_channel(fixture);
+    int64_t deadline = mesh_loop_now(fixture->loop) + 5000000;
+    grpc_call *call = mesh_core_call(channel, NULL, fixture->loop, path, deadline);
+    grpc_metadata_array headers, trailers;
+    grpc_byte_buffer *request = mesh_pack_wire(AION_STR("")), *reply = NULL;
+    grpc_status_code status;
+    grpc_slice text;
+    grpc_metadata_array_init(&headers);
+    grpc_metadata_array_init(&trailers);
+    grpc_op ops[] = {
+        {.op = GRPC_OP_SEND_INITIAL_METADATA},  {.op = GRPC_OP_SEND_MESSAGE},
+        {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT}, {.op = GRPC_OP_RECV_INITIAL_METADATA},
+        {.op = GRPC_OP_RECV_MESSAGE},           {.op = GRPC_OP_RECV_STATUS_ON_CLIENT}};
+    ops[1].data.send_message.send_message = request;
+    ops[3].data.recv_initial_metadata.recv_initial_metadata = &headers;
+    ops[4].data.recv_message.recv_message = &reply;
+    ops[5].data.recv_status_on_client.status = &status;
+    ops[5].data.recv_status_on_client.status_details = &text;
+    ops[5].data.recv_status_on_client.trailing_metadata = &trailers;
+    mesh_batch(call, ops, 6, &mine.op);
+    while (!mine.ended)
+        mesh_loop_step(fixture->loop, deadline);
+    grpc_byte_buffer_destroy(request);
+    if (reply != NULL)
+        grpc_byte_buffer_destroy(reply);
+    grpc_slice_unref(text);
+    grpc_metadata_array_destroy(&headers);
+    grpc_metadata_array_destroy(&trailers);
+    grpc_call_unref(call);
+    grpc_channel_destroy(channel);
+    return (int)status;
 }
 
 static void no_certificate_gets_no_connection(void **state)
@@ -203,6 +250,21 @@ static void no_certificate_gets_no_connection(void **state)
     (void)state;
     start(&fixture, NULL);
     assert_false(anonymous_connects(&fixture));
+    fixture_stop(&fixture);
+}
+
+static void a_server_that_lets_anonymous_peers_in_gives_them_no_role(void **state)
+{
+    struct fixture fixture;
+    struct mesh_server_conf conf = {.listen = "127.0.0.1:0", .tls = &server_certs.tls};
+    (void)state;
+    certs_make(&server_certs, 0, "echo", "aion.local", "service/echo");
+    server_certs.tls.anonymous_peers = true;
+    certs_make(&peer_certs, 0, "stranger", "other.local", "service/control");
+    fixture_start(&fixture, &conf, &peer_certs.tls);
+    assert_int_equal(call(&fixture, MESH_TEST_ECHO_UNARY), AION_UNAUTHENTICATED);
+    assert_true(anonymous_connects(&fixture));
+    assert_int_equal(anonymous_calls(&fixture, "/mesh.test.Echo/Unary"), AION_DENIED);
     fixture_stop(&fixture);
 }
 
@@ -267,6 +329,7 @@ int main(void)
         cmocka_unit_test(a_certificate_of_another_authority_gets_no_connection),
         cmocka_unit_test(plain_text_gets_no_connection),
         cmocka_unit_test(no_certificate_gets_no_connection),
+        cmocka_unit_test(a_server_that_lets_anonymous_peers_in_gives_them_no_role),
         cmocka_unit_test(a_client_refuses_a_server_of_another_name),
         cmocka_unit_test(a_replaced_certificate_is_shown_to_new_connections),
         cmocka_unit_test(an_unreadable_file_is_named),
