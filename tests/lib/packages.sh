@@ -1,5 +1,5 @@
 # Debian packages of AION, sourced by deploy/quickstart and tests/run: what is missing is installed, or named.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 
 AION_BUILD_PACKAGES=(build-essential cmake ninja-build pkg-config protobuf-compiler libprotobuf-dev protobuf-c-compiler
     libprotobuf-c-dev libgrpc-dev libssl-dev libsqlite3-dev libfyaml-dev libjansson-dev libnghttp2-dev)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -91,8 +92,31 @@ static void format(struct aion_buf *line, enum aion_log_level level, const char 
     aion_buf_text(line, "}\n");
 }
 
-/* The thread's own line buffer: formatting needs no lock and no malloc once warm. */
-static _Thread_local struct aion_buf line_buf;
+/* The thread's own line buffer: formatting needs no lock and no malloc once warm. Freed with its thread. */
+static pthread_key_t line_key;
+static pthread_once_t line_once = PTHREAD_ONCE_INIT;
+
+static void free_line(void *line)
+{
+    aion_buf_done(line);
+    free(line);
+}
+
+static void make_line_key(void)
+{
+    pthread_key_create(&line_key, free_line);
+}
+
+static struct aion_buf *own_line(void)
+{
+    pthread_once(&line_once, make_line_key);
+    struct aion_buf *line = pthread_getspecific(line_key);
+    if (line == NULL && (line = malloc(sizeof(*line))) != NULL) {
+        aion_buf_init(line, LINE_BYTES);
+        pthread_setspecific(line_key, line);
+    }
+    return line;
+}
 
 static void enqueue(enum aion_log_level level, aion_str line)
 {
@@ -117,9 +141,9 @@ static void enqueue(enum aion_log_level level, aion_str line)
 void aion_log_line(enum aion_log_level level, const char *msg, size_t count,
                    const struct aion_log_field *fields)
 {
-    struct aion_buf *line = &line_buf;
-    if (line->max == 0)
-        aion_buf_init(line, LINE_BYTES);
+    struct aion_buf *line = own_line();
+    if (line == NULL)
+        return;
     aion_buf_reset(line);
     format(line, level, msg, count, fields);
     if (line->overflow) { /* say so instead of writing half a JSON object */
@@ -170,7 +194,6 @@ static void *write_batches(void *unused)
         pthread_cond_broadcast(&logger.written);
     }
     pthread_mutex_unlock(&logger.lock);
-    aion_buf_done(&line_buf);
     return NULL;
 }
 
@@ -204,7 +227,6 @@ void aion_log_stop(void)
     aion_buf_done(&logger.queue);
     aion_buf_done(&logger.writing);
     pthread_mutex_unlock(&logger.lock);
-    aion_buf_done(&line_buf);
 }
 
 void aion_log_flush(void)
