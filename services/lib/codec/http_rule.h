@@ -47,7 +47,8 @@ struct codec_http_match {
 
 /* `path` without query. AION_NOT_FOUND: no template; AION_UNIMPLEMENTED: the template exists
  * for other verbs only: ret_match->allow lists them for the Allow header. Literals win over
- * variables, longer matches over "**". HEAD matches GET. */
+ * variables, longer matches over "**". HEAD matches GET. Paths of over 32 segments are not
+ * found. */
 bool codec_router_match(const struct codec_router *router, aion_str verb, aion_str path,
                         struct codec_http_match *ret_match,
                         struct aion_err *err) AION_MUST_CHECK;

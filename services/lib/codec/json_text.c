@@ -150,17 +150,40 @@ static enum json_got enum_of_text(struct json_reader *reader,
     return JSON_BAD;
 }
 
-static int sextet(unsigned char c)
+// clang-format off
+/* Values of the characters of both base64 alphabets; NO = none. */
+enum { NO = 255 };
+static const uint8_t sextets[256] = {
+    NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+    NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+    NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, 62, NO, 62, NO, 63,
+    52, 53, 54, 55, 56, 57, 58, 59, 60, 61, NO, NO, NO, NO, NO, NO,
+    NO, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
+    15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, NO, NO, NO, NO, 63,
+    NO, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40,
+    41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, NO, NO, NO, NO, NO,
+    NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+    NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+    NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+    NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+    NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+    NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+    NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+    NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+};
+// clang-format on
+
+/* Four characters to three bytes. What is no character of the alphabets has its high bit set.
+ */
+static bool base64_group(const char *in, uint8_t out[3])
 {
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    if (c == '+' || c == '-')
-        return 62;
-    return c == '/' || c == '_' ? 63 : -1;
+    uint32_t a = sextets[(uint8_t)in[0]], b = sextets[(uint8_t)in[1]],
+             c = sextets[(uint8_t)in[2]], d = sextets[(uint8_t)in[3]];
+    uint32_t bits = a << 18 | b << 12 | c << 6 | d;
+    out[0] = (uint8_t)(bits >> 16);
+    out[1] = (uint8_t)(bits >> 8);
+    out[2] = (uint8_t)bits;
+    return ((a | b | c | d) & 0x80) == 0;
 }
 
 /* Base64 as proto3 JSON takes it: either alphabet, padding optional, stray bits of the last
@@ -175,19 +198,16 @@ static bool base64(aion_str text, uint8_t *out, size_t *ret_size)
     }
     if (text.size % 4 == 1 || (padding > 0 && (text.size + padding) % 4 != 0))
         return false;
-    uint32_t bits = 0;
-    unsigned have = 0;
-    size_t size = 0;
-    for (size_t i = 0; i < text.size; i++) {
-        int value = sextet((unsigned char)text.data[i]);
-        if (value < 0)
+    size_t whole = text.size / 4 * 4, rest = text.size - whole, size = 0;
+    for (size_t i = 0; i < whole; i += 4, size += 3)
+        if (!base64_group(text.data + i, out + size))
             return false;
-        bits = bits << 6 | (uint32_t)value;
-        have += 6;
-        if (have >= 8) {
-            have -= 8;
-            out[size++] = (uint8_t)(bits >> have);
-        }
+    if (rest > 0) {
+        char last[4] = {'A', 'A', 'A', 'A'};
+        memcpy(last, text.data + whole, rest);
+        if (!base64_group(last, out + size))
+            return false;
+        size += rest - 1;
     }
     *ret_size = size;
     return true;
