@@ -1,7 +1,7 @@
 # Debian packages of AION, sourced by deploy/quickstart and tests/run: what is missing is installed, or named.
 # shellcheck shell=bash disable=SC2034
 
-AION_BUILD_PACKAGES=(build-essential cmake ninja-build pkg-config protobuf-compiler libprotobuf-dev protobuf-c-compiler
+AION_BUILD_PACKAGES=(build-essential cmake ninja-build pkg-config protobuf-compiler libprotobuf-dev libprotoc-dev protobuf-c-compiler
     libprotobuf-c-dev libgrpc-dev libssl-dev libsqlite3-dev libfyaml-dev libjansson-dev libnghttp2-dev)
 AION_TEST_PACKAGES=(libcmocka-dev clang-14 libclang-rt-14-dev clang-format-14 shellcheck python3 python3-venv curl openssl
     ccache procps)
