@@ -22,8 +22,7 @@ static aion_str key_of(const uint64_t *id)
     return aion_str_n(id, sizeof(*id));
 }
 
-/* -- events
- * --------------------------------------------------------------------------------------- */
+/* -- events ------------------------------------------------------------------------------- */
 
 static void deliver(struct aion_job *job)
 {
@@ -75,6 +74,7 @@ void gw_feed_message(struct gw_feed *feed, const struct codec_message *schema,
     aion_buf_init(&out, EVENT_BYTES_MAX);
     if (format(feed, schema, message, cursor, name, &out, &err)) {
         struct gw_event *event = event_new(feed, aion_buf_view(&out));
+        event->cursor = cursor;
         event->credit = credit;
         event->final = final;
         aion_exec_post(feed->self->gateway, &event->job);
@@ -102,8 +102,7 @@ void gw_feed_free(struct gw_feed *feed)
     free(feed);
 }
 
-/* -- a call of its own
- * ---------------------------------------------------------------------------- */
+/* -- a call of its own -------------------------------------------------------------------- */
 
 static void got_message(struct mesh_rpc *rpc, const ProtobufCMessage *message)
 {
@@ -140,8 +139,7 @@ static void open_call(struct gw_feed *feed)
     mesh_rpc_half_close(feed->rpc);
 }
 
-/* -- from the gateway's loop
- * ---------------------------------------------------------------------- */
+/* -- from the gateway's loop -------------------------------------------------------------- */
 
 static void run_open(struct aion_job *job)
 {

@@ -7,8 +7,7 @@
 
 enum { KEY_PLACES = 65536, PEER_PLACES = 65536 };
 
-/* -- one request
- * ---------------------------------------------------------------------------------- */
+/* -- one request -------------------------------------------------------------------------- */
 
 /* The client's own id when it is harmless, else the trace's. */
 static void choose_request_id(struct gw_call *call)
@@ -85,8 +84,7 @@ static void closed(void *app_, struct gw_exchange *x, bool whole)
 
 const struct gw_app_ops gw_app_ops = {begin, end, writable, closed};
 
-/* -- life
- * ----------------------------------------------------------------------------------------- */
+/* -- life --------------------------------------------------------------------------------- */
 
 static struct limit_rate rate_of(int64_t per_second, int64_t burst)
 {

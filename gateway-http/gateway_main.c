@@ -38,8 +38,7 @@ static bool is_ready(const struct gw_app *app)
     return gw_mesh_ready(app->upstream);
 }
 
-/* -- start
- * ---------------------------------------------------------------------------------------- */
+/* -- start -------------------------------------------------------------------------------- */
 
 static struct gw_server_conf server_conf(const struct gateway *gateway)
 {
@@ -126,8 +125,7 @@ static void *start(struct program *program, const void *conf, struct aion_err *e
     return NULL;
 }
 
-/* -- serving
- * -------------------------------------------------------------------------------------- */
+/* -- serving ------------------------------------------------------------------------------ */
 
 static void *run_loop(void *argument)
 {
@@ -164,8 +162,7 @@ static void serving(void *self)
     look_ready(&gateway->ready_timer);
 }
 
-/* -- drain
- * ---------------------------------------------------------------------------------------- */
+/* -- drain -------------------------------------------------------------------------------- */
 
 static void run_drained(struct aion_job *job)
 {
@@ -198,8 +195,7 @@ static void drain(void *self)
     aion_exec_post(gw_loop_exec(gateway->loop), &gateway->drain_job);
 }
 
-/* -- reload
- * --------------------------------------------------------------------------------------- */
+/* -- reload ------------------------------------------------------------------------------- */
 
 struct reload {
     struct aion_job job;
@@ -238,8 +234,7 @@ static bool reload(void *self, const void *conf, struct aion_err *err)
     return true;
 }
 
-/* -- main
- * ----------------------------------------------------------------------------------------- */
+/* -- main --------------------------------------------------------------------------------- */
 
 static bool check(const void *conf_, struct aion_err *err)
 {

@@ -13,8 +13,7 @@ void gw_call_field(struct gw_call *call, const char *name, const char *value)
         call->fields[call->field_count++] = (struct gw_field){aion_str_of(name), copy};
 }
 
-/* -- Submit
- * --------------------------------------------------------------------------------------- */
+/* -- Submit ------------------------------------------------------------------------------- */
 
 /* A structured-field string has quotes, most clients send none
  * (draft-ietf-httpapi-idempotency-key). */
@@ -107,8 +106,7 @@ static void submit_reply(struct gw_call *call, const ProtobufCMessage *message)
         gw_call_field(call, "location", location);
 }
 
-/* -- the rows
- * ------------------------------------------------------------------------------------- */
+/* -- the rows ----------------------------------------------------------------------------- */
 
 static const struct gw_hook hooks[] = {
     {"/aion.v1.AionTasks/Submit", submit_request, submit_reply},

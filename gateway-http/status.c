@@ -47,8 +47,7 @@ int gw_http_status(const struct aion_err *err)
     return statuses[aion_code_of((int64_t)err->code)];
 }
 
-/* -- the body
- * ------------------------------------------------------------------------------------- */
+/* -- the body ----------------------------------------------------------------------------- */
 
 /* What the upstream sent, details and all; false: it cannot be read or shown. */
 static bool print_received(aion_str details, struct gw_exchange *x, struct aion_buf *out)
@@ -109,8 +108,7 @@ void gw_status_json(const struct aion_err *err, aion_str details, struct gw_exch
     aion_buf_char(out, '}');
 }
 
-/* -- the answer
- * ----------------------------------------------------------------------------------- */
+/* -- the answer --------------------------------------------------------------------------- */
 
 static void add_retry_after(struct gw_call *call, const struct aion_err *err, int status)
 {

@@ -25,7 +25,8 @@ struct gw_stream {
     bool begun, any; /* a message was written */
     bool full;
     bool upstream_open;
-    uint32_t owed; /* credit to give when the reader has taken what it has */
+    uint64_t after; /* Last-Event-ID: what the client has */
+    uint32_t owed;  /* credit to give when the reader has taken what it has */
 };
 
 static aion_str key_of(const uint64_t *id)
@@ -33,8 +34,7 @@ static aion_str key_of(const uint64_t *id)
     return aion_str_n(id, sizeof(*id));
 }
 
-/* -- the format
- * ----------------------------------------------------------------------------------- */
+/* -- the format --------------------------------------------------------------------------- */
 
 static bool accepts(aion_str accept, const char *type)
 {
@@ -89,8 +89,7 @@ static void write(struct gw_stream *stream, aion_str bytes)
         stream->full = true;
 }
 
-/* -- the end
- * -------------------------------------------------------------------------------------- */
+/* -- the end ------------------------------------------------------------------------------ */
 
 static void leave(struct gw_stream *stream)
 {
@@ -146,8 +145,7 @@ static void ended(struct gw_stream *stream, const struct gw_event *event)
         gw_fail(stream->call, &err);
 }
 
-/* -- what comes
- * ----------------------------------------------------------------------------------- */
+/* -- what comes --------------------------------------------------------------------------- */
 
 static void give_credit(struct gw_stream *stream)
 {
@@ -158,12 +156,23 @@ static void give_credit(struct gw_stream *stream)
         stream->owed = 0;
 }
 
+/* A client that comes back with the last chunk's id has everything: 204 keeps it from coming
+ * again (WHATWG HTML, "Server-sent events"). */
+static bool has_all(const struct gw_stream *stream, const struct gw_event *event)
+{
+    return event->final && !stream->begun && stream->format == GW_SSE && stream->after > 0 &&
+           stream->after >= event->cursor;
+}
+
 static void on_event(void *user, struct gw_event *event)
 {
     struct gw_app *app = user;
     struct gw_stream *stream = aion_map_get(&app->streams, key_of(&event->stream_id));
     if (stream != NULL && event->closed) {
         ended(stream, event);
+    } else if (stream != NULL && has_all(stream, event)) {
+        leave(stream);
+        gw_reply(stream->call->x, 204, (aion_str){0});
     } else if (stream != NULL && stream->upstream_open) {
         write(stream, aion_str_n(event->bytes, event->size));
         stream->owed += event->credit;
@@ -192,27 +201,25 @@ static void beat(struct gw_timer *timer)
     gw_timer_set(app->loop, timer, gw_loop_now(app->loop) + app->conf->heartbeat);
 }
 
-/* -- life
- * ----------------------------------------------------------------------------------------- */
+/* -- life --------------------------------------------------------------------------------- */
 
 /* An event stream resumes behind Last-Event-ID: the cursor field of the request, where it has
  * one. */
 static bool take_last_event_id(struct gw_call *call, ProtobufCMessage *request,
-                               struct aion_err *err)
+                               uint64_t *ret_after, struct aion_err *err)
 {
     aion_str id = gw_request_field(call->x, "last-event-id");
     int index = codec_field_index(call->route->method->request, AION_STR("after_cursor"));
-    uint64_t cursor;
     if (id.size == 0 || index < 0)
         return true;
-    if (!aion_str_u64(id, &cursor)) {
+    if (!aion_str_u64(id, ret_after)) {
         aion_err_set(err, __func__, AION_INVALID, "Last-Event-ID is no cursor of this stream");
         aion_err_field(err, "after_cursor");
         return false;
     }
     const ProtobufCFieldDescriptor *field =
         &call->route->method->request->descriptor->fields[index];
-    memcpy((char *)request + field->offset, &cursor, sizeof(cursor));
+    memcpy((char *)request + field->offset, ret_after, sizeof(*ret_after));
     return true;
 }
 
@@ -239,7 +246,8 @@ void gw_stream_open(struct gw_call *call, ProtobufCMessage *request)
     struct gw_app *app = call->app;
     struct aion_err err;
     struct gw_stream *stream = NULL;
-    bool good = take_last_event_id(call, request, &err);
+    uint64_t after = 0;
+    bool good = take_last_event_id(call, request, &after, &err);
     if (good && app->draining)
         good = aion_fail(&err, AION_UNAVAILABLE, "the gateway is stopping; try again");
     if (good && (stream = stream_new(call)) == NULL)
@@ -254,6 +262,7 @@ void gw_stream_open(struct gw_call *call, ProtobufCMessage *request)
         return;
     }
     gw_timer_set(app->loop, &stream->timer, gw_loop_now(app->loop) + BEGIN_AFTER_US);
+    stream->after = after;
     stream->upstream_open = true;
     struct gw_stream_spec spec = {.id = stream->id,
                                   .method = call->route->method,

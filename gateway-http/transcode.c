@@ -5,8 +5,7 @@
 
 enum { REPLY_MAX = 24 << 20 };
 
-/* -- the way back
- * --------------------------------------------------------------------------------- */
+/* -- the way back ------------------------------------------------------------------------- */
 
 /* On the upstream's thread: the exchange's arena is this call's alone until done. */
 static void keep_error(struct gw_call *call, const struct aion_err *err, aion_str details)
@@ -46,8 +45,7 @@ static void got_reply(struct gw_upcall *up, const ProtobufCMessage *reply)
         call->route->hook->reply(call, reply);
 }
 
-/* -- the end, on the gateway's loop
- * --------------------------------------------------------------- */
+/* -- the end, on the gateway's loop ------------------------------------------------------- */
 
 static void answer(struct gw_call *call)
 {
@@ -78,8 +76,7 @@ static void over(struct gw_upcall *up)
     gw_drop(aion_container(up, struct gw_call, up)->x);
 }
 
-/* -- the way there
- * -------------------------------------------------------------------------------- */
+/* -- the way there ------------------------------------------------------------------------ */
 
 static void start_unary(struct gw_call *call, const ProtobufCMessage *request)
 {

@@ -45,6 +45,7 @@ struct gw_event {
     void (*sink)(void *user, struct gw_event *event);
     void *user;
     uint64_t stream_id;
+    uint64_t cursor; /* 0 = none */
     bool closed;     /* the last one; code and the texts say how it ended */
     bool final;      /* the task's last chunk */
     uint32_t credit; /* payload bytes, to be given back by gw_upstream_credit */

@@ -18,8 +18,7 @@ struct mesh_channel *gw_mesh_channel(struct gw_mesh *self, const struct mesh_met
     return self->control;
 }
 
-/* -- on the mesh's thread
- * ------------------------------------------------------------------------- */
+/* -- on the mesh's thread ----------------------------------------------------------------- */
 
 static void run_done(struct aion_job *job)
 {
@@ -78,8 +77,7 @@ static void look_ready(struct mesh_timer *timer)
     mesh_timer_set(self->mesh, timer, mesh_loop_now(self->mesh) + READY_POLL_US);
 }
 
-/* -- on the gateway's loop
- * ------------------------------------------------------------------------ */
+/* -- on the gateway's loop ---------------------------------------------------------------- */
 
 static void unary(struct gw_upstream *upstream, struct gw_upcall *call)
 {
@@ -110,8 +108,7 @@ static void cancel(struct gw_upstream *upstream, struct gw_upcall *call)
     aion_exec_post(mesh_loop_exec(self->mesh), &call->cancel_job);
 }
 
-/* -- life
- * ----------------------------------------------------------------------------------------- */
+/* -- life --------------------------------------------------------------------------------- */
 
 static struct mesh_channel *open_channel(const struct gw_mesh_conf *conf, const char *name,
                                          const char *target, struct aion_err *err)

@@ -32,8 +32,7 @@ static void send_open(struct gw_feed *feed)
     aion_v1_aion_tasks_watch_streams_write(feed->self->watch, &message);
 }
 
-/* -- what comes
- * ----------------------------------------------------------------------------------- */
+/* -- what comes --------------------------------------------------------------------------- */
 
 static const char *name_of(const Aion__V1__StreamChunk *chunk)
 {
@@ -75,8 +74,7 @@ static void got_reply(struct mesh_rpc *rpc, const ProtobufCMessage *message)
     }
 }
 
-/* -- the standing call
- * ---------------------------------------------------------------------------- */
+/* -- the standing call -------------------------------------------------------------------- */
 
 static bool any_watched(struct gw_mesh *self)
 {

@@ -21,8 +21,7 @@ void gw_conn_kill(struct gw_conn *conn)
     gw_conn_work(conn);
 }
 
-/* -- deadlines
- * ------------------------------------------------------------------------------------ */
+/* -- deadlines ---------------------------------------------------------------------------- */
 
 static int64_t deadline_of(const struct gw_conn *conn)
 {
@@ -54,6 +53,15 @@ static void set_timer(struct gw_conn *conn)
         gw_timer_set(conn->server->loop, &conn->timer, deadline);
 }
 
+/* Whoever reads nothing must not keep the kernel's buffers either: a close would wait for them.
+ */
+static void reset(struct gw_conn *conn)
+{
+    struct linger at_once = {.l_onoff = 1};
+    setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    gw_conn_kill(conn);
+}
+
 static void fired(struct gw_timer *timer)
 {
     struct gw_conn *conn = aion_container(timer, struct gw_conn, timer);
@@ -64,17 +72,18 @@ static void fired(struct gw_timer *timer)
         return;
     }
     bool stalled = conn->blocked && gw_conn_queued(conn) > 0;
-    if (!stalled && conn->mode == GW_H1)
+    if (stalled)
+        reset(conn);
+    else if (conn->mode == GW_H1)
         gw_h1_timeout(conn);
-    else if (!stalled && conn->mode == GW_H2)
+    else if (conn->mode == GW_H2)
         gw_h2_timeout(conn);
     else
         gw_conn_kill(conn);
     gw_conn_work(conn);
 }
 
-/* -- reading
- * -------------------------------------------------------------------------------------- */
+/* -- reading ------------------------------------------------------------------------------ */
 
 static bool wants_read(const struct gw_conn *conn)
 {
@@ -231,8 +240,7 @@ static void ready(struct gw_io *io, uint32_t events)
         gw_conn_kill(conn);
 }
 
-/* -- writing
- * -------------------------------------------------------------------------------------- */
+/* -- writing ------------------------------------------------------------------------------ */
 
 static ssize_t write_some(struct gw_conn *conn)
 {
@@ -281,8 +289,7 @@ static void linger(struct gw_conn *conn)
     conn->moved_us = gw_loop_now(conn->server->loop);
 }
 
-/* -- the round's end
- * ------------------------------------------------------------------------------ */
+/* -- the round's end ---------------------------------------------------------------------- */
 
 static void tell_writable(struct gw_conn *conn, struct gw_exchange *x)
 {
@@ -311,6 +318,9 @@ void gw_conn_do_work(struct gw_conn *conn)
         flush(conn);
     if (!conn->dead && conn->mode == GW_H2 && !conn->blocked)
         gw_h2_work(conn); /* what did not fit before */
+    if (!conn->dead && conn->mode == GW_H1 && conn->x == NULL && conn->in.size > 0 &&
+        !conn->blocked)
+        gw_h1_work(conn);
     if (!conn->dead)
         tell_all_writable(conn);
     if (!conn->dead && conn->closing && gw_conn_queued(conn) == 0 && conn->mode != GW_LINGER)
@@ -325,8 +335,7 @@ void gw_conn_do_work(struct gw_conn *conn)
     set_timer(conn);
 }
 
-/* -- life
- * ----------------------------------------------------------------------------------------- */
+/* -- life --------------------------------------------------------------------------------- */
 
 void gw_conn_free(struct gw_conn *conn)
 {

@@ -4,8 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* -- life
- * ----------------------------------------------------------------------------------------- */
+/* -- life --------------------------------------------------------------------------------- */
 
 struct gw_exchange *gw_exchange_new(struct gw_conn *conn)
 {
@@ -76,8 +75,7 @@ bool gw_closed(const struct gw_exchange *x)
     return x->conn == NULL || x->conn->dead;
 }
 
-/* -- request
- * -------------------------------------------------------------------------------------- */
+/* -- request ------------------------------------------------------------------------------ */
 
 bool gw_exchange_field(struct gw_exchange *x, aion_str name, aion_str value)
 {
@@ -197,8 +195,7 @@ int64_t gw_now(const struct gw_exchange *x)
     return gw_loop_now(x->server->loop);
 }
 
-/* -- response
- * ------------------------------------------------------------------------------------- */
+/* -- response ----------------------------------------------------------------------------- */
 
 void gw_reply_field(struct gw_exchange *x, const char *name, aion_str value)
 {

@@ -10,8 +10,7 @@ static int64_t now(const struct gw_conn *conn)
     return gw_loop_now(conn->server->loop);
 }
 
-/* -- heads
- * ---------------------------------------------------------------------------------------- */
+/* -- heads -------------------------------------------------------------------------------- */
 
 /* An answer to what is no request; the application only counts it. */
 void gw_h1_refuse(struct gw_conn *conn, int status, const char *why)
@@ -111,8 +110,7 @@ static size_t take_head(struct gw_conn *conn, aion_str data)
     return size;
 }
 
-/* -- bodies
- * --------------------------------------------------------------------------------------- */
+/* -- bodies ------------------------------------------------------------------------------- */
 
 static size_t take_body(struct gw_conn *conn, aion_str data)
 {
@@ -175,8 +173,7 @@ size_t gw_h1_take(struct gw_conn *conn, aion_str data)
     return conn->closing ? data.size : used;
 }
 
-/* -- the round's end
- * ------------------------------------------------------------------------------ */
+/* -- the round's end ---------------------------------------------------------------------- */
 
 /* The exchange is over: its response is written into conn->out and its request is read (or
  * given up). */
@@ -197,16 +194,22 @@ void gw_h1_work(struct gw_conn *conn)
 {
     if (conn->server->draining && conn->x == NULL && !conn->head_begun && conn->in.size == 0)
         conn->closing = true;
-    while (!conn->dead && finish(conn) && conn->in.size > 0 &&
-           gw_conn_queued(conn) < GW_OUT_HIGH) {
-        aion_buf_consume(&conn->in, gw_h1_take(conn, aion_buf_view(&conn->in)));
+    /* on while there is a next request and room for its answer; flush calls again when there is
+     */
+    while (!conn->dead) {
+        bool free_again = finish(conn);
+        bool may_go_on = conn->x == NULL && !conn->closing && conn->in.size > 0 &&
+                         gw_conn_queued(conn) < GW_OUT_HIGH;
+        size_t used = may_go_on ? gw_h1_take(conn, aion_buf_view(&conn->in)) : 0;
+        aion_buf_consume(&conn->in, used);
         if (conn->in.size == 0)
             aion_buf_done(&conn->in);
+        if (used == 0 && !free_again)
+            break;
     }
 }
 
-/* -- deadlines
- * ------------------------------------------------------------------------------------ */
+/* -- deadlines ---------------------------------------------------------------------------- */
 
 int64_t gw_h1_deadline(const struct gw_conn *conn)
 {

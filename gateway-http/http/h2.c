@@ -22,8 +22,7 @@ static int64_t now(const struct gw_conn *conn)
     return gw_loop_now(conn->server->loop);
 }
 
-/* -- requests
- * ------------------------------------------------------------------------------------- */
+/* -- requests ----------------------------------------------------------------------------- */
 
 static struct gw_exchange *of_stream(nghttp2_session *session, int32_t id)
 {
@@ -165,8 +164,7 @@ static int frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void
     return 0;
 }
 
-/* -- set up
- * --------------------------------------------------------------------------------------- */
+/* -- set up ------------------------------------------------------------------------------- */
 
 bool gw_h2_set_up(struct gw_server *server)
 {
@@ -205,8 +203,7 @@ bool gw_h2_start(struct gw_conn *conn)
                                                  CONN_WINDOW) == 0;
 }
 
-/* -- bytes
- * ---------------------------------------------------------------------------------------- */
+/* -- bytes -------------------------------------------------------------------------------- */
 
 void gw_h2_take(struct gw_conn *conn, aion_str data)
 {
@@ -242,8 +239,7 @@ void gw_h2_work(struct gw_conn *conn)
         conn->closing = true;
 }
 
-/* -- time
- * ----------------------------------------------------------------------------------------- */
+/* -- time --------------------------------------------------------------------------------- */
 
 static int64_t stream_deadline(const struct gw_conn *conn, const struct gw_exchange *x)
 {

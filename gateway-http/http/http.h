@@ -85,8 +85,7 @@ void gw_server_drain(struct gw_server *server, int64_t grace_us, void (*drained)
 void gw_server_free(struct gw_server *server); /* cuts what is left; NULL fine */
 uint32_t gw_server_connections(const struct gw_server *server);
 
-/* -- the request
- * ---------------------------------------------------------------------------------- */
+/* -- the request -------------------------------------------------------------------------- */
 const struct gw_request *gw_request(
     const struct gw_exchange *x); /* lives as long as the exchange */
 /* The first field of that name (any case), data NULL when absent. */
@@ -96,8 +95,7 @@ aion_str gw_request_field(const struct gw_exchange *x, const char *name);
 void gw_body_max(struct gw_exchange *x, size_t bytes);
 uint64_t gw_request_bytes(const struct gw_exchange *x); /* body bytes received */
 
-/* -- the exchange
- * --------------------------------------------------------------------------------- */
+/* -- the exchange ------------------------------------------------------------------------- */
 struct aion_arena *gw_arena(struct gw_exchange *x);
 void *gw_user(const struct gw_exchange *x);
 void gw_set_user(struct gw_exchange *x, void *user);
@@ -107,8 +105,7 @@ void gw_drop(struct gw_exchange *x);
 bool gw_closed(const struct gw_exchange *x); /* replies go nowhere any more */
 int64_t gw_now(const struct gw_exchange *x);
 
-/* -- the response
- * --------------------------------------------------------------------------------- */
+/* -- the response ------------------------------------------------------------------------- */
 /* Before the status. name is static and lower-case, value is copied; more than
  * GW_REPLY_FIELDS_MAX are dropped. */
 void gw_reply_field(struct gw_exchange *x, const char *name, aion_str value);

@@ -28,8 +28,7 @@ struct gw_loop {
     size_t hook_count;
 };
 
-/* -- jobs
- * ----------------------------------------------------------------------------------------- */
+/* -- jobs --------------------------------------------------------------------------------- */
 
 static void wake_up(struct gw_loop *loop)
 {
@@ -80,8 +79,7 @@ static void woken(struct gw_io *io, uint32_t events)
     run_jobs(loop);
 }
 
-/* -- rounds
- * --------------------------------------------------------------------------------------- */
+/* -- rounds ------------------------------------------------------------------------------- */
 
 static int wait_ms(struct gw_loop *loop, int64_t until_us)
 {
@@ -159,8 +157,7 @@ void gw_loop_after_round(struct gw_loop *loop, void (*fn)(void *user), void *use
     loop->hooks[loop->hook_count++].user = user;
 }
 
-/* -- descriptors and timers
- * ----------------------------------------------------------------------- */
+/* -- descriptors and timers --------------------------------------------------------------- */
 
 static bool control(struct gw_loop *loop, int how, int fd, uint32_t events, struct gw_io *io)
 {
@@ -193,8 +190,7 @@ void gw_timer_cancel(struct gw_loop *loop, struct gw_timer *timer)
     aion_heap_remove(&loop->timers, &timer->node);
 }
 
-/* -- life
- * ----------------------------------------------------------------------------------------- */
+/* -- life --------------------------------------------------------------------------------- */
 
 struct gw_loop *gw_loop_new(struct aion_err *err)
 {

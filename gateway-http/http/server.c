@@ -15,8 +15,7 @@
 
 enum { ACCEPTS_A_ROUND = 64, BACKLOG = 1024, PEERS_MAX = 65536 };
 
-/* -- peers
- * ---------------------------------------------------------------------------------------- */
+/* -- peers -------------------------------------------------------------------------------- */
 
 struct gw_peer *gw_peer_enter(struct gw_server *server, const uint8_t key[16], const char *text)
 {
@@ -62,8 +61,7 @@ static void name_peer(const struct sockaddr_storage *from, uint8_t key[16], char
     inet_ntop(AF_INET, &in4->sin_addr, text, 48);
 }
 
-/* -- accepting
- * ------------------------------------------------------------------------------------ */
+/* -- accepting ---------------------------------------------------------------------------- */
 
 static void set_accepting(struct gw_server *server, bool accepting)
 {
@@ -118,8 +116,7 @@ static void accept_ready(struct gw_io *io, uint32_t events)
     }
 }
 
-/* -- binding
- * -------------------------------------------------------------------------------------- */
+/* -- binding ------------------------------------------------------------------------------ */
 
 static bool split_address(const char *listen, char host[64], char port[8], struct aion_err *err)
 {
@@ -200,8 +197,7 @@ static bool open_listener(struct gw_server *server, struct aion_err *err)
     return good;
 }
 
-/* -- life
- * ----------------------------------------------------------------------------------------- */
+/* -- life --------------------------------------------------------------------------------- */
 
 static void round_end(void *user)
 {
@@ -307,8 +303,7 @@ void gw_server_free(struct gw_server *server)
     free(server);
 }
 
-/* -- drain
- * ---------------------------------------------------------------------------------------- */
+/* -- drain -------------------------------------------------------------------------------- */
 
 static void finish_drain(struct gw_server *server)
 {
@@ -352,8 +347,7 @@ void gw_server_drain(struct gw_server *server, int64_t grace_us, void (*drained)
         finish_drain(server);
 }
 
-/* -- date
- * ----------------------------------------------------------------------------------------- */
+/* -- date --------------------------------------------------------------------------------- */
 
 /* Formatted once a second. */
 aion_str gw_server_date(struct gw_server *server)

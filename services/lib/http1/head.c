@@ -27,8 +27,7 @@ static bool all_of(aion_str s, unsigned classes)
     return true;
 }
 
-/* -- the end of the head
- * -------------------------------------------------------------------------- */
+/* -- the end of the head ------------------------------------------------------------------ */
 
 /* The empty line's end, or MORE. A line end is CR LF, both or neither. */
 static enum http1_result find_end(aion_str bytes, size_t *scanned, size_t *ret_size,
@@ -68,8 +67,7 @@ static aion_str take_line(aion_str *rest)
     return line;
 }
 
-/* -- request line
- * --------------------------------------------------------------------------------- */
+/* -- request line ------------------------------------------------------------------------- */
 
 static bool valid_host(aion_str host)
 {
@@ -183,8 +181,7 @@ static enum http1_result parse_request_line(struct parse *parse, aion_str line)
     return parse_target(parse, aion_str_n(rest.data, second));
 }
 
-/* -- fields
- * --------------------------------------------------------------------------------------- */
+/* -- fields ------------------------------------------------------------------------------- */
 
 static void take_connection(struct http1_head *head, aion_str value)
 {
