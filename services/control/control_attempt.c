@@ -125,14 +125,36 @@ static bool is_unwritten_start(const struct control *control, const struct contr
            token->epoch < control->epoch;
 }
 
+static void resume_done(struct control_write *write)
+{
+    (void)write; /* a line in the task's history, nothing more */
+}
+
+static void write_resume(struct control *control, struct control_task *task)
+{
+    struct control_write *write = control_write_new(control, task, STORE_RESUME, resume_done);
+    write->as.resume = (struct store_resume){
+        .op.lazy = true,
+        .id = task->id,
+        .token = {task->epoch, task->attempt},
+        .at_us = aion_clock_utc_us(),
+        .host = aion_str_of(task->host_id),
+    };
+    control_write_submit(write);
+}
+
 static void resume(struct control_host *host, const Aion__V1__AttemptToken *token)
 {
     struct control *control = host->control;
     struct control_task *task = find_task(control, token);
     if (token == NULL)
         return;
-    if (is_running(task, token) && task->host == NULL && !task->settling) {
+    if (is_running(task, token) && task->host == NULL && task->settling) {
+        task->host = host; /* to be told that it is settled */
+        aion_list_add_last(&host->attempts, &task->on_host);
+    } else if (is_running(task, token) && task->host == NULL) {
         join(control, task, host);
+        write_resume(control, task);
         if (task->cancelling)
             control_host_cancel(task, task->cancel_reason);
     } else if (is_unwritten_start(control, task, token)) {

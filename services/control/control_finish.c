@@ -247,8 +247,8 @@ static void attempt_overdue(struct control *control, struct control_task *task)
 
 void control_due(struct control *control, struct control_task *task)
 {
-    if (task->settling || control_state_final(task->state))
-        return;
+    if (task->settling || control_state_final(task->state) || control->draining)
+        return; /* the next control will see to it */
     if (task->state == TASK_RETRY_WAIT) {
         control_move(control, task, TASK_DUE);
         control_enqueue(control, task);

@@ -159,6 +159,7 @@ void control_attach_open(struct mesh_call *call)
     aion_list_init(&host->attempts);
     aion_arena_init(&host->arena, HOST_ARENA_MAX, NULL, 0);
     host->lease.fire = lease_tick;
+    aion_list_add_last(&control->attached, &host->attached);
     mesh_set_user(call, host);
     if (control->draining)
         mesh_fail(call, AION_UNAVAILABLE, "control is stopping");
@@ -303,16 +304,26 @@ void control_attach_writable(struct mesh_call *call)
     control_dispatch(host->control);
 }
 
-void control_attach_done(struct mesh_call *call, bool cancelled)
+static void host_free(struct control_host *host)
 {
-    struct control_host *host = mesh_user(call);
-    (void)cancelled;
-    if (host == NULL)
-        return;
-    mesh_set_user(call, NULL);
+    mesh_set_user(host->call, NULL);
     detach(host);
+    aion_list_remove(&host->attached);
     aion_arena_done(&host->arena);
     free(host);
+}
+
+void control_attach_done(struct mesh_call *call, bool cancelled)
+{
+    (void)cancelled;
+    if (mesh_user(call) != NULL)
+        host_free(mesh_user(call));
+}
+
+void control_hosts_forget(struct control *control)
+{
+    while (!aion_list_empty(&control->attached))
+        host_free(aion_container(control->attached.next, struct control_host, attached));
 }
 
 void control_hosts_end(struct control *control)

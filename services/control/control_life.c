@@ -25,6 +25,7 @@ void control_init(struct control *control, struct mesh_loop *loop, struct store 
                        (size_t)conf->queue_bytes_max);
     aion_list_init(&control->unrouted);
     aion_list_init(&control->loaded);
+    aion_list_init(&control->attached);
     aion_list_init(&control->hosts);
     aion_list_init(&control->orphans);
     aion_list_init(&control->writes);
@@ -39,6 +40,9 @@ void control_init(struct control *control, struct mesh_loop *loop, struct store 
 /* Timers of tasks die with the loop; lists are emptied as the tasks are. */
 void control_done(struct control *control)
 {
+    control_waits_end(control);
+    control_hosts_forget(control);
+    control_watches_forget(control);
     control_writes_abandon(control);
     mesh_timer_cancel(control->loop, &control->tick);
     size_t cursor = 0;

@@ -21,13 +21,16 @@ static void leave_router(struct control *control)
     control->router_channel = NULL;
 }
 
+/* The store first: it runs what completions are left, and they need control. */
 static void stop(void *self)
 {
     struct control *control = self;
+    bool opened = control->store != NULL;
+    control->draining = true;
     leave_router(control);
-    if (control->store != NULL)
-        control_done(control);
     store_close(control->store);
+    if (opened)
+        control_done(control);
     free(control);
 }
 

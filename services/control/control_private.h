@@ -32,7 +32,8 @@ struct control {
     struct control_queue queue;
     struct aion_link unrouted; /* tasks without decision, oldest first */
     struct aion_link loaded;   /* tasks read at the start, until control_begin */
-    struct aion_link hosts;    /* attached */
+    struct aion_link attached; /* calls of hosts, with and without hello */
+    struct aion_link hosts;    /* those that said hello */
     struct aion_link orphans;  /* running tasks whose host is away */
     uint64_t next_session;
     struct control_router *router;
@@ -58,7 +59,7 @@ struct control {
 /* store and loop are open. I/O thread or before it runs. */
 void control_init(struct control *control, struct mesh_loop *loop, struct store *store,
                   const struct control_conf *conf);
-void control_done(struct control *control); /* after the loop ended, before store_close */
+void control_done(struct control *control); /* after the loop ended and store_close */
 /* Reads the plan and all unfinished tasks. Blocking; before the loop runs. */
 bool control_load(struct control *control, struct aion_err *err) AION_MUST_CHECK;
 /* What was loaded goes on, and dispatch begins. I/O thread. */
@@ -124,6 +125,7 @@ struct control_write {
         struct store_op op;
         struct store_route route;
         struct store_start start;
+        struct store_resume resume;
         struct store_chunks chunks;
         struct store_retry retry;
         struct store_finish finish;
@@ -163,7 +165,8 @@ struct control_offer {
 
 /* An attached host; lives as long as its call. */
 struct control_host {
-    struct aion_link link; /* in control->hosts, once it said hello */
+    struct aion_link attached; /* in control->attached */
+    struct aion_link link;     /* in control->hosts, once it said hello */
     struct control *control;
     struct mesh_call *call;
     uint64_t session;
@@ -189,7 +192,8 @@ void control_host_settled(struct control_host *host, const struct control_task *
                           const Aion__V1__AttemptToken *token, bool accepted);
 void control_host_cancel(struct control_task *task, const char *reason);
 void control_host_cancel_token(struct control_host *host, const Aion__V1__AttemptToken *token);
-void control_hosts_end(struct control *control);   /* their streams, when control stops */
+void control_hosts_forget(struct control *control); /* at the end of the process */
+void control_hosts_end(struct control *control);    /* their streams, when control stops */
 void control_hosts_pause(struct control *control); /* when too much output waits for the disk */
 /* Gives queued tasks to hosts with free slots until one of both is out. */
 void control_dispatch(struct control *control);
@@ -255,6 +259,7 @@ void control_watcher_close(
 /* New output is visible, or the task is final. */
 void control_watchers_wake(struct control_task *task);
 
+void control_watches_forget(struct control *control); /* at the end of the process */
 void control_watches_end(
     struct control *control); /* calls of WatchStreams, when control stops */
 

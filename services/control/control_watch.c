@@ -268,18 +268,27 @@ void control_watch_streams_writable(struct mesh_call *call)
     }
 }
 
-void control_watch_streams_done(struct mesh_call *call, bool cancelled)
+static void watch_call_free(struct watch_call *owner)
 {
-    struct watch_call *owner = mesh_user(call);
-    (void)cancelled;
-    if (owner == NULL)
-        return;
-    mesh_set_user(call, NULL);
+    mesh_set_user(owner->call, NULL);
     owner->ended = true;
     close_all(owner);
     aion_list_remove(&owner->link);
     aion_map_done(&owner->watches);
     free(owner);
+}
+
+void control_watch_streams_done(struct mesh_call *call, bool cancelled)
+{
+    (void)cancelled;
+    if (mesh_user(call) != NULL)
+        watch_call_free(mesh_user(call));
+}
+
+void control_watches_forget(struct control *control)
+{
+    while (!aion_list_empty(&control->watches))
+        watch_call_free(aion_container(control->watches.next, struct watch_call, link));
 }
 
 void control_watches_end(struct control *control)

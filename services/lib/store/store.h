@@ -39,6 +39,7 @@ enum store_kind {
     STORE_ACCEPT,
     STORE_ROUTE,
     STORE_START,
+    STORE_RESUME,
     STORE_CHUNKS,
     STORE_RETRY,
     STORE_FINISH,

@@ -117,6 +117,16 @@ struct store_start {
     enum store_outcome outcome; /* DONE, STALE */
 };
 
+/* The running attempt goes on after its host or control was away: an event, nothing else. */
+struct store_resume {
+    struct store_op op;
+    struct aion_uuid id;
+    struct store_token token;
+    int64_t at_us;
+    aion_str host;
+    enum store_outcome outcome; /* DONE, STALE */
+};
+
 /* More of a task's output. All chunks or none. */
 struct store_chunks {
     struct store_op op;
@@ -267,6 +277,7 @@ struct store_load {
 STORE_OPERATION(accept, STORE_ACCEPT)
 STORE_OPERATION(route, STORE_ROUTE)
 STORE_OPERATION(start, STORE_START)
+STORE_OPERATION(resume, STORE_RESUME)
 STORE_OPERATION(chunks, STORE_CHUNKS)
 STORE_OPERATION(retry, STORE_RETRY)
 STORE_OPERATION(finish, STORE_FINISH)

@@ -298,6 +298,25 @@ static void an_attempt_starts_under_a_greater_token_only(void **state)
     assert_true(str_is(task.attempts[1].module_digest, "sha256:1"));
 }
 
+static void a_resumed_attempt_is_told_in_the_history(void **state)
+{
+    struct bench *bench = *state;
+    put_task(bench, 1);
+    start_attempt(bench, 1, 1, 1);
+    struct store_resume resume = {
+        .id = id_of(1), .token = {1, 1}, .at_us = T0 + 9, .host = AION_STR("host-1")};
+    wait_for(bench, resume, &resume);
+    assert_int_equal(resume.outcome, STORE_DONE);
+    resume.token.attempt = 2;
+    wait_for(bench, resume, &resume);
+    assert_int_equal(resume.outcome, STORE_STALE);
+    struct store_task task = read_task(bench, 1);
+    assert_int_equal(task.state, STORE_RUNNING);
+    assert_int_equal(task.event_count, 3);
+    assert_int_equal(task.events[2].kinds, STORE_EVENT_RESUMED);
+    assert_true(str_is(task.events[2].note, "host-1"));
+}
+
 static void a_stale_result_changes_nothing(void **state)
 {
     struct bench *bench = *state;
@@ -701,6 +720,7 @@ int main(void)
         each_driver_test(a_key_is_found_by_its_tenant),
         each_driver_test(the_same_task_id_acts_as_a_key),
         each_driver_test(an_attempt_starts_under_a_greater_token_only),
+        each_driver_test(a_resumed_attempt_is_told_in_the_history),
         each_driver_test(a_stale_result_changes_nothing),
         each_driver_test(a_task_that_never_ran_is_cancelled_under_token_zero),
         each_driver_test(a_failed_attempt_waits_for_the_next),

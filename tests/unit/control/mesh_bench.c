@@ -540,7 +540,8 @@ static void set_bool(void *user)
     *(bool *)user = true;
 }
 
-static void stop_control(struct bench *bench)
+/* Everybody who speaks with control goes away. */
+static void leave(struct bench *bench)
 {
     bool drained = false;
     mesh_channel_close(bench->channel);
@@ -551,6 +552,11 @@ static void stop_control(struct bench *bench)
     mesh_server_drain(bench->server, 100000, set_bool, &drained);
     bench_until(bench, drained);
     mesh_server_free(bench->server);
+}
+
+static void stop_control(struct bench *bench)
+{
+    leave(bench);
     control_done(bench->control);
     free(bench->control);
 }
@@ -563,7 +569,38 @@ void bench_restart_control(struct bench *bench)
                 bench->router_server == NULL || control_router_here(bench->control->router));
 }
 
+static void open_store(struct bench *bench, const char *url)
+{
+    struct store_conf store = {.url = url, .exec = mesh_loop_exec(bench->loop)};
+    bench->store = store_open(&store, &bench->err);
+    if (bench->store == NULL)
+        fail_msg("store: %s (%s)", bench->err.text, bench->err.detail);
+}
+
+void bench_ignore(void *user, const struct mesh_result *result)
+{
+    (void)user;
+    (void)result;
+}
+
+void bench_reopen(struct bench *bench, const char *store_url)
+{
+    struct control *control = bench->control;
+    leave(bench);
+    store_close(bench->store);
+    control_done(control);
+    free(control);
+    open_store(bench, store_url);
+    start_control(bench);
+    bench_until(bench, control_router_here(bench->control->router));
+}
+
 void bench_start(struct bench *bench)
+{
+    bench_start_on(bench, "script:");
+}
+
+void bench_start_on(struct bench *bench, const char *store_url)
 {
     *bench = (struct bench){.attempts_max = 3, .router_port = 0};
     bench->conf = (struct control_conf){
@@ -584,9 +621,7 @@ void bench_start(struct bench *bench)
     aion_arena_init(&bench->arena, 64 << 20, NULL, 0);
     bench->loop = mesh_loop_new(&(struct mesh_loop_conf){.workers = 1}, &bench->err);
     assert_non_null(bench->loop);
-    struct store_conf store = {.url = "script:", .exec = mesh_loop_exec(bench->loop)};
-    bench->store = store_open(&store, &bench->err);
-    assert_non_null(bench->store);
+    open_store(bench, store_url);
     bench_router_start(bench);
     start_control(bench);
     bench_until(bench, control_router_here(bench->control->router));
@@ -594,11 +629,11 @@ void bench_start(struct bench *bench)
 
 void bench_stop(struct bench *bench)
 {
-    store_script_hold(bench->store, false);
-    store_script_step(bench->store, SIZE_MAX);
-    bench_turns(bench, 1);
-    stop_control(bench);
+    struct control *control = bench->control;
+    leave(bench);
     store_close(bench->store);
+    control_done(control);
+    free(control);
     if (bench->router_server != NULL)
         mesh_server_free(bench->router_server);
     bench_turns(bench, 1);

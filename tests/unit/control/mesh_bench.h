@@ -64,9 +64,15 @@ struct bench {
 };
 
 void bench_start(struct bench *bench);
+void bench_start_on(struct bench *bench, const char *store_url); /* as "sqlite:/path" */
 void bench_stop(struct bench *bench);
 /* Control ends without saying goodbye, and starts anew on the same store. */
 void bench_restart_control(struct bench *bench);
+/* The same with the database closed and opened. */
+void bench_reopen(struct bench *bench, const char *store_url);
+void bench_ignore(
+    void *user,
+    const struct mesh_result *result); /* for calls whose answer is of no interest */
 void bench_router_start(struct bench *bench);
 void bench_router_stop(struct bench *bench);
 

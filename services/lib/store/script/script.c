@@ -8,6 +8,7 @@ static script_apply_fn *const apply[STORE_KINDS] = {
     [STORE_ACCEPT] = script_accept,
     [STORE_ROUTE] = script_route,
     [STORE_START] = script_start,
+    [STORE_RESUME] = script_resume,
     [STORE_CHUNKS] = script_chunks,
     [STORE_RETRY] = script_retry,
     [STORE_FINISH] = script_finish,

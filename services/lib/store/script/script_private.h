@@ -53,8 +53,8 @@ static inline struct script_store *script_of(struct store *store)
 }
 
 typedef void script_apply_fn(struct script_store *self, struct store_op *op);
-script_apply_fn script_accept, script_route, script_start, script_chunks, script_retry,
-    script_finish, script_ack, script_policy_put, script_plan_put, script_sweep,
+script_apply_fn script_accept, script_route, script_start, script_resume, script_chunks,
+    script_retry, script_finish, script_ack, script_policy_put, script_plan_put, script_sweep,
     script_task_read, script_key_read, script_list, script_chunks_read, script_load,
     script_policy_list, script_policy_read, script_plan_read;
 

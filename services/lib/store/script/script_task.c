@@ -173,6 +173,15 @@ void script_start(struct script_store *self, struct store_op *base)
     add_event(self, task, STORE_EVENT_STARTED, op->token.attempt, op->at_us, op->host);
 }
 
+void script_resume(struct script_store *self, struct store_op *base)
+{
+    struct store_resume *op = aion_container(base, struct store_resume, op);
+    struct script_task *task = find_current(self, &op->id, op->token);
+    op->outcome = task != NULL ? STORE_DONE : STORE_STALE;
+    if (task != NULL)
+        add_event(self, task, STORE_EVENT_RESUMED, op->token.attempt, op->at_us, op->host);
+}
+
 static void add_chunks(struct script_store *self, struct script_task *task,
                        const struct store_chunk *chunks, size_t count)
 {

@@ -137,8 +137,8 @@ void sqlite_stop_acknowledging(struct sqlite_store *self, const struct sqlite_co
  * tells. */
 typedef bool sqlite_apply_fn(struct sqlite_store *self, struct sqlite_conn *conn,
                              struct store_op *op);
-sqlite_apply_fn sqlite_accept, sqlite_route, sqlite_start, sqlite_chunks, sqlite_retry,
-    sqlite_finish, sqlite_ack, sqlite_policy_put, sqlite_plan_put, sqlite_sweep,
+sqlite_apply_fn sqlite_accept, sqlite_route, sqlite_start, sqlite_resume, sqlite_chunks,
+    sqlite_retry, sqlite_finish, sqlite_ack, sqlite_policy_put, sqlite_plan_put, sqlite_sweep,
     sqlite_task_read, sqlite_key_read, sqlite_list, sqlite_chunks_read, sqlite_load,
     sqlite_policy_list, sqlite_policy_read, sqlite_plan_read;
 bool sqlite_apply(struct sqlite_store *self, struct sqlite_conn *conn, struct store_op *op);

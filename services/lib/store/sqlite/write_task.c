@@ -216,6 +216,21 @@ bool sqlite_start(struct sqlite_store *self, struct sqlite_conn *conn, struct st
                      op->host);
 }
 
+bool sqlite_resume(struct sqlite_store *self, struct sqlite_conn *conn, struct store_op *base)
+{
+    struct store_resume *op = aion_container(base, struct store_resume, op);
+    struct live live;
+    (void)self;
+    op->outcome = STORE_STALE;
+    if (!find_live(conn, &op->id, &live))
+        return false;
+    if (!is_current(&live, op->token))
+        return true;
+    op->outcome = STORE_DONE;
+    return add_event(conn, live.task, STORE_EVENT_RESUMED, op->token.attempt, op->at_us,
+                     op->host);
+}
+
 static bool add_chunks(struct sqlite_conn *conn, uint64_t task,
                        const struct store_chunk *chunks, size_t count)
 {

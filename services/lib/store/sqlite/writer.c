@@ -20,6 +20,7 @@ static sqlite_apply_fn *const apply[STORE_KINDS] = {
     [STORE_ACCEPT] = sqlite_accept,
     [STORE_ROUTE] = sqlite_route,
     [STORE_START] = sqlite_start,
+    [STORE_RESUME] = sqlite_resume,
     [STORE_CHUNKS] = sqlite_chunks,
     [STORE_RETRY] = sqlite_retry,
     [STORE_FINISH] = sqlite_finish,
