@@ -8,6 +8,7 @@
 
 #include "aion/v1/modules.schema.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -76,10 +77,11 @@ static void dispatch(struct host_pool *pool, struct module_state *module);
 
 static struct module_state *module_of(struct host_pool *pool, const struct host_manifest *manifest)
 {
-    for (size_t i = 0; i < pool->module_count; i++)
-        if (pool->modules[i].manifest == manifest)
-            return &pool->modules[i];
-    return NULL;
+    size_t i = 0;
+    while (i < pool->module_count && pool->modules[i].manifest != manifest)
+        i++;
+    assert(i < pool->module_count); /* manifests come from host_pool_module and the pool's own workers */
+    return &pool->modules[i];
 }
 
 static void kill_worker(struct host_worker *worker)

@@ -131,6 +131,8 @@ static bool add_scalar(struct build *build, struct fy_event *event, const struct
     enum fy_scalar_style style =
         event->scalar.value != NULL ? fy_token_scalar_style(event->scalar.value) : FYSS_PLAIN;
     node->quoted = style != FYSS_PLAIN;
+    if (style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED)
+        node->column--; /* the mark is behind the quote */
     return place(build, node);
 }
 

@@ -6,8 +6,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Two sentences that share this much of the shorter one's words say the same. */
-static const double same_share = 0.7;
+/* Two sentences that have this share of all their words in common say the same. */
+static const double same_share = 0.6;
 
 uint32_t summarize_overlap(const struct summarize_words *a, const struct summarize_words *b)
 {
@@ -42,8 +42,8 @@ static bool said_already(const struct summarize_words *words, uint32_t candidate
 {
     for (size_t i = 0; i < count; i++) {
         const struct summarize_words *a = &words[candidate], *b = &words[taken[i].index];
-        uint32_t shorter = a->count < b->count ? a->count : b->count;
-        if (shorter > 0 && summarize_overlap(a, b) >= same_share * shorter)
+        uint32_t common = summarize_overlap(a, b), all = a->count + b->count - common;
+        if (all > 0 && common >= same_share * all)
             return true;
     }
     return false;

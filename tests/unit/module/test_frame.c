@@ -1,0 +1,64 @@
+/* Goal: frames go through a pipe whole; a length beyond the maximum and a cut frame are refused. */
+#include "sdk/frame.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static void frames_go_through_a_pipe(void **state)
+{
+    int ends[2];
+    struct aion_buf got;
+    struct aion_err err;
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    aion_buf_init(&got, MODULE_FRAME_MAX);
+    assert_true(module_frame_write(ends[1], AION_STR("hello"), &err));
+    assert_true(module_frame_write(ends[1], AION_STR(""), &err));
+    assert_true(module_frame_read(ends[0], &got, &err));
+    assert_true(aion_str_is(aion_buf_view(&got), "hello"));
+    assert_true(module_frame_read(ends[0], &got, &err));
+    assert_int_equal(got.size, 0);
+    close(ends[1]);
+    assert_false(module_frame_read(ends[0], &got, &err));
+    assert_int_equal(err.code, AION_OK); /* the end of the pipe is no error */
+    close(ends[0]);
+    aion_buf_done(&got);
+}
+
+static void a_cut_or_monstrous_frame_is_refused(void **state)
+{
+    static const char cut[] = "\x05\0\0\0he", monstrous[] = "\xff\xff\xff\x7f";
+    aion_str payload;
+    size_t size;
+    int ends[2];
+    struct aion_buf got;
+    struct aion_err err;
+    (void)state;
+    assert_int_equal(module_frame_next(aion_str_n(cut, 6), &payload, &size), 0);
+    assert_int_equal(module_frame_next(aion_str_n(cut, 3), &payload, &size), 0);
+    assert_int_equal(module_frame_next(aion_str_n(monstrous, 4), &payload, &size), -1);
+    assert_int_equal(module_frame_next(AION_STR("\x02\0\0\0hiX"), &payload, &size), 1);
+    assert_true(aion_str_is(payload, "hi") && size == 6);
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], cut, 6), 6);
+    close(ends[1]);
+    aion_buf_init(&got, MODULE_FRAME_MAX);
+    assert_false(module_frame_read(ends[0], &got, &err));
+    assert_int_equal(err.code, AION_DATA_LOSS);
+    close(ends[0]);
+    aion_buf_done(&got);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(frames_go_through_a_pipe),
+        cmocka_unit_test(a_cut_or_monstrous_frame_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
