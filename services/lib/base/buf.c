@@ -146,11 +146,30 @@ static const char *json_escape(unsigned char c, char hex[7])
     }
 }
 
+/* How many bytes from `pos` stand raw in a JSON string: most texts are such a run as a whole. */
+static size_t plain_run(aion_str s, size_t pos)
+{
+    size_t end = pos;
+    while (end < s.size) {
+        unsigned char c = (unsigned char)s.data[end];
+        if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\')
+            break;
+        end++;
+    }
+    return end - pos;
+}
+
 bool aion_buf_json(struct aion_buf *buf, aion_str s)
 {
     char hex[7];
     aion_buf_char(buf, '"');
     for (size_t pos = 0; pos < s.size;) {
+        size_t run = plain_run(s, pos);
+        if (run > 0) {
+            aion_buf_add(buf, s.data + pos, run);
+            pos += run;
+            continue;
+        }
         size_t before = pos;
         uint32_t c = aion_utf8_next(s, &pos);
         const char *escape = c < 0x80 ? json_escape((unsigned char)c, hex) : NULL;

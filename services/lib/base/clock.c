@@ -57,6 +57,15 @@ static void date_of(int64_t days, int64_t *year, int64_t *month, int64_t *day)
     *year = year_of + era * 400 + (*month <= 2);
 }
 
+/* `count` digits, then `mark`. By hand: each log line has a time, and printf would be a third of its cost. */
+static char *number(char *at, int64_t value, int count, char mark)
+{
+    for (int i = count; i-- > 0; value /= 10)
+        at[i] = (char)('0' + value % 10);
+    at[count] = mark;
+    return at + count + 1;
+}
+
 size_t aion_clock_rfc3339(char out[AION_RFC3339_SIZE], int64_t seconds, int32_t nanos)
 {
     int64_t days = (seconds >= 0 ? seconds : seconds - (DAY_S - 1)) / DAY_S;
@@ -65,18 +74,20 @@ size_t aion_clock_rfc3339(char out[AION_RFC3339_SIZE], int64_t seconds, int32_t 
     date_of(days, &year, &month, &day);
     if (year < 1 || year > 9999 || nanos < 0 || nanos > 999999999)
         return 0;
-    int size = snprintf(out, AION_RFC3339_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d", (int)year,
-                        (int)month, (int)day, (int)(rest / 3600), (int)(rest / 60 % 60),
-                        (int)(rest % 60));
-    size_t used = (size_t)size;
-    if (nanos != 0) {
-        int digits = nanos % 1000000 == 0 ? 3 : nanos % 1000 == 0 ? 6 : 9;
-        int value = digits == 3 ? nanos / 1000000 : digits == 6 ? nanos / 1000 : nanos;
-        used += (size_t)snprintf(out + used, AION_RFC3339_SIZE - used, ".%0*d", digits, value);
-    }
-    out[used++] = 'Z';
-    out[used] = '\0';
-    return used;
+    char *at = number(out, year, 4, '-');
+    at = number(at, month, 2, '-');
+    at = number(at, day, 2, 'T');
+    at = number(at, rest / 3600, 2, ':');
+    at = number(at, rest / 60 % 60, 2, ':');
+    at = number(at, rest % 60, 2, nanos != 0 ? '.' : 'Z');
+    if (nanos != 0 && nanos % 1000000 == 0)
+        at = number(at, nanos / 1000000, 3, 'Z');
+    else if (nanos != 0 && nanos % 1000 == 0)
+        at = number(at, nanos / 1000, 6, 'Z');
+    else if (nanos != 0)
+        at = number(at, nanos, 9, 'Z');
+    *at = '\0';
+    return (size_t)(at - out);
 }
 
 /* `count` digits at *pos, then `mark` (0 = none). */

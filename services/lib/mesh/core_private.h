@@ -36,7 +36,7 @@ struct mesh_loop {
     int64_t now_us;
     int64_t cpu_mark_ns;
     _Atomic int64_t longest_ns, longest_ever_ns; /* written by the I/O thread alone */
-    pthread_t thread;
+    _Atomic pthread_t thread; /* who runs it */
     struct aion_link link; /* in the list of all loops; loop_list.c */
     atomic_bool running, stop;
     struct aion_rand rand; /* picks and jitter */
