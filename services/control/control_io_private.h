@@ -1,0 +1,78 @@
+/* Writes that must reach the disk, and readers of output. Included by control_private.h. */
+#ifndef CONTROL_IO_PRIVATE_H
+#define CONTROL_IO_PRIVATE_H
+
+#include "control_private.h"
+
+/* -- writes (control_write.c) ------------------------------------------------------- */
+/* A write that must reach the disk: repeated until it does. */
+struct control_write {
+    union {
+        struct store_op op;
+        struct store_route route;
+        struct store_start start;
+        struct store_resume resume;
+        struct store_chunks chunks;
+        struct store_retry retry;
+        struct store_finish finish;
+    } as;
+    enum store_kind kind;
+    struct control *control;
+    struct control_task *task; /* one reference */
+    struct aion_link link;
+    struct mesh_timer again;
+    int64_t begun_us;
+    uint64_t cursor;                              /* newest chunk in it */
+    struct store_chunk *chunks;                   /* owned */
+    struct control_error error;                   /* what as.*.error points into */
+    void (*prepare)(struct control_write *write); /* control_write_end: last touches */
+    void (*done)(struct control_write *write);    /* committed; the write is freed after it */
+};
+struct control_write *control_write_new(struct control *control, struct control_task *task,
+                                        enum store_kind kind,
+                                        void (*done)(struct control_write *write));
+/* The task's uncommitted output; for the kinds that carry chunks. */
+void control_write_chunks(struct control_write *write, const struct store_chunk **ret_chunks,
+                          size_t *ret_count);
+void control_write_submit(struct control_write *write);
+/* Submits the end of an attempt, once the chunks under way are on disk: what they carry must
+ * not come twice, nor after. */
+void control_write_end(struct control_write *write);
+/* The task's chunks under way are on disk. */
+void control_write_chunks_done(struct control_task *task);
+void control_writes_abandon(struct control *control); /* at the end of the process */
+
+/* -- output (control_stream.c) ------------------------------------------------------ */
+/* A reader of one task's output. */
+struct control_watcher {
+    struct aion_link link; /* in the task's watchers */
+    struct control *control;
+    struct control_task *task; /* one reference */
+    uint64_t cursor;           /* newest one sent */
+    bool reading;              /* chunks are being read from the store */
+    bool closed;               /* nothing more may be sent; freed when reading ends */
+    bool gap;                  /* chunks it asked for are gone: say so with the next one */
+    /* Bytes of payload that may be sent now; 0 = wait: the owner pumps when there is room
+     * again. */
+    size_t (*room)(struct control_watcher *watcher);
+    void (*send)(struct control_watcher *watcher, const Aion__V1__StreamChunk *chunk,
+                 size_t payload);
+    /* After the final chunk, or with an error: the owner tells its client and closes the
+     * watcher. */
+    void (*ended)(struct control_watcher *watcher, const struct aion_err *err);
+    void (*free)(struct control_watcher *watcher); /* the owner's memory */
+};
+/* The owner made it and set control, cursor and the functions; takes a reference of the task.
+ */
+void control_watch(struct control_watcher *watcher, struct control_task *task);
+void control_watcher_pump(struct control_watcher *watcher);
+void control_watcher_close(
+    struct control_watcher *watcher); /* frees it, now or when its read is over */
+/* New output is visible, or the task is final. */
+void control_watchers_wake(struct control_task *task);
+
+void control_watches_forget(struct control *control); /* at the end of the process */
+void control_watches_end(
+    struct control *control); /* calls of WatchStreams, when control stops */
+
+#endif
