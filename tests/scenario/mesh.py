@@ -1,0 +1,121 @@
+"""A mesh of its own for a test: the real executable, a temporary home, free ports."""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    def json(self):
+        return json.loads(self.body)
+
+    def reason(self):
+        """The ErrorInfo reason of an error body, or ""."""
+        for detail in self.json().get("details", []):
+            if detail.get("@type", "").endswith("ErrorInfo"):
+                return detail.get("reason", "")
+        return ""
+
+
+class Mesh:
+    def __init__(self, executable, home=None):
+        self.executable = executable
+        self.home = home or tempfile.mkdtemp(prefix="aion-scenario-")
+        self.own_home = home is None
+        self.env = {}
+
+    def run(self, *arguments, check=False, timeout=60, stdin=None):
+        """aion ARGUMENTS --home HOME: the finished process."""
+        done = subprocess.run([self.executable, *arguments, "--home", self.home], capture_output=True, text=True,
+                              timeout=timeout, input=stdin)
+        if check and done.returncode != 0:
+            raise AssertionError(f"aion {' '.join(arguments)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
+
+    def up(self, *arguments):
+        self.run("up", "--port-base", "0", "--detach", *arguments, check=True)
+        self.read_env()
+
+    def read_env(self):
+        for line in self.run("env", check=True).stdout.splitlines():
+            name, value = line.removeprefix("export ").split("=", 1)
+            self.env[name] = value.strip("'")
+
+    def down(self):
+        return self.run("down", timeout=30)
+
+    def status(self):
+        return json.loads(self.run("status", "--json").stdout)
+
+    def pid(self, name):
+        return next(process["pid"] for process in self.status()["processes"] if process["name"] == name)
+
+    def wait_ready(self, seconds=20):
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if self.status()["ready"]:
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"not ready after {seconds} s: {self.run('status').stdout}")
+
+    def http(self, method, path, body=None, headers=None, timeout=30):
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.env["AION_URL"] + path, data=data, method=method)
+        request.add_header("Authorization", "Bearer " + self.env["AION_API_KEY"])
+        if data is not None:
+            request.add_header("Content-Type", "application/json")
+        for name, value in (headers or {}).items():
+            if value is None:
+                request.remove_header(name)
+            else:
+                request.add_header(name, value)
+        try:
+            with urllib.request.urlopen(request, timeout=timeout) as answer:
+                return Answer(answer.status, answer.headers, answer.read())
+        except urllib.error.HTTPError as error:
+            return Answer(error.code, error.headers, error.read())
+
+    def submit(self, intent="noop", text="x", **more):
+        body = {"intent": intent, "params": {"text": text, **more.pop("params", {})}, **more}
+        return self.http("POST", "/v1/tasks", body, {"Prefer": "wait=20"})
+
+    def close(self):
+        try:
+            self.run("down", timeout=30)
+        finally:
+            if self.own_home:
+                shutil.rmtree(self.home, ignore_errors=True)
+
+
+def eventually(what, check, seconds=10):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if check():
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{what}: not within {seconds} s")
+
+
+def gone(pid):
+    """The process has ended (a zombie of somebody else's counts as ended)."""
+    try:
+        return open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def write(path, text):
+    pathlib.Path(path).write_text(text)
+
+
+__all__ = ["SOURCE", "Answer", "Mesh", "eventually", "gone", "os", "time", "write"]
