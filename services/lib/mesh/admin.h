@@ -1,7 +1,8 @@
 /* The admin port: plain HTTP/1.1 on loopback for scrapers, probes and people.
  *
- * GET /metrics (OpenMetrics), /healthz (200 while the process lives), /readyz (200 when ready, else 503 and the reason),
- * /debug/channelz, /debug/spans, /debug/loop. One thread of its own; bounded connections, heads and time. */
+ * GET /metrics (OpenMetrics), /healthz (200 while the process lives), /readyz (200 when ready,
+ * else 503 and the reason), /debug/channelz, /debug/spans, /debug/loop. One thread of its own;
+ * bounded connections, heads and time. */
 #ifndef MESH_ADMIN_H
 #define MESH_ADMIN_H
 

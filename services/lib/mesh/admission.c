@@ -1,4 +1,5 @@
-/* Who calls, may they, and is there room: identity → role → limits, before any byte of the request is unpacked. */
+/* Who calls, may they, and is there room: identity → role → limits, before any byte of the
+ * request is unpacked. */
 #include "mesh/server_private.h"
 
 #include <stdlib.h>
@@ -21,7 +22,8 @@ static bool refuse(struct mesh_call *call, enum aion_code code, const char *reas
     return false;
 }
 
-/* -- identity ------------------------------------------------------------------------------------- */
+/* -- identity
+ * ------------------------------------------------------------------------------------- */
 
 /* The peer's SPIFFE id, copied into the arena; data NULL: none. */
 static aion_str peer_id(struct mesh_call *call)
@@ -30,8 +32,8 @@ static aion_str peer_id(struct mesh_call *call)
     grpc_auth_context *context = grpc_call_auth_context(call->core);
     if (context == NULL)
         return id;
-    grpc_auth_property_iterator at = grpc_auth_context_find_properties_by_name(
-        context, GRPC_PEER_SPIFFE_ID_PROPERTY_NAME);
+    grpc_auth_property_iterator at =
+        grpc_auth_context_find_properties_by_name(context, GRPC_PEER_SPIFFE_ID_PROPERTY_NAME);
     const grpc_auth_property *property = grpc_auth_property_iterator_next(&at);
     if (property != NULL)
         id = aion_arena_str(&call->arena, aion_str_n(property->value, property->value_length));
@@ -93,10 +95,11 @@ static bool identify(struct mesh_call *call)
     return delegated(call);
 }
 
-/* -- role ----------------------------------------------------------------------------------------- */
+/* -- role
+ * ----------------------------------------------------------------------------------------- */
 
-/* SERVICE methods are for services (and for local tests without TLS); the others for principals of at least the role;
- * services pass as well: they act for the mesh itself. */
+/* SERVICE methods are for services (and for local tests without TLS); the others for principals
+ * of at least the role; services pass as well: they act for the mesh itself. */
 static bool allowed(struct mesh_call *call)
 {
     enum mesh_role need = call->at->method->role, have = call->principal.role;
@@ -111,7 +114,8 @@ static bool allowed(struct mesh_call *call)
     return refuse(call, AION_DENIED, "ROLE_MISSING", text);
 }
 
-/* -- limits --------------------------------------------------------------------------------------- */
+/* -- limits
+ * --------------------------------------------------------------------------------------- */
 
 static struct mesh_peer_count *count_of(struct mesh_server *server, aion_str id)
 {

@@ -14,7 +14,8 @@ static void on_close(struct mesh_op *op, bool ok);
 static void on_recv(struct mesh_op *op, bool ok);
 static void on_deadline(struct mesh_timer *timer);
 
-/* -- the pool ------------------------------------------------------------------------------------- */
+/* -- the pool
+ * ------------------------------------------------------------------------------------- */
 
 static struct mesh_call *new_call(struct mesh_server *server)
 {
@@ -68,9 +69,9 @@ bool mesh_call_arm(struct mesh_server *server, const struct mesh_server_method *
     grpc_call_error error;
     if (at == NULL) {
         grpc_call_details_init(&call->details);
-        error = grpc_server_request_call(server->core, &call->core, &call->details,
-                                         &call->metadata, server->loop->cq, server->loop->cq,
-                                         &call->op_new);
+        error =
+            grpc_server_request_call(server->core, &call->core, &call->details, &call->metadata,
+                                     server->loop->cq, server->loop->cq, &call->op_new);
     } else {
         bool with_payload = !at->method->client_stream;
         error = grpc_server_request_registered_call(
@@ -83,7 +84,8 @@ bool mesh_call_arm(struct mesh_server *server, const struct mesh_server_method *
     return error == GRPC_CALL_OK;
 }
 
-/* -- what the core tells -------------------------------------------------------------------------- */
+/* -- what the core tells
+ * -------------------------------------------------------------------------- */
 
 static void start_close(struct mesh_call *call)
 {
@@ -122,8 +124,8 @@ static void start_recv(struct mesh_call *call)
     mesh_batch(call->core, &op, 1, &call->op_recv);
 }
 
-/* The payload as a message in `arena`, or a failed call. The payload is let go before the handler runs, which may
- * already ask for the next one. */
+/* The payload as a message in `arena`, or a failed call. The payload is let go before the
+ * handler runs, which may already ask for the next one. */
 static ProtobufCMessage *unpack(struct mesh_call *call, struct aion_arena *arena)
 {
     const struct mesh_method *method = call->at->method;
@@ -144,12 +146,12 @@ static ProtobufCMessage *unpack(struct mesh_call *call, struct aion_arena *arena
 }
 
 /* Runs `handler` corked: what it sends leaves in as few batches as can be. */
-#define CORKED(call, ...)                                                                        \
-    do {                                                                                         \
-        (call)->corked = true;                                                                   \
-        __VA_ARGS__;                                                                             \
-        (call)->corked = false;                                                                  \
-        mesh_call_pump(call);                                                                    \
+#define CORKED(call, ...)       \
+    do {                        \
+        (call)->corked = true;  \
+        __VA_ARGS__;            \
+        (call)->corked = false; \
+        mesh_call_pump(call);   \
     } while (0)
 
 static void on_recv(struct mesh_op *op, bool ok)
@@ -173,7 +175,8 @@ static void on_recv(struct mesh_op *op, bool ok)
     mesh_call_unref(call);
 }
 
-/* -- handlers ------------------------------------------------------------------------------------- */
+/* -- handlers
+ * ------------------------------------------------------------------------------------- */
 
 static void on_worker(struct mesh_work *work)
 {
@@ -188,7 +191,8 @@ static void back_from_worker(struct mesh_work *work)
     if (call->gone_meanwhile)
         mesh_call_gone(call);
     else if (!call->ended)
-        mesh_fail(call, AION_INTERNAL, "the handler of %s gave no answer", call->at->method->path);
+        mesh_fail(call, AION_INTERNAL, "the handler of %s gave no answer",
+                  call->at->method->path);
     mesh_call_pump(call);
     mesh_call_unref(call);
 }
@@ -297,7 +301,8 @@ static void on_new(struct mesh_op *op, bool ok)
 
 void mesh_call_gone(struct mesh_call *call)
 {
-    if (call->on_worker) { /* the worker owns the rest of the call: its answer is dropped when it comes */
+    if (call->on_worker) { /* the worker owns the rest of the call: its answer is dropped when
+                              it comes */
         atomic_store(&call->gone_meanwhile, true);
         return;
     }
@@ -307,7 +312,8 @@ void mesh_call_gone(struct mesh_call *call)
     mesh_timer_cancel(call->server->loop, &call->deadline_timer);
     mesh_call_drop_queue(call);
     if (!call->ended) {
-        aion_err_set(&call->status, __func__, AION_CANCELLED, "cancelled by the caller or its deadline");
+        aion_err_set(&call->status, __func__, AION_CANCELLED,
+                     "cancelled by the caller or its deadline");
         call->ended = true;
     }
     void (*on_cancel)(struct mesh_call *) = call->on_cancel;
@@ -317,16 +323,16 @@ void mesh_call_gone(struct mesh_call *call)
     mesh_call_pump(call);
 }
 
-grpc_call *mesh_core_call(grpc_channel *channel, struct mesh_call *parent, struct mesh_loop *loop,
-                          const char *path, int64_t deadline_us)
+grpc_call *mesh_core_call(grpc_channel *channel, struct mesh_call *parent,
+                          struct mesh_loop *loop, const char *path, int64_t deadline_us)
 {
-    return grpc_channel_create_call(channel, parent != NULL ? parent->core : NULL,
-                                    GRPC_PROPAGATE_CANCELLATION, loop->cq,
-                                    grpc_slice_from_static_string(path), NULL,
-                                    mesh_timespec(deadline_us), NULL);
+    return grpc_channel_create_call(
+        channel, parent != NULL ? parent->core : NULL, GRPC_PROPAGATE_CANCELLATION, loop->cq,
+        grpc_slice_from_static_string(path), NULL, mesh_timespec(deadline_us), NULL);
 }
 
-/* -- what handlers may ask ------------------------------------------------------------------------ */
+/* -- what handlers may ask
+ * ------------------------------------------------------------------------ */
 
 struct mesh_call *mesh_hold(struct mesh_call *call)
 {

@@ -39,7 +39,8 @@ aion_str mesh_call_address(struct mesh_call *call)
     if (call->peer.address.data != NULL)
         return call->peer.address;
     char *address = grpc_call_get_peer(call->core);
-    call->peer.address = aion_arena_str(&call->arena, aion_str_of(address != NULL ? address : ""));
+    call->peer.address =
+        aion_arena_str(&call->arena, aion_str_of(address != NULL ? address : ""));
     gpr_free(address);
     return call->peer.address;
 }
@@ -57,7 +58,8 @@ static void record_span(const struct mesh_call *call, int64_t duration_us)
 
 static void log_call(struct mesh_call *call, int64_t duration_us)
 {
-    aion_str peer = call->peer.spiffe_id.size > 0 ? call->peer.spiffe_id : mesh_call_address(call);
+    aion_str peer =
+        call->peer.spiffe_id.size > 0 ? call->peer.spiffe_id : mesh_call_address(call);
     char trace_id[33];
     aion_hex(trace_id, call->trace.trace_id, 16);
     bool failed = call->status.code != AION_OK;

@@ -1,7 +1,9 @@
-/* What a call sends: headers, messages, status, in as few batches as can be, from a bounded queue.
+/* What a call sends: headers, messages, status, in as few batches as can be, from a bounded
+ * queue.
  *
- * At most one batch is under way. The next one takes the headers if they are still due, one message, and the status
- * when the call has ended and nothing else waits. The status batch carries RECV_CLOSE too unless it was started before. */
+ * At most one batch is under way. The next one takes the headers if they are still due, one
+ * message, and the status when the call has ended and nothing else waits. The status batch
+ * carries RECV_CLOSE too unless it was started before. */
 #include "mesh/server_private.h"
 
 #include <assert.h>
@@ -18,11 +20,13 @@ struct batch {
 
 static void on_sent(struct mesh_op *op, bool ok);
 
-static void fill_pairs(grpc_metadata *metadata, const struct mesh_header_pair *pairs, size_t count)
+static void fill_pairs(grpc_metadata *metadata, const struct mesh_header_pair *pairs,
+                       size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         metadata[i].key = grpc_slice_from_static_string(pairs[i].name);
-        metadata[i].value = grpc_slice_from_static_buffer(pairs[i].value.data, pairs[i].value.size);
+        metadata[i].value =
+            grpc_slice_from_static_buffer(pairs[i].value.data, pairs[i].value.size);
     }
 }
 
@@ -57,7 +61,8 @@ static void add_status(struct mesh_call *call, struct batch *batch)
     if (call->status.code != AION_OK) {
         aion_str details = mesh_status_details(&call->status, &call->arena);
         if (details.size > 0) {
-            batch->trailers[trailers].key = grpc_slice_from_static_string("grpc-status-details-bin");
+            batch->trailers[trailers].key =
+                grpc_slice_from_static_string("grpc-status-details-bin");
             batch->trailers[trailers++].value =
                 grpc_slice_from_static_buffer(details.data, details.size);
         }
@@ -189,7 +194,8 @@ size_t mesh_send_queued(const struct mesh_call *call)
     return call->out_bytes;
 }
 
-/* -- ends ----------------------------------------------------------------------------------------- */
+/* -- ends
+ * ----------------------------------------------------------------------------------------- */
 
 static void end(struct mesh_call *call)
 {

@@ -28,7 +28,8 @@ static const struct aion_metric_family ejected_family = {
     .labels = {"peer"},
 };
 
-/* -- targets -------------------------------------------------------------------------------------- */
+/* -- targets
+ * -------------------------------------------------------------------------------------- */
 
 static bool loopback(aion_str address)
 {
@@ -46,7 +47,8 @@ static bool valid_address(aion_str address)
             colon = i;
     uint64_t port;
     return colon != SIZE_MAX && colon > 0 && address.size < MESH_ADDRESS_MAX - 16 &&
-           aion_str_u64(aion_str_n(address.data + colon + 1, address.size - colon - 1), &port) &&
+           aion_str_u64(aion_str_n(address.data + colon + 1, address.size - colon - 1),
+                        &port) &&
            port >= 1 && port <= 65535;
 }
 
@@ -58,7 +60,10 @@ static void core_name(aion_str address, char out[MESH_ADDRESS_MAX])
     for (size_t i = 0; i < address.size; i++)
         v4 = v4 && (address.data[i] == '.' || address.data[i] == ':' ||
                     (address.data[i] >= '0' && address.data[i] <= '9'));
-    snprintf(out, MESH_ADDRESS_MAX, "%s%.*s", v6 ? "ipv6:" : v4 ? "ipv4:" : "dns:///",
+    snprintf(out, MESH_ADDRESS_MAX, "%s%.*s",
+             v6   ? "ipv6:"
+             : v4 ? "ipv4:"
+                  : "dns:///",
              AION_STR_ARG(address));
 }
 
@@ -77,9 +82,10 @@ static bool parse_target(const struct mesh_channel *channel, const char *text,
     while (rest.data != NULL) {
         aion_str address = aion_str_trim(aion_str_cut(&rest, ','));
         if (!valid_address(address) || ret_target->count == MESH_ENDPOINTS_MAX)
-            return aion_fail(err, AION_INVALID,
-                             "target \"%s\" of %s: expected up to %d host:port, comma-separated",
-                             text, channel->name, MESH_ENDPOINTS_MAX);
+            return aion_fail(
+                err, AION_INVALID,
+                "target \"%s\" of %s: expected up to %d host:port, comma-separated", text,
+                channel->name, MESH_ENDPOINTS_MAX);
         if (channel->tls == NULL && !loopback(address))
             return aion_fail(err, AION_INVALID,
                              "target \"%s\" of %s: plain text is for loopback only", text,
@@ -90,7 +96,8 @@ static bool parse_target(const struct mesh_channel *channel, const char *text,
 }
 
 /* Keeps endpoints that stay, so that their connections do. */
-static struct mesh_endpoint *take_old(struct mesh_endpoint **old, size_t count, const char *name)
+static struct mesh_endpoint *take_old(struct mesh_endpoint **old, size_t count,
+                                      const char *name)
 {
     for (size_t i = 0; i < count; i++)
         if (old[i] != NULL && strcmp(old[i]->address, name) == 0) {
@@ -101,7 +108,8 @@ static struct mesh_endpoint *take_old(struct mesh_endpoint **old, size_t count, 
     return NULL;
 }
 
-bool mesh_channel_set_target(struct mesh_channel *channel, const char *text, struct aion_err *err)
+bool mesh_channel_set_target(struct mesh_channel *channel, const char *text,
+                             struct aion_err *err)
 {
     struct target *target = malloc(sizeof(*target));
     if (target == NULL || !parse_target(channel, text, target, err)) {
@@ -113,21 +121,23 @@ bool mesh_channel_set_target(struct mesh_channel *channel, const char *text, str
     memcpy(old, channel->endpoints, sizeof(old));
     for (size_t i = 0; i < target->count; i++) {
         struct mesh_endpoint *kept = take_old(old, old_count, target->names[i]);
-        channel->endpoints[i] = kept != NULL ? kept : mesh_endpoint_new(channel, target->names[i]);
+        channel->endpoints[i] =
+            kept != NULL ? kept : mesh_endpoint_new(channel, target->names[i]);
     }
     channel->endpoint_count = target->count;
     free(target);
     for (size_t i = 0; i < old_count; i++)
         if (old[i] != NULL)
             mesh_endpoint_remove(old[i]);
-    for (size_t i = 0; channel->endpoint_count > 1 && !channel->conf.no_health &&
-                       i < channel->endpoint_count;
+    for (size_t i = 0;
+         channel->endpoint_count > 1 && !channel->conf.no_health && i < channel->endpoint_count;
          i++)
         mesh_endpoint_watch(channel->endpoints[i]);
     return true;
 }
 
-/* -- life ----------------------------------------------------------------------------------------- */
+/* -- life
+ * ----------------------------------------------------------------------------------------- */
 
 static void fill_defaults(struct mesh_channel_conf *conf)
 {
@@ -147,7 +157,8 @@ static void free_channel(struct mesh_channel *channel)
     free(channel);
 }
 
-struct mesh_channel *mesh_channel_new(struct mesh_loop *loop, const struct mesh_channel_conf *conf,
+struct mesh_channel *mesh_channel_new(struct mesh_loop *loop,
+                                      const struct mesh_channel_conf *conf,
                                       struct aion_err *err)
 {
     struct mesh_channel *channel = calloc(1, sizeof(*channel));
@@ -195,7 +206,7 @@ void mesh_channel_release(struct mesh_channel *channel)
 
 static void cancel_all(struct mesh_channel *channel)
 {
-    aion_list_each_safe(link, &channel->rpcs)
+    aion_list_each_safe (link, &channel->rpcs)
         mesh_rpc_cancel(aion_container(link, struct mesh_rpc, link));
 }
 

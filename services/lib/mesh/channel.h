@@ -1,8 +1,9 @@
 /* The client's side: a channel is one service behind one or more endpoints.
  *
- * Picks the better of two random healthy endpoints by outstanding calls; watches health; ejects endpoints that
- * fail (outlier detection); refuses beyond a number of outstanding calls (circuit breaker); retries
- * idempotent calls on UNAVAILABLE, and CANCELLED by a drain, within a budget. I/O thread only unless said. */
+ * Picks the better of two random healthy endpoints by outstanding calls; watches health; ejects
+ * endpoints that fail (outlier detection); refuses beyond a number of outstanding calls
+ * (circuit breaker); retries idempotent calls on UNAVAILABLE, and CANCELLED by a drain, within
+ * a budget. I/O thread only unless said. */
 #ifndef MESH_CHANNEL_H
 #define MESH_CHANNEL_H
 
@@ -18,10 +19,11 @@ struct mesh_channel;
 struct mesh_rpc;
 
 struct mesh_channel_conf {
-    const char *name;    /* peer service, for metrics and logs: "control" */
-    const char *target;  /* "127.0.0.1:8081", "a:1,b:2" or "dns:///name:port" */
+    const char *name;           /* peer service, for metrics and logs: "control" */
+    const char *target;         /* "127.0.0.1:8081", "a:1,b:2" or "dns:///name:port" */
     const struct mesh_tls *tls; /* NULL: plain text, refused unless every address is loopback */
-    const char *peer_service;   /* the server must be spiffe://TRUST/service/THIS; NULL = any of the trust domain */
+    const char *peer_service;   /* the server must be spiffe://TRUST/service/THIS; NULL = any of
+                                   the trust domain */
     uint32_t outstanding_max;   /* circuit breaker, 0 = 4096 unary calls */
     unsigned retry_percent;     /* retry budget as a share of calls, 0 = 20 */
     unsigned retry_floor_per_s; /* retries always allowed, 0 = 3 */
@@ -33,13 +35,18 @@ struct mesh_channel_conf {
 };
 
 /* Connects lazily. INVALID: target or TLS files; the text says which. */
-struct mesh_channel *mesh_channel_new(struct mesh_loop *loop, const struct mesh_channel_conf *conf,
+struct mesh_channel *mesh_channel_new(struct mesh_loop *loop,
+                                      const struct mesh_channel_conf *conf,
                                       struct aion_err *err);
-/* Replaces the endpoints ("a:1,b:2"); calls in flight stay where they are. INVALID leaves the old ones. */
-bool mesh_channel_set_target(struct mesh_channel *channel, const char *target, struct aion_err *err);
-/* Cancels what is in flight (their callbacks run with AION_CANCELLED while the loop runs), then frees itself. */
+/* Replaces the endpoints ("a:1,b:2"); calls in flight stay where they are. INVALID leaves the
+ * old ones. */
+bool mesh_channel_set_target(struct mesh_channel *channel, const char *target,
+                             struct aion_err *err);
+/* Cancels what is in flight (their callbacks run with AION_CANCELLED while the loop runs), then
+ * frees itself. */
 void mesh_channel_close(struct mesh_channel *channel);
-bool mesh_channel_ready(const struct mesh_channel *channel); /* any endpoint connected and healthy */
+bool mesh_channel_ready(
+    const struct mesh_channel *channel); /* any endpoint connected and healthy */
 
 struct mesh_metadata_pair {
     const char *name;
@@ -47,12 +54,16 @@ struct mesh_metadata_pair {
 };
 
 struct mesh_rpc_opts {
-    struct mesh_call *parent; /* carries deadline, cancellation, trace and principal on; NULL = none */
-    int64_t timeout_us;       /* 0 = the channel's for unary, none for streams */
-    const struct mesh_principal *principal; /* sent as aion-principal-bin; NULL = the parent's, if any */
-    const struct mesh_trace *trace;         /* parent span; NULL = the parent's or a new root */
-    bool wait_for_ready;      /* wait for an endpoint until the deadline instead of failing at once */
-    bool repeatable;          /* this request may be repeated although its method may not (it carries a key) */
+    struct mesh_call
+        *parent; /* carries deadline, cancellation, trace and principal on; NULL = none */
+    int64_t timeout_us; /* 0 = the channel's for unary, none for streams */
+    const struct mesh_principal
+        *principal; /* sent as aion-principal-bin; NULL = the parent's, if any */
+    const struct mesh_trace *trace; /* parent span; NULL = the parent's or a new root */
+    bool
+        wait_for_ready; /* wait for an endpoint until the deadline instead of failing at once */
+    bool repeatable; /* this request may be repeated although its method may not (it carries a
+                        key) */
     const struct mesh_metadata_pair *metadata;
     size_t metadata_count;
 };
@@ -61,24 +72,28 @@ struct mesh_rpc_opts {
 struct mesh_result {
     const ProtobufCMessage *reply; /* unary: NULL exactly when err is not */
     const struct aion_err *err;
-    aion_str status_details;       /* grpc-status-details-bin as received (google.rpc.Status), or empty */
-    aion_str wire;                 /* the reply's wire form, checked by codec_scan */
+    aion_str
+        status_details; /* grpc-status-details-bin as received (google.rpc.Status), or empty */
+    aion_str wire;      /* the reply's wire form, checked by codec_scan */
     unsigned attempts;
 };
 typedef void mesh_done_fn(void *user, const struct mesh_result *result);
 
-/* One unary call. `done` runs exactly once, later, on the I/O thread, never from inside this function; the rpc is
- * gone after it. request is packed before it returns. Never NULL. */
+/* One unary call. `done` runs exactly once, later, on the I/O thread, never from inside this
+ * function; the rpc is gone after it. request is packed before it returns. Never NULL. */
 struct mesh_rpc *mesh_unary(struct mesh_channel *channel, const struct mesh_method *method,
                             const ProtobufCMessage *request, const struct mesh_rpc_opts *opts,
                             mesh_done_fn *done, void *user);
 
 struct mesh_stream_ops {
-    void (*message)(struct mesh_rpc *rpc, const ProtobufCMessage *message); /* borrowed until return */
-    void (*writable)(struct mesh_rpc *rpc); /* after MESH_FULL; NULL = not wanted */
-    void (*closed)(struct mesh_rpc *rpc, const struct mesh_result *result); /* once, last; frees rpc after */
+    void (*message)(struct mesh_rpc *rpc,
+                    const ProtobufCMessage *message); /* borrowed until return */
+    void (*writable)(struct mesh_rpc *rpc);           /* after MESH_FULL; NULL = not wanted */
+    void (*closed)(struct mesh_rpc *rpc,
+                   const struct mesh_result *result); /* once, last; frees rpc after */
 };
-/* Opens a streaming call of any kind. Server-streaming: send one message, then half_close. Never NULL. */
+/* Opens a streaming call of any kind. Server-streaming: send one message, then half_close.
+ * Never NULL. */
 struct mesh_rpc *mesh_open(struct mesh_channel *channel, const struct mesh_method *method,
                            const struct mesh_rpc_opts *opts, const struct mesh_stream_ops *ops,
                            void *user);
@@ -90,12 +105,12 @@ void mesh_rpc_resume(struct mesh_rpc *rpc);
 void *mesh_rpc_user(const struct mesh_rpc *rpc);
 const struct mesh_method *mesh_rpc_method(const struct mesh_rpc *rpc);
 
-/* Blocking form for tests and workers: any thread but the I/O thread, while the loop runs elsewhere. The
- * reply is in the arena; NULL with *err on failure. */
+/* Blocking form for tests and workers: any thread but the I/O thread, while the loop runs
+ * elsewhere. The reply is in the arena; NULL with *err on failure. */
 const ProtobufCMessage *mesh_unary_wait(struct mesh_channel *channel,
                                         const struct mesh_method *method,
                                         const ProtobufCMessage *request,
-                                        const struct mesh_rpc_opts *opts, struct aion_arena *arena,
-                                        struct aion_err *err);
+                                        const struct mesh_rpc_opts *opts,
+                                        struct aion_arena *arena, struct aion_err *err);
 
 #endif

@@ -30,6 +30,7 @@ struct mesh_endpoint {
     enum mesh_endpoint_health health;
     struct mesh_rpc *watch;         /* the health stream, NULL = none */
     struct mesh_timer watch_again;
+    int64_t watch_wait_us;          /* until then; doubled by each watch that tells nothing */
 };
 
 struct mesh_channel {
@@ -101,7 +102,7 @@ struct mesh_endpoint *mesh_endpoint_new(struct mesh_channel *channel, const char
 /* No new calls; its own go on. */
 void mesh_endpoint_remove(struct mesh_endpoint *endpoint);
 void mesh_endpoint_unref(struct mesh_endpoint *endpoint); /* a call on it ended */
-/* The better of two random usable ones; any when none is usable. `avoid` (may be NULL) only when it is the only one. */
+/* The better of two random ones of the best rank (see endpoint.c). `avoid` (may be NULL) only when nothing is better. */
 struct mesh_endpoint *mesh_endpoint_pick(struct mesh_channel *channel,
                                          const struct mesh_endpoint *avoid);
 void mesh_endpoint_record(struct mesh_endpoint *endpoint, enum aion_code code);

@@ -1,5 +1,6 @@
-/* The gRPC C core, wrapped once: operations, the loop's insides, slices, credentials, arguments. Seen only in this
- * folder. Debian's core is 1.51.1; every experimental symbol is used in tls.c alone. */
+/* The gRPC C core, wrapped once: operations, the loop's insides, slices, credentials,
+ * arguments. Seen only in this folder. Debian's core is 1.51.1; every experimental symbol is
+ * used in tls.c alone. */
 #ifndef MESH_CORE_PRIVATE_H
 #define MESH_CORE_PRIVATE_H
 
@@ -21,8 +22,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* One pending operation. Its address is the tag, so a tag can only ever name code that knows what to do with it.
- * Embedded in its owner. */
+/* One pending operation. Its address is the tag, so a tag can only ever name code that knows
+ * what to do with it. Embedded in its owner. */
 struct mesh_op {
     void (*done)(struct mesh_op *op, bool ok);
 };
@@ -36,8 +37,8 @@ struct mesh_loop {
     int64_t now_us;
     int64_t cpu_mark_ns;
     _Atomic int64_t longest_ns, longest_ever_ns; /* written by the I/O thread alone */
-    _Atomic pthread_t thread; /* who runs it */
-    struct aion_link link; /* in the list of all loops; loop_list.c */
+    _Atomic pthread_t thread;                    /* who runs it */
+    struct aion_link link;                       /* in the list of all loops; loop_list.c */
     atomic_bool running, stop;
     struct aion_rand rand; /* picks and jitter */
 
@@ -61,56 +62,64 @@ struct mesh_loop {
 
 /* Starts a batch whose completion is op->done. A refused batch is a programmer's error. */
 void mesh_batch(grpc_call *call, const grpc_op *ops, size_t count, struct mesh_op *op);
-/* One round: waits at most until `until_us` (or the next timer), runs what came. For closing servers and channels
- * after the loop ended. */
+/* One round: waits at most until `until_us` (or the next timer), runs what came. For closing
+ * servers and channels after the loop ended. */
 void mesh_loop_step(struct mesh_loop *loop, int64_t until_us);
 gpr_timespec mesh_timespec(int64_t mono_us); /* INT64_MAX = never */
 
 /* Sends the core's log lines to ours. Once is enough. */
 void mesh_core_log(void);
 
-/* -- the loops of this process, as the admin port shows them; loop_list.c, any thread -------------- */
+/* -- the loops of this process, as the admin port shows them; loop_list.c, any thread
+ * -------------- */
 void mesh_loops_add(struct mesh_loop *loop);
 void mesh_loops_remove(struct mesh_loop *loop);
 void mesh_loops_write(struct aion_buf *out);
 /* The watchdog saw a handler, job or timer that took this long; I/O thread. */
 void mesh_loops_slow(struct mesh_loop *loop, int64_t used_ns);
 
-/* A call on a channel. `parent` (may be NULL) is a server's call whose cancellation it shares. */
-grpc_call *mesh_core_call(grpc_channel *channel, struct mesh_call *parent, struct mesh_loop *loop,
-                          const char *path, int64_t deadline_us);
+/* A call on a channel. `parent` (may be NULL) is a server's call whose cancellation it shares.
+ */
+grpc_call *mesh_core_call(grpc_channel *channel, struct mesh_call *parent,
+                          struct mesh_loop *loop, const char *path, int64_t deadline_us);
 
-/* -- slices and buffers --------------------------------------------------------------------------- */
+/* -- slices and buffers
+ * --------------------------------------------------------------------------- */
 /* A packed message; NULL: out of memory. */
 grpc_byte_buffer *mesh_pack(const ProtobufCMessage *message, size_t *ret_size);
 grpc_byte_buffer *mesh_pack_wire(aion_str wire);
-/* The bytes of a received buffer as one string: borrowed from it when it is one slice, else copied to the arena.
- * False: arena's limit. */
+/* The bytes of a received buffer as one string: borrowed from it when it is one slice, else
+ * copied to the arena. False: arena's limit. */
 bool mesh_buffer_view(grpc_byte_buffer *buffer, struct aion_arena *arena, aion_str *ret_wire);
 aion_str mesh_slice_view(const grpc_slice *slice);
 /* The value of a metadata key, data NULL when absent; "-bin" values are raw in the core. */
 aion_str mesh_metadata_find(const grpc_metadata_array *array, const char *name);
 
-/* -- google.rpc.Status ---------------------------------------------------------------------------- */
-/* The serialized Status of an error with reason, field or retry_after; empty (size 0) when there is nothing to say
- * beyond code and text. In the arena. */
+/* -- google.rpc.Status
+ * ---------------------------------------------------------------------------- */
+/* The serialized Status of an error with reason, field or retry_after; empty (size 0) when
+ * there is nothing to say beyond code and text. In the arena. */
 aion_str mesh_status_details(const struct aion_err *err, struct aion_arena *arena);
 /* Reads reason, field and retry_after out of a serialized Status into *err. */
 void mesh_status_read(aion_str details, struct aion_err *err);
 
-/* -- principal ------------------------------------------------------------------------------------ */
+/* -- principal
+ * ------------------------------------------------------------------------------------ */
 /* aion.v1.Principal, by hand: mesh stands below the protos of AION. */
 bool mesh_principal_decode(aion_str wire, struct mesh_principal *ret_principal);
 /* Into out[size]; 0 = does not fit. */
 size_t mesh_principal_encode(const struct mesh_principal *principal, uint8_t *out, size_t size);
 
-/* -- TLS ------------------------------------------------------------------------------------------ */
+/* -- TLS
+ * ------------------------------------------------------------------------------------------ */
 /* INVALID or UNAVAILABLE: a file is missing or unreadable; the text names it. */
-grpc_server_credentials *mesh_server_credentials(const struct mesh_tls *tls, struct aion_err *err);
-/* The server must present spiffe://TRUST/service/`peer_service` (NULL: any of the trust domain). */
+grpc_server_credentials *mesh_server_credentials(const struct mesh_tls *tls,
+                                                 struct aion_err *err);
+/* The server must present spiffe://TRUST/service/`peer_service` (NULL: any of the trust
+ * domain). */
 struct mesh_client_tls; /* credentials and their verifier */
-struct mesh_client_tls *mesh_client_tls_new(const struct mesh_tls *tls, const char *peer_service,
-                                            struct aion_err *err);
+struct mesh_client_tls *mesh_client_tls_new(const struct mesh_tls *tls,
+                                            const char *peer_service, struct aion_err *err);
 grpc_channel_credentials *mesh_client_credentials(struct mesh_client_tls *tls);
 void mesh_client_tls_free(struct mesh_client_tls *tls);
 

@@ -5,9 +5,12 @@
 
 #include <stdlib.h>
 
-enum { WATCH_AGAIN_US = 1000000 };
+/* A restarted server is back in the choice this soon; one that refuses the watch is asked ever
+ * less often. */
+enum { WATCH_AGAIN_US = 50000, WATCH_AGAIN_MAX_US = 5000000 };
 
-/* -- life ----------------------------------------------------------------------------------------- */
+/* -- life
+ * ----------------------------------------------------------------------------------------- */
 
 static grpc_arg int_arg(const char *name, int value)
 {
@@ -16,8 +19,8 @@ static grpc_arg int_arg(const char *name, int value)
     return arg;
 }
 
-/* One connection of its own per channel; no service config from outside (a hostile one crashes the core: facts);
- * our own retries instead of the core's; pings that servers allow. */
+/* One connection of its own per channel; no service config from outside (a hostile one crashes
+ * the core: facts); our own retries instead of the core's; pings that servers allow. */
 static grpc_channel *make_core(struct mesh_channel *channel, const char *address)
 {
     grpc_arg args[] = {
@@ -77,16 +80,19 @@ void mesh_endpoint_unref(struct mesh_endpoint *endpoint)
     free_if_unused(endpoint);
 }
 
-/* -- health --------------------------------------------------------------------------------------- */
+/* -- health
+ * --------------------------------------------------------------------------------------- */
 
 static void on_health(struct mesh_rpc *rpc, const ProtobufCMessage *message)
 {
     struct mesh_endpoint *endpoint = mesh_rpc_user(rpc);
-    const Grpc__Health__V1__HealthCheckResponse *response = grpc_health_v1_health_watch_read(message);
+    const Grpc__Health__V1__HealthCheckResponse *response =
+        grpc_health_v1_health_watch_read(message);
     endpoint->health =
         response->status == GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING
             ? MESH_HEALTH_SERVING
             : MESH_HEALTH_NOT_SERVING;
+    endpoint->watch_wait_us = 0;
 }
 
 static void watch_again(struct mesh_timer *timer)
@@ -98,13 +104,18 @@ static void on_watch_closed(struct mesh_rpc *rpc, const struct mesh_result *resu
 {
     struct mesh_endpoint *endpoint = mesh_rpc_user(rpc);
     endpoint->watch = NULL;
-    endpoint->health = MESH_HEALTH_UNKNOWN; /* the connection's state decides until we hear again */
     bool served = result->err == NULL || result->err->code != AION_UNIMPLEMENTED;
+    /* who drains says NOT_SERVING and then ends the watch: that stands until we hear of it
+     * again. Else the connection's state decides */
+    if (endpoint->health != MESH_HEALTH_NOT_SERVING || !served)
+        endpoint->health = MESH_HEALTH_UNKNOWN;
     if (endpoint->removed || !served)
         return;
+    int64_t wait = endpoint->watch_wait_us > 0 ? endpoint->watch_wait_us * 2 : WATCH_AGAIN_US;
+    endpoint->watch_wait_us = wait < WATCH_AGAIN_MAX_US ? wait : WATCH_AGAIN_MAX_US;
     endpoint->watch_again.fire = watch_again;
     mesh_timer_set(endpoint->channel->loop, &endpoint->watch_again,
-                   endpoint->channel->loop->now_us + WATCH_AGAIN_US);
+                   endpoint->channel->loop->now_us + endpoint->watch_wait_us);
 }
 
 void mesh_endpoint_watch(struct mesh_endpoint *endpoint)
@@ -112,7 +123,8 @@ void mesh_endpoint_watch(struct mesh_endpoint *endpoint)
     static const struct mesh_stream_ops ops = {.message = on_health, .closed = on_watch_closed};
     Grpc__Health__V1__HealthCheckRequest request = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
     struct mesh_rpc_opts opts = {.wait_for_ready = true};
-    const struct mesh_method *watch = &grpc_health_v1_health_type.methods[GRPC_HEALTH_V1_HEALTH_WATCH];
+    const struct mesh_method *watch =
+        &grpc_health_v1_health_type.methods[GRPC_HEALTH_V1_HEALTH_WATCH];
     if (endpoint->watch != NULL || endpoint->removed)
         return;
     endpoint->watch = mesh_open_on(endpoint, watch, &opts, &ops, endpoint);
@@ -120,30 +132,43 @@ void mesh_endpoint_watch(struct mesh_endpoint *endpoint)
     mesh_rpc_half_close(endpoint->watch);
 }
 
-/* -- picking -------------------------------------------------------------------------------------- */
+/* -- picking
+ * -------------------------------------------------------------------------------------- */
 
-static bool usable(const struct mesh_endpoint *endpoint, int64_t now_us)
+/* How good a choice it is: of the endpoints of the best rank at hand one is taken. */
+enum rank {
+    RANK_FAILED,    /* no connection; better any than none */
+    RANK_CONNECTED, /* ejected or draining, but it may still answer */
+    RANK_USABLE,
+};
+
+static enum rank rank_of(const struct mesh_endpoint *endpoint, int64_t now_us)
 {
+    grpc_connectivity_state state = grpc_channel_check_connectivity_state(endpoint->core, 1);
     if (mesh_outlier_ejected(&endpoint->outlier, now_us) ||
         endpoint->health == MESH_HEALTH_NOT_SERVING)
-        return false;
-    grpc_connectivity_state state = grpc_channel_check_connectivity_state(endpoint->core, 1);
-    return state != GRPC_CHANNEL_TRANSIENT_FAILURE && state != GRPC_CHANNEL_SHUTDOWN;
+        return state == GRPC_CHANNEL_READY ? RANK_CONNECTED : RANK_FAILED;
+    bool failed = state == GRPC_CHANNEL_TRANSIENT_FAILURE || state == GRPC_CHANNEL_SHUTDOWN;
+    return failed ? RANK_FAILED : RANK_USABLE;
 }
 
 struct mesh_endpoint *mesh_endpoint_pick(struct mesh_channel *channel,
                                          const struct mesh_endpoint *avoid)
 {
     struct mesh_endpoint *candidates[MESH_ENDPOINTS_MAX];
+    enum rank best = RANK_FAILED;
     size_t count = 0;
     if (channel->endpoint_count == 1)
         return channel->endpoints[0];
-    for (size_t i = 0; i < channel->endpoint_count; i++)
-        if (channel->endpoints[i] != avoid && usable(channel->endpoints[i], channel->loop->now_us))
-            candidates[count++] = channel->endpoints[i];
-    if (count == 0) { /* panic: better any than none */
-        memcpy(candidates, channel->endpoints, channel->endpoint_count * sizeof(candidates[0]));
-        count = channel->endpoint_count;
+    for (size_t i = 0; i < channel->endpoint_count; i++) {
+        struct mesh_endpoint *endpoint = channel->endpoints[i];
+        enum rank rank =
+            endpoint != avoid ? rank_of(endpoint, channel->loop->now_us) : RANK_FAILED;
+        if (rank > best)
+            count = 0;
+        if (rank >= best)
+            candidates[count++] = endpoint;
+        best = rank > best ? rank : best;
     }
     struct aion_rand *rand = &channel->loop->rand;
     struct mesh_endpoint *a = candidates[aion_rand_below(rand, count)];

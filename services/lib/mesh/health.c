@@ -38,12 +38,14 @@ static int status_of(const struct mesh_server *server, const char *service)
 
 static Grpc__Health__V1__HealthCheckResponse response_of(int status)
 {
-    Grpc__Health__V1__HealthCheckResponse response = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
+    Grpc__Health__V1__HealthCheckResponse response =
+        GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
     response.status = (Grpc__Health__V1__HealthCheckResponse__ServingStatus)status;
     return response;
 }
 
-static void health_check(struct mesh_call *call, const Grpc__Health__V1__HealthCheckRequest *request)
+static void health_check(struct mesh_call *call,
+                         const Grpc__Health__V1__HealthCheckRequest *request)
 {
     struct mesh_health *health = mesh_service(call);
     int status = status_of(health->server, request->service);
@@ -65,7 +67,8 @@ static void tell(struct mesh_health *health, struct watcher *watcher)
     grpc_health_v1_health_watch_send(watcher->call, &response);
 }
 
-static void health_watch(struct mesh_call *call, const Grpc__Health__V1__HealthCheckRequest *request)
+static void health_watch(struct mesh_call *call,
+                         const Grpc__Health__V1__HealthCheckRequest *request)
 {
     struct mesh_health *health = mesh_service(call);
     if (health->count == WATCHERS_MAX) {
@@ -116,13 +119,13 @@ struct mesh_health *mesh_health_new(struct mesh_server *server)
 
 void mesh_health_changed(struct mesh_health *health)
 {
-    aion_list_each_safe(link, &health->watchers)
+    aion_list_each_safe (link, &health->watchers)
         tell(health, aion_container(link, struct watcher, link));
 }
 
 void mesh_health_end_watches(struct mesh_health *health)
 {
-    aion_list_each_safe(link, &health->watchers)
+    aion_list_each_safe (link, &health->watchers)
         mesh_finish(aion_container(link, struct watcher, link)->call);
 }
 
@@ -131,6 +134,7 @@ void mesh_health_free(struct mesh_health *health)
     if (health == NULL)
         return;
     health->server->health = NULL;
-    if (aion_list_empty(&health->watchers)) /* else the core kept a call beyond the wait: better lost than dangling */
+    if (aion_list_empty(&health->watchers)) /* else the core kept a call beyond the wait: better
+                                               lost than dangling */
         free(health);
 }

@@ -1,11 +1,14 @@
-/* The I/O thread: completions, jobs, timers; and the workers. See loop.h and services/adr/0002. */
+/* The I/O thread: completions, jobs, timers; and the workers. See loop.h and services/adr/0002.
+ */
 #include "base/clock.h"
 #include "mesh/core_private.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { LONG_NS = 500000 }; /* handlers shorter than this need no look at the CPU clock (a system call) */
+enum {
+    LONG_NS = 500000
+}; /* handlers shorter than this need no look at the CPU clock (a system call) */
 
 void mesh_batch(grpc_call *call, const grpc_op *ops, size_t count, struct mesh_op *op)
 {
@@ -21,11 +24,12 @@ gpr_timespec mesh_timespec(int64_t mono_us)
 {
     if (mono_us == INT64_MAX)
         return gpr_inf_future(GPR_CLOCK_MONOTONIC);
-    return (gpr_timespec){
-        mono_us / 1000000, (int32_t)(mono_us % 1000000) * 1000, GPR_CLOCK_MONOTONIC};
+    return (gpr_timespec){mono_us / 1000000, (int32_t)(mono_us % 1000000) * 1000,
+                          GPR_CLOCK_MONOTONIC};
 }
 
-/* -- jobs ----------------------------------------------------------------------------------------- */
+/* -- jobs
+ * ----------------------------------------------------------------------------------------- */
 
 static void wake_up(struct mesh_loop *loop)
 {
@@ -68,13 +72,14 @@ static void woken(struct mesh_op *op, bool ok)
 {
     struct mesh_loop *loop = aion_container(op, struct mesh_loop, wake);
     (void)ok;
-    /* before taking: a post after this line wakes again, one before it is taken below; sequentially consistent on
-     * both sides, or the two could pass each other */
+    /* before taking: a post after this line wakes again, one before it is taken below;
+     * sequentially consistent on both sides, or the two could pass each other */
     atomic_store(&loop->woken, false);
     run_jobs(loop);
 }
 
-/* -- timers --------------------------------------------------------------------------------------- */
+/* -- timers
+ * --------------------------------------------------------------------------------------- */
 
 void mesh_timer_set(struct mesh_loop *loop, struct mesh_timer *timer, int64_t at_us)
 {
@@ -96,10 +101,12 @@ static void fire_timers(struct mesh_loop *loop)
     }
 }
 
-/* -- rounds --------------------------------------------------------------------------------------- */
+/* -- rounds
+ * --------------------------------------------------------------------------------------- */
 
-/* CPU time, not wall time: on a busy machine the thread may just not have run. The CPU clock is read only after a
- * long wall time; what it counts since the last reading is an upper bound of the handler's own. */
+/* CPU time, not wall time: on a busy machine the thread may just not have run. The CPU clock is
+ * read only after a long wall time; what it counts since the last reading is an upper bound of
+ * the handler's own. */
 static void watch_time(struct mesh_loop *loop, int64_t began_us)
 {
     int64_t wall_ns = (aion_clock_mono_us() - began_us) * 1000;
@@ -174,7 +181,8 @@ int64_t mesh_loop_longest_ns(struct mesh_loop *loop)
     return atomic_exchange(&loop->longest_ns, 0);
 }
 
-/* -- workers -------------------------------------------------------------------------------------- */
+/* -- workers
+ * -------------------------------------------------------------------------------------- */
 
 static void work_done(struct aion_job *job)
 {
@@ -250,7 +258,8 @@ static void stop_workers(struct mesh_loop *loop)
         pthread_join(workers->ids[i], NULL);
 }
 
-/* -- life ----------------------------------------------------------------------------------------- */
+/* -- life
+ * ----------------------------------------------------------------------------------------- */
 
 static void init_workers(struct mesh_workers *workers, const struct mesh_loop_conf *conf)
 {
@@ -262,13 +271,14 @@ static void init_workers(struct mesh_workers *workers, const struct mesh_loop_co
     workers->queued_max = conf != NULL && conf->work_max > 0 ? conf->work_max : 1024;
 }
 
-/* The core has no public way to post to a queue: an empty batch on a call of a lame channel does it. */
+/* The core has no public way to post to a queue: an empty batch on a call of a lame channel
+ * does it. */
 static bool init_wake(struct mesh_loop *loop)
 {
     loop->lame = grpc_lame_client_channel_create("wake", GRPC_STATUS_UNAVAILABLE, "wake");
-    loop->wake_call =
-        grpc_channel_create_call(loop->lame, NULL, 0, loop->cq, grpc_slice_from_static_string("/w"),
-                                 NULL, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+    loop->wake_call = grpc_channel_create_call(loop->lame, NULL, 0, loop->cq,
+                                               grpc_slice_from_static_string("/w"), NULL,
+                                               gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
     loop->wake.done = woken;
     pthread_mutex_init(&loop->wake_lock, NULL);
     return loop->wake_call != NULL;

@@ -1,5 +1,5 @@
-/* Server reflection, v1 and v1alpha: the same messages on the wire, one handler. Answers come from the descriptors that
- * the code generator embedded. */
+/* Server reflection, v1 and v1alpha: the same messages on the wire, one handler. Answers come
+ * from the descriptors that the code generator embedded. */
 #include "mesh/server_private.h"
 
 #include "codec/message.h"
@@ -30,7 +30,8 @@ static void add_file(struct file_set *set, const struct codec_file *file)
 }
 
 /* Every file that serves here, NULL-terminated for codec_find_*. */
-static void served_files(const struct mesh_server *server, const struct codec_file **out, size_t max)
+static void served_files(const struct mesh_server *server, const struct codec_file **out,
+                         size_t max)
 {
     size_t count = 0;
     const struct codec_file *const *extra = server->conf.files;
@@ -60,7 +61,8 @@ static void send(struct mesh_call *call, const reflection_response *response)
         return;
     }
     grpc__reflection__v1__server_reflection_response__pack(response, wire);
-    if (mesh_send_packed(call, aion_str_n(wire, size)) == MESH_FULL) /* one form for both versions */
+    if (mesh_send_packed(call, aion_str_n(wire, size)) ==
+        MESH_FULL)        /* one form for both versions */
         mesh_pause(call); /* who does not read gets no more */
 }
 
@@ -104,8 +106,8 @@ static void send_services(struct mesh_call *call, reflection_response *response)
 }
 
 /* Our extensions extend MethodOptions alone; their file is found by number. */
-static const struct codec_file *extension_file(const struct codec_file *const *files,
-                                               const Grpc__Reflection__V1__ExtensionRequest *asked)
+static const struct codec_file *extension_file(
+    const struct codec_file *const *files, const Grpc__Reflection__V1__ExtensionRequest *asked)
 {
     if (strcmp(asked->containing_type, "google.protobuf.MethodOptions") != 0)
         return NULL;
@@ -201,8 +203,8 @@ static const struct grpc_reflection_v1_server_reflection_server table =
     GRPC_REFLECTION_V1_SERVER_REFLECTION_SERVER(reflection);
 
 /* v1alpha: the same fields with the same numbers, so the request is read again as v1. */
-static void alpha_server_reflection_info(struct mesh_call *call,
-                                         const Grpc__Reflection__V1alpha__ServerReflectionRequest *request)
+static void alpha_server_reflection_info(
+    struct mesh_call *call, const Grpc__Reflection__V1alpha__ServerReflectionRequest *request)
 {
     size_t size = protobuf_c_message_get_packed_size(&request->base);
     uint8_t *wire = aion_arena_alloc(&call->messages, size);
@@ -211,8 +213,8 @@ static void alpha_server_reflection_info(struct mesh_call *call,
     if (wire != NULL) {
         protobuf_c_message_pack(&request->base, wire);
         same = (reflection_request *)codec_unpack(
-            &grpc__reflection__v1__server_reflection_request__schema, aion_str_n(wire, size), NULL,
-            &call->messages, &err);
+            &grpc__reflection__v1__server_reflection_request__schema, aion_str_n(wire, size),
+            NULL, &call->messages, &err);
     }
     if (same != NULL)
         answer(call, same);
@@ -231,5 +233,6 @@ static const struct grpc_reflection_v1alpha_server_reflection_server alpha_table
 void mesh_reflection_bind(struct mesh_server *server)
 {
     mesh_server_bind(server, &grpc_reflection_v1_server_reflection_type, &table, server);
-    mesh_server_bind(server, &grpc_reflection_v1alpha_server_reflection_type, &alpha_table, server);
+    mesh_server_bind(server, &grpc_reflection_v1alpha_server_reflection_type, &alpha_table,
+                     server);
 }

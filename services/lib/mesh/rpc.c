@@ -30,7 +30,8 @@ static void add_pair(struct mesh_rpc *rpc, const char *name, aion_str value)
         abort(); /* a programmer's error: names are few and known */
     grpc_metadata *pair = &rpc->pairs[rpc->pair_count++];
     pair->key = grpc_slice_from_static_string(name);
-    pair->value = grpc_slice_from_static_buffer(value.data, value.size); /* lives in the arena */
+    pair->value =
+        grpc_slice_from_static_buffer(value.data, value.size); /* lives in the arena */
 }
 
 static void add_principal(struct mesh_rpc *rpc, const struct mesh_principal *principal)
@@ -110,8 +111,8 @@ void mesh_rpc_begin(struct mesh_rpc *rpc, struct mesh_endpoint *endpoint,
     endpoint->outstanding++;
     /* a parent that is gone already would cancel the child at once: it still reports so */
     bool propagate = rpc->parent != NULL && !mesh_ended(rpc->parent);
-    rpc->core = mesh_core_call(endpoint->core, propagate ? rpc->parent : NULL, rpc->channel->loop,
-                               rpc->method->path, rpc->deadline_us);
+    rpc->core = mesh_core_call(endpoint->core, propagate ? rpc->parent : NULL,
+                               rpc->channel->loop, rpc->method->path, rpc->deadline_us);
     grpc_metadata_array_init(&rpc->headers);
     grpc_metadata_array_init(&rpc->trailers);
     if (rpc->cancelled)

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 
 enum {
-    DRAIN_WAIT_US = 300000, /* measured: clients that watch health leave within it; 0 lost calls */
+    DRAIN_WAIT_US =
+        300000, /* measured: clients that watch health leave within it; 0 lost calls */
     CANCEL_WAIT_US = 1000000,
     PEERS_MAX = 65536,
 };
@@ -24,7 +25,8 @@ static const struct aion_metric_family live_family = {
     .kind = AION_GAUGE,
 };
 
-/* -- making --------------------------------------------------------------------------------------- */
+/* -- making
+ * --------------------------------------------------------------------------------------- */
 
 static bool is_loopback(const char *listen)
 {
@@ -55,10 +57,12 @@ static grpc_arg int_arg(const char *name, int value)
     return arg;
 }
 
-/* Two servers must never share a port unseen; pings are bounded on both sides (facts: keepalive). */
+/* Two servers must never share a port unseen; pings are bounded on both sides (facts:
+ * keepalive). */
 static grpc_server *make_core(const struct mesh_server_conf *conf)
 {
-    int age_ms = conf->connection_age_us < 0 ? INT32_MAX : (int)(conf->connection_age_us / 1000);
+    int age_ms =
+        conf->connection_age_us < 0 ? INT32_MAX : (int)(conf->connection_age_us / 1000);
     grpc_arg args[] = {
         int_arg(GRPC_ARG_ALLOW_REUSEPORT, 0),
         int_arg(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, 8 * 1024 * 1024),
@@ -87,20 +91,22 @@ static bool bind_port(struct mesh_server *server, struct aion_err *err)
     grpc_server_credentials_release(credentials);
     if (server->port > 0)
         return true;
-    return aion_fail(err, AION_EXISTS,
-                     "cannot listen on %s: the address is in use or not of this machine; choose "
-                     "another by --listen or --port-base",
-                     server->listen);
+    return aion_fail(
+        err, AION_EXISTS,
+        "cannot listen on %s: the address is in use or not of this machine; choose "
+        "another by --listen or --port-base",
+        server->listen);
 }
 
 struct mesh_server *mesh_server_new(struct mesh_loop *loop, const struct mesh_server_conf *conf,
                                     struct aion_err *err)
 {
     if (conf->tls == NULL && !is_loopback(conf->listen))
-        return aion_fail_null(err, AION_INVALID,
-                              "listen address \"%s\" is not loopback: plain text is refused there; "
-                              "give certificates",
-                              conf->listen);
+        return aion_fail_null(
+            err, AION_INVALID,
+            "listen address \"%s\" is not loopback: plain text is refused there; "
+            "give certificates",
+            conf->listen);
     struct mesh_server *server = calloc(1, sizeof(*server));
     if (server == NULL)
         return aion_fail_null(err, AION_UNAVAILABLE, "out of memory");
@@ -137,7 +143,8 @@ uint32_t mesh_server_live(const struct mesh_server *server)
     return server->live_unary + server->live_streams;
 }
 
-/* -- binding and starting ------------------------------------------------------------------------- */
+/* -- binding and starting
+ * ------------------------------------------------------------------------- */
 
 void mesh_server_bind(struct mesh_server *server, const struct mesh_service_type *type,
                       const void *table, void *service)
@@ -167,7 +174,8 @@ static void register_method(struct mesh_server *server, const struct mesh_bound 
     at->duration = aion_metric(&duration_family, method->path);
     at->registered = grpc_server_register_method(
         server->core, method->path, NULL,
-        method->client_stream ? GRPC_SRM_PAYLOAD_NONE : GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER,
+        method->client_stream ? GRPC_SRM_PAYLOAD_NONE
+                              : GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER,
         0);
 }
 
@@ -206,7 +214,8 @@ void mesh_server_serving(struct mesh_server *server, const char *service, bool s
     mesh_health_changed(server->health);
 }
 
-/* -- drain ---------------------------------------------------------------------------------------- */
+/* -- drain
+ * ---------------------------------------------------------------------------------------- */
 
 enum { DRAIN_NONE, DRAIN_TOLD, DRAIN_GRACE, DRAIN_CANCELLED, DRAIN_DONE };
 
@@ -283,7 +292,8 @@ void mesh_server_drain(struct mesh_server *server, int64_t grace_us, void (*done
     mesh_timer_set(server->loop, &server->drain_timer, server->loop->now_us + DRAIN_WAIT_US);
 }
 
-/* -- freeing -------------------------------------------------------------------------------------- */
+/* -- freeing
+ * -------------------------------------------------------------------------------------- */
 
 static void free_calls(struct mesh_server *server)
 {
@@ -310,7 +320,8 @@ static bool busy(struct mesh_server *server)
     return !server->shut_done || server->calls_out > 0;
 }
 
-/* Until the core has let go of every call; a handler that holds one for ever is cut off after the wait. */
+/* Until the core has let go of every call; a handler that holds one for ever is cut off after
+ * the wait. */
 static void wait_for_calls(struct mesh_server *server)
 {
     int64_t until = server->loop->now_us + 5000000;

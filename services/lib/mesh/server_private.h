@@ -1,6 +1,6 @@
-/* A server and its calls: shared by server.c (binding, accepting, drain), call.c (one call's life), call_send.c (its
- * send queue) and call_end.c (metrics, log, release). Everything here belongs to the I/O thread, but for a blocking
- * handler's call while `on_worker` is set. */
+/* A server and its calls: shared by server.c (binding, accepting, drain), call.c (one call's
+ * life), call_send.c (its send queue) and call_end.c (metrics, log, release). Everything here
+ * belongs to the I/O thread, but for a blocking handler's call while `on_worker` is set. */
 #ifndef MESH_SERVER_PRIVATE_H
 #define MESH_SERVER_PRIVATE_H
 
@@ -15,10 +15,12 @@ enum {
     MESH_HEADERS_MAX = 8,
     MESH_NOTES_MAX = 4,
     MESH_NOTE_SIZE = 64,
-    MESH_UNARY_SLOTS = 32,  /* armed requests of a unary method; measured: 1 is too few, 512 too many */
+    MESH_UNARY_SLOTS =
+        32, /* armed requests of a unary method; measured: 1 is too few, 512 too many */
     MESH_STREAM_SLOTS = 4,
     MESH_GENERIC_SLOTS = 8,
-    MESH_POOL_MAX = 2048, /* calls kept for reuse, about 5 KiB each; what a peak had beyond goes back to the heap */
+    MESH_POOL_MAX = 2048, /* calls kept for reuse, about 5 KiB each; what a peak had beyond goes
+                             back to the heap */
 };
 
 /* A bound service: what the handlers of its methods get. */
@@ -56,10 +58,10 @@ struct mesh_server {
     size_t method_count;
     struct mesh_health *health;
 
-    struct aion_link free_calls;  /* pooled */
-    struct aion_link live_calls;  /* begun, not ended */
-    size_t free_count;            /* of free_calls */
-    size_t calls_out;             /* armed, live or held: not in the pool */
+    struct aion_link free_calls; /* pooled */
+    struct aion_link live_calls; /* begun, not ended */
+    size_t free_count;           /* of free_calls */
+    size_t calls_out;            /* armed, live or held: not in the pool */
     uint32_t live_unary, live_streams;
     struct aion_map peers; /* spiffe id → struct mesh_peer_count */
     struct aion_metric *live_metric;
@@ -95,7 +97,7 @@ struct mesh_call {
     struct aion_link link; /* free_calls or live_calls */
     struct mesh_server *server;
     const struct mesh_server_method *at; /* NULL: the catch-all's */
-    atomic_int refs; /* a worker may hold a call too */
+    atomic_int refs;                     /* a worker may hold a call too */
     grpc_call *core;
     grpc_metadata_array metadata;
     grpc_call_details details; /* the catch-all's only */
@@ -103,19 +105,19 @@ struct mesh_call {
     grpc_byte_buffer *payload; /* of the request, then of the message being read */
 
     struct mesh_op op_new, op_close, op_recv, op_send;
-    int cancelled;        /* written by the core with RECV_CLOSE */
+    int cancelled; /* written by the core with RECV_CLOSE */
     bool close_started, close_done;
     bool close_with_status; /* in one batch: `cancelled` is known when that is sent */
     bool recv_pending, paused, half_closed;
-    bool begun;           /* counted as live */
-    bool ended;           /* reply, finish or fail was called */
-    bool gone;            /* cancelled by the client, the deadline or the connection */
-    bool corked;          /* inside the handler: hold the batch back */
+    bool begun;  /* counted as live */
+    bool ended;  /* reply, finish or fail was called */
+    bool gone;   /* cancelled by the client, the deadline or the connection */
+    bool corked; /* inside the handler: hold the batch back */
     bool on_worker;
     atomic_bool gone_meanwhile; /* gone while a worker has the call; read there by mesh_ended */
     bool headers_sent, send_pending, status_sent, status_done;
-    bool full;            /* MESH_FULL was answered and writable is owed */
-    bool handler_opened;  /* done is owed */
+    bool full;           /* MESH_FULL was answered and writable is owed */
+    bool handler_opened; /* done is owed */
     struct mesh_out *out_first, **out_last, *out_sending;
     size_t out_bytes;
 
@@ -148,18 +150,22 @@ struct mesh_call {
     char first_block[MESH_FIRST_BLOCK];
 };
 
-/* -- call.c --------------------------------------------------------------------------------------- */
-/* Asks the core for the next call of the method (NULL = any other); false: the server is stopping. */
+/* -- call.c
+ * --------------------------------------------------------------------------------------- */
+/* Asks the core for the next call of the method (NULL = any other); false: the server is
+ * stopping. */
 bool mesh_call_arm(struct mesh_server *server, const struct mesh_server_method *at);
 /* Ends the call for its handler: cancelled from outside. */
 void mesh_call_gone(struct mesh_call *call);
 
-/* -- call_send.c ---------------------------------------------------------------------------------- */
+/* -- call_send.c
+ * ---------------------------------------------------------------------------------- */
 /* Starts the next batch of what waits to be sent, if none is under way. */
 void mesh_call_pump(struct mesh_call *call);
 void mesh_call_drop_queue(struct mesh_call *call);
 
-/* -- call_end.c ----------------------------------------------------------------------------------- */
+/* -- call_end.c
+ * ----------------------------------------------------------------------------------- */
 /* The transport is through with the call: metrics, span, log line, release. */
 void mesh_call_finished(struct mesh_call *call);
 void mesh_call_ref(struct mesh_call *call);
@@ -169,16 +175,19 @@ void mesh_call_recycle(struct mesh_call *call);
 /* Who calls, by address; asked of the core when it is wanted first. */
 aion_str mesh_call_address(struct mesh_call *call);
 
-/* -- admission.c ---------------------------------------------------------------------------------- */
+/* -- admission.c
+ * ---------------------------------------------------------------------------------- */
 /* Identity, role and limits; false: the call was failed. */
 bool mesh_admit(struct mesh_call *call);
 void mesh_unadmit(struct mesh_call *call);
 
-/* -- server.c ------------------------------------------------------------------------------------- */
+/* -- server.c
+ * ------------------------------------------------------------------------------------- */
 /* A call ended: the drain may go on. */
 void mesh_server_call_gone(struct mesh_server *server);
 
-/* -- health.c, reflection.c ----------------------------------------------------------------------- */
+/* -- health.c, reflection.c
+ * ----------------------------------------------------------------------- */
 struct mesh_health *mesh_health_new(struct mesh_server *server);
 /* Ends all watches: they would keep a draining server for its whole grace. */
 void mesh_health_end_watches(struct mesh_health *health);

@@ -16,7 +16,8 @@ struct builder {
     bool failed;
 };
 
-static void add_detail(struct builder *builder, const char *type, const ProtobufCMessage *message)
+static void add_detail(struct builder *builder, const char *type,
+                       const ProtobufCMessage *message)
 {
     Google__Protobuf__Any *any = &builder->any[builder->status.n_details];
     google__protobuf__any__init(any);
@@ -86,7 +87,8 @@ aion_str mesh_status_details(const struct aion_err *err, struct aion_arena *aren
     return aion_str_n(wire, size);
 }
 
-/* -- reading -------------------------------------------------------------------------------------- */
+/* -- reading
+ * -------------------------------------------------------------------------------------- */
 
 static void read_detail(const Google__Protobuf__Any *any, struct aion_arena *arena,
                         struct aion_err *err)

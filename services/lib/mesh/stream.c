@@ -1,4 +1,5 @@
-/* A streaming call of any kind: headers, a bounded send queue, one read at a time, and the status last. */
+/* A streaming call of any kind: headers, a bounded send queue, one read at a time, and the
+ * status last. */
 #include "mesh/channel_private.h"
 
 #include "codec/message.h"
@@ -10,7 +11,8 @@ enum { SEND_QUEUE_MAX = 256 * 1024 };
 
 static void maybe_close(struct mesh_rpc *rpc);
 
-/* -- reading -------------------------------------------------------------------------------------- */
+/* -- reading
+ * -------------------------------------------------------------------------------------- */
 
 static void on_recv(struct mesh_op *op, bool ok);
 
@@ -77,7 +79,8 @@ void mesh_rpc_resume(struct mesh_rpc *rpc)
         start_recv(rpc);
 }
 
-/* -- sending -------------------------------------------------------------------------------------- */
+/* -- sending
+ * -------------------------------------------------------------------------------------- */
 
 static void on_sent(struct mesh_op *op, bool ok);
 
@@ -166,7 +169,8 @@ void mesh_rpc_half_close(struct mesh_rpc *rpc)
     pump(rpc);
 }
 
-/* -- the ends ------------------------------------------------------------------------------------- */
+/* -- the ends
+ * ------------------------------------------------------------------------------------- */
 
 static void maybe_close(struct mesh_rpc *rpc)
 {
@@ -224,8 +228,8 @@ static void start(struct mesh_rpc *rpc)
 }
 
 struct mesh_rpc *mesh_open_on(struct mesh_endpoint *endpoint, const struct mesh_method *method,
-                              const struct mesh_rpc_opts *opts, const struct mesh_stream_ops *ops,
-                              void *user)
+                              const struct mesh_rpc_opts *opts,
+                              const struct mesh_stream_ops *ops, void *user)
 {
     struct mesh_rpc *rpc = mesh_rpc_new(endpoint->channel, method, opts, user);
     rpc->ops = ops;

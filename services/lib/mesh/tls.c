@@ -1,4 +1,5 @@
-/* Credentials of the core's experimental TLS interface, and its external verifier: the one file that knows them. */
+/* Credentials of the core's experimental TLS interface, and its external verifier: the one file
+ * that knows them. */
 #include "mesh/core_private.h"
 
 #include <errno.h>
@@ -35,7 +36,8 @@ static grpc_tls_credentials_options *options_of(const struct mesh_tls *tls)
     return options;
 }
 
-grpc_server_credentials *mesh_server_credentials(const struct mesh_tls *tls, struct aion_err *err)
+grpc_server_credentials *mesh_server_credentials(const struct mesh_tls *tls,
+                                                 struct aion_err *err)
 {
     if (!files_readable(tls, err))
         return NULL;
@@ -47,12 +49,13 @@ grpc_server_credentials *mesh_server_credentials(const struct mesh_tls *tls, str
     grpc_server_credentials *credentials = grpc_tls_server_credentials_create(options);
     if (credentials == NULL)
         return aion_fail_null(err, AION_UNAVAILABLE,
-                              "certificate \"%s\" and key \"%s\" cannot be used", tls->cert_file,
-                              tls->key_file);
+                              "certificate \"%s\" and key \"%s\" cannot be used",
+                              tls->cert_file, tls->key_file);
     return credentials;
 }
 
-/* -- the client's check of the server's name ------------------------------------------------------ */
+/* -- the client's check of the server's name
+ * ------------------------------------------------------ */
 
 struct mesh_client_tls {
     grpc_tls_certificate_verifier_external external; /* the core keeps its address */
@@ -85,8 +88,8 @@ static int verify(void *user, grpc_tls_custom_verification_check_request *reques
         return 1;
     }
     char text[512];
-    snprintf(text, sizeof(text), "the server is \"%.200s\", expected spiffe://%s/service/%s", uri,
-             tls->trust_domain, tls->peer_service != NULL ? tls->peer_service : "*");
+    snprintf(text, sizeof(text), "the server is \"%.200s\", expected spiffe://%s/service/%s",
+             uri, tls->trust_domain, tls->peer_service != NULL ? tls->peer_service : "*");
     *ret_status = GRPC_STATUS_UNAUTHENTICATED;
     *ret_details = gpr_strdup(text);
     return 1;
@@ -98,7 +101,8 @@ static void cancel(void *user, grpc_tls_custom_verification_check_request *reque
     (void)request;
 }
 
-/* The core calls this when nothing uses the verifier any more: connections may outlive their channel. */
+/* The core calls this when nothing uses the verifier any more: connections may outlive their
+ * channel. */
 static void destruct(void *user)
 {
     struct mesh_client_tls *tls = user;
@@ -107,8 +111,8 @@ static void destruct(void *user)
     free(tls);
 }
 
-struct mesh_client_tls *mesh_client_tls_new(const struct mesh_tls *tls, const char *peer_service,
-                                            struct aion_err *err)
+struct mesh_client_tls *mesh_client_tls_new(const struct mesh_tls *tls,
+                                            const char *peer_service, struct aion_err *err)
 {
     if (!files_readable(tls, err))
         return NULL;

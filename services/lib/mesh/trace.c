@@ -41,7 +41,8 @@ static bool lower_hex(uint8_t *out, size_t size, aion_str text)
     return aion_unhex(out, size, text);
 }
 
-/* version "-" trace-id "-" parent-id "-" flags; a version above 00 may go on behind another "-". */
+/* version "-" trace-id "-" parent-id "-" flags; a version above 00 may go on behind another
+ * "-". */
 static bool parse(aion_str header, struct mesh_trace *trace)
 {
     uint8_t version, flags;
@@ -88,7 +89,8 @@ void mesh_trace_header(const struct mesh_trace *trace, char out[MESH_TRACEPARENT
     memcpy(out + 53, trace->sampled ? "01" : "00", 3);
 }
 
-/* -- spans ---------------------------------------------------------------------------------------- */
+/* -- spans
+ * ---------------------------------------------------------------------------------------- */
 
 enum { SPANS = 1024 };
 
@@ -111,11 +113,12 @@ static void write_span(struct aion_buf *out, const struct mesh_span *span)
     aion_hex(trace_id, span->trace.trace_id, 16);
     aion_hex(span_id, span->trace.span_id, 8);
     aion_hex(parent_id, span->trace.parent_id, 8);
-    aion_buf_printf(out,
-                    "{\"trace_id\":\"%s\",\"span_id\":\"%s\",\"parent_id\":\"%s\",\"name\":\"%s\","
-                    "\"kind\":\"%s\",\"start_utc_us\":%lld,\"duration_us\":%lld,\"code\":%d}",
-                    trace_id, span_id, parent_id, span->name, span->server ? "server" : "client",
-                    (long long)span->start_utc_us, (long long)span->duration_us, span->code);
+    aion_buf_printf(
+        out,
+        "{\"trace_id\":\"%s\",\"span_id\":\"%s\",\"parent_id\":\"%s\",\"name\":\"%s\","
+        "\"kind\":\"%s\",\"start_utc_us\":%lld,\"duration_us\":%lld,\"code\":%d}",
+        trace_id, span_id, parent_id, span->name, span->server ? "server" : "client",
+        (long long)span->start_utc_us, (long long)span->duration_us, span->code);
 }
 
 void mesh_spans_write(struct aion_buf *out)

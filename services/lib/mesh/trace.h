@@ -13,14 +13,16 @@ struct mesh_trace {
     bool sampled;
 };
 
-/* A child of the header's span, or a new root when the header is absent or malformed (never an error). */
+/* A child of the header's span, or a new root when the header is absent or malformed (never an
+ * error). */
 void mesh_trace_begin(struct mesh_trace *trace, aion_str traceparent);
 /* A child span of `parent`. */
 void mesh_trace_child(struct mesh_trace *trace, const struct mesh_trace *parent);
 /* "00-...-...-01" that names this span as parent. */
 void mesh_trace_header(const struct mesh_trace *trace, char out[MESH_TRACEPARENT_SIZE]);
 
-/* One finished span; kept in a bounded ring per process, newest over oldest, shown under /debug/spans. */
+/* One finished span; kept in a bounded ring per process, newest over oldest, shown under
+ * /debug/spans. */
 struct mesh_span {
     struct mesh_trace trace;
     const char *name; /* static: the method's path */

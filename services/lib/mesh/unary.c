@@ -5,7 +5,8 @@
 
 static void start_attempt(struct mesh_rpc *rpc, const struct mesh_endpoint *avoid);
 
-/* -- ends ----------------------------------------------------------------------------------------- */
+/* -- ends
+ * ----------------------------------------------------------------------------------------- */
 
 static void finish(struct mesh_rpc *rpc, const ProtobufCMessage *reply, aion_str wire)
 {
@@ -38,9 +39,11 @@ static void fail_later(struct mesh_rpc *rpc)
     aion_exec_post(mesh_loop_exec(rpc->channel->loop), &rpc->fail_job);
 }
 
-/* -- retries -------------------------------------------------------------------------------------- */
+/* -- retries
+ * -------------------------------------------------------------------------------------- */
 
-/* UNAVAILABLE, and CANCELLED that we did not ask for: a server that drained (facts: rolling restart). */
+/* UNAVAILABLE, and CANCELLED that we did not ask for: a server that drained (facts: rolling
+ * restart). */
 static bool worth_another(const struct mesh_rpc *rpc)
 {
     if (!rpc->repeatable || rpc->cancelled || rpc->channel->closing ||
@@ -65,7 +68,8 @@ static bool retry(struct mesh_rpc *rpc)
     struct mesh_channel *channel = rpc->channel;
     int64_t now = channel->loop->now_us;
     int64_t wait = mesh_retry_backoff_us(rpc->attempt + 1, aion_rand_u64(&channel->loop->rand));
-    /* one that waits for a server to come back may try until its deadline; others three times */
+    /* one that waits for a server to come back may try until its deadline; others three times
+     */
     unsigned most = rpc->wait_for_ready ? UINT32_MAX : MESH_ATTEMPTS_MAX;
     if (!worth_another(rpc) || rpc->attempt >= most || now + wait >= rpc->deadline_us ||
         !mesh_retry_budget_take(&channel->retries, now))
@@ -77,7 +81,8 @@ static bool retry(struct mesh_rpc *rpc)
     return true;
 }
 
-/* -- attempts ------------------------------------------------------------------------------------- */
+/* -- attempts
+ * ------------------------------------------------------------------------------------- */
 
 static const ProtobufCMessage *unpack(struct mesh_rpc *rpc, aion_str *ret_wire)
 {
@@ -111,12 +116,13 @@ static void start_attempt(struct mesh_rpc *rpc, const struct mesh_endpoint *avoi
     rpc->attempt++;
     rpc->err.code = AION_OK;
     mesh_rpc_begin(rpc, NULL, avoid);
-    grpc_op ops[6] = {{.op = GRPC_OP_SEND_INITIAL_METADATA},
-                      {.op = GRPC_OP_SEND_MESSAGE},
-                      {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT},
-                      {.op = GRPC_OP_RECV_INITIAL_METADATA}, /* without it the status may stall */
-                      {.op = GRPC_OP_RECV_MESSAGE},
-                      {.op = GRPC_OP_RECV_STATUS_ON_CLIENT}};
+    grpc_op ops[6] = {
+        {.op = GRPC_OP_SEND_INITIAL_METADATA},
+        {.op = GRPC_OP_SEND_MESSAGE},
+        {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT},
+        {.op = GRPC_OP_RECV_INITIAL_METADATA}, /* without it the status may stall */
+        {.op = GRPC_OP_RECV_MESSAGE},
+        {.op = GRPC_OP_RECV_STATUS_ON_CLIENT}};
     ops[0].flags = rpc->wait_for_ready ? GRPC_INITIAL_METADATA_WAIT_FOR_READY : 0;
     ops[0].data.send_initial_metadata.metadata = rpc->pairs;
     ops[0].data.send_initial_metadata.count = rpc->pair_count;
@@ -132,7 +138,6 @@ static void start_attempt(struct mesh_rpc *rpc, const struct mesh_endpoint *avoi
     mesh_batch(rpc->core, ops, aion_countof(ops), &rpc->op_unary);
 }
 
-
 struct mesh_rpc *mesh_unary(struct mesh_channel *channel, const struct mesh_method *method,
                             const ProtobufCMessage *request, const struct mesh_rpc_opts *opts,
                             mesh_done_fn *done, void *user)
@@ -146,7 +151,8 @@ struct mesh_rpc *mesh_unary(struct mesh_channel *channel, const struct mesh_meth
     if (channel->outstanding++ >= channel->conf.outstanding_max || channel->closing) {
         aion_metric_add(channel->refused_metric, 1);
         aion_err_set(&rpc->err, __func__, AION_EXHAUSTED,
-                     "%s has as many calls outstanding as it may have; try again", channel->name);
+                     "%s has as many calls outstanding as it may have; try again",
+                     channel->name);
         aion_err_reason(&rpc->err, "CIRCUIT_OPEN");
         fail_later(rpc);
         return rpc;

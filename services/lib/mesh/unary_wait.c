@@ -23,8 +23,8 @@ static void on_done(void *user, const struct mesh_result *result)
     if (result->err != NULL && waiting->err != NULL)
         *waiting->err = *result->err;
     if (result->err == NULL) {
-        waiting->reply = codec_unpack(waiting->method->reply, result->wire, NULL, waiting->arena,
-                                      waiting->err);
+        waiting->reply = codec_unpack(waiting->method->reply, result->wire, NULL,
+                                      waiting->arena, waiting->err);
     }
     pthread_mutex_lock(&waiting->lock);
     waiting->finished = true;
@@ -35,14 +35,15 @@ static void on_done(void *user, const struct mesh_result *result)
 static void start(struct aion_job *job)
 {
     struct waiting *waiting = aion_container(job, struct waiting, job);
-    mesh_unary(waiting->channel, waiting->method, waiting->request, waiting->opts, on_done, waiting);
+    mesh_unary(waiting->channel, waiting->method, waiting->request, waiting->opts, on_done,
+               waiting);
 }
 
 const ProtobufCMessage *mesh_unary_wait(struct mesh_channel *channel,
                                         const struct mesh_method *method,
                                         const ProtobufCMessage *request,
-                                        const struct mesh_rpc_opts *opts, struct aion_arena *arena,
-                                        struct aion_err *err)
+                                        const struct mesh_rpc_opts *opts,
+                                        struct aion_arena *arena, struct aion_err *err)
 {
     struct waiting waiting = {.job = {.run = start},
                               .channel = channel,

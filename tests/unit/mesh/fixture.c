@@ -7,7 +7,8 @@
 
 #include <cmocka.h>
 
-/* -- handlers ------------------------------------------------------------------------------------- */
+/* -- handlers
+ * ------------------------------------------------------------------------------------- */
 
 static void echo_unary(struct mesh_call *call, const Mesh__Test__Msg *request)
 {
@@ -172,7 +173,13 @@ static void echo_both_done(struct mesh_call *call, bool cancelled)
 
 static const struct mesh_test_echo_server table = MESH_TEST_ECHO_SERVER(echo);
 
-/* -- the fixture ---------------------------------------------------------------------------------- */
+const void *fixture_table(void)
+{
+    return &table;
+}
+
+/* -- the fixture
+ * ---------------------------------------------------------------------------------- */
 
 const struct mesh_method *fixture_method(int index)
 {

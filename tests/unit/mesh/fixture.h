@@ -1,5 +1,5 @@
-/* A server of mesh.test.Echo and a channel to it, in one process and on one thread: a test runs the loop until what it
- * waits for has come. */
+/* A server of mesh.test.Echo and a channel to it, in one process and on one thread: a test runs
+ * the loop until what it waits for has come. */
 #ifndef MESH_TEST_FIXTURE_H
 #define MESH_TEST_FIXTURE_H
 
@@ -14,9 +14,9 @@ struct fixture {
     bool waiting; /* run_until is inside the loop */
 
     /* what the handlers saw */
-    struct mesh_call *held;  /* the call that Held keeps */
+    struct mesh_call *held; /* the call that Held keeps */
     unsigned half_closes, dones, cancels, writables;
-    size_t sent; /* messages that Down has sent */
+    size_t sent;                  /* messages that Down has sent */
     size_t down_count, down_size; /* what Down is to send */
 
     /* what the client got */
@@ -39,6 +39,8 @@ void fixture_unary(struct fixture *fixture, int method, const char *text,
                    const struct mesh_rpc_opts *opts);
 void fixture_wake(struct fixture *fixture); /* a flag may have changed */
 const struct mesh_method *fixture_method(int index);
+/* The handlers; their service is a fixture. */
+const void *fixture_table(void);
 void fixture_done(void *user, const struct mesh_result *result);
 
 #endif

@@ -1,5 +1,5 @@
-/* Goal: the four kinds of call keep their promises, in plain text on loopback. Method: client and server of the
- * runtime in one process, one thread. */
+/* Goal: the four kinds of call keep their promises, in plain text on loopback. Method: client
+ * and server of the runtime in one process, one thread. */
 #include "fixture.h"
 
 #include <setjmp.h>
@@ -128,7 +128,8 @@ static void a_cancelled_call_tells_the_handler(void **state)
         mesh_loop_run(fixture->loop);
 }
 
-/* -- streams -------------------------------------------------------------------------------------- */
+/* -- streams
+ * -------------------------------------------------------------------------------------- */
 
 static void on_message(struct mesh_rpc *rpc, const ProtobufCMessage *message)
 {
@@ -186,7 +187,8 @@ static void a_bidi_stream_echoes_each_message(void **state)
 {
     struct fixture *fixture = *state;
     Mesh__Test__Msg message = MESH__TEST__MSG__INIT;
-    struct mesh_rpc *rpc = mesh_test_echo_both_open(fixture->channel, NULL, &stream_ops, fixture);
+    struct mesh_rpc *rpc =
+        mesh_test_echo_both_open(fixture->channel, NULL, &stream_ops, fixture);
     for (message.number = 1; message.number <= 200; message.number++)
         mesh_test_echo_both_write(rpc, &message);
     mesh_rpc_half_close(rpc);
@@ -219,7 +221,8 @@ static void a_slow_reader_holds_the_sender_back(void **state)
 static void a_cancelled_stream_ends_on_both_sides(void **state)
 {
     struct fixture *fixture = *state;
-    struct mesh_rpc *rpc = mesh_test_echo_both_open(fixture->channel, NULL, &stream_ops, fixture);
+    struct mesh_rpc *rpc =
+        mesh_test_echo_both_open(fixture->channel, NULL, &stream_ops, fixture);
     Mesh__Test__Msg message = MESH__TEST__MSG__INIT;
     mesh_test_echo_both_write(rpc, &message);
     fixture->waiting = true;
@@ -235,7 +238,8 @@ static void a_cancelled_stream_ends_on_both_sides(void **state)
     assert_int_equal(fixture->cancels, 1);
 }
 
-/* -- what must not reach a handler ---------------------------------------------------------------- */
+/* -- what must not reach a handler
+ * ---------------------------------------------------------------- */
 
 static void send_raw(struct fixture *fixture, const Mesh__Test__Msg *request)
 {
@@ -292,7 +296,8 @@ static void deeply_nested_values_are_refused(void **state)
     free(values);
 }
 
-/* -- limits and drain ----------------------------------------------------------------------------- */
+/* -- limits and drain
+ * ----------------------------------------------------------------------------- */
 
 static void a_call_beyond_the_limit_is_refused_at_once(void **state)
 {
