@@ -23,20 +23,37 @@ static void count_bytes(const struct gw_exchange *x)
     aion_metric_add(out, (int64_t)gw_reply_bytes(x));
 }
 
+/* Formatting is a good part of a request's cost: what says nothing is left out. */
 static void log_line(const struct gw_call *call, int status, bool whole, int64_t duration_us)
 {
     const struct gw_request *request = gw_request(call->x);
     char trace_id[33];
     aion_hex(trace_id, call->trace.trace_id, 16);
-    aion_log(AION_LOG_INFO, "request", LOG_STR("method", request->method),
-             LOG_STR("path", request->path), LOG_I64("status", status),
-             LOG_TEXT("rpc", call->route != NULL ? call->route->method->path : ""),
-             LOG_I64("us", duration_us), LOG_U64("in", gw_request_bytes(call->x)),
-             LOG_U64("out", gw_reply_bytes(call->x)), LOG_STR("peer", request->peer),
-             LOG_I64("version", request->version), LOG_STR("tenant", call->principal.tenant),
-             LOG_STR("key_id", call->principal.key_id), LOG_TEXT("trace_id", trace_id),
-             LOG_TEXT("request_id", call->request_id), LOG_TEXT("reason", call->log_reason),
-             LOG_BOOL("whole", whole));
+    struct aion_log_field fields[16] = {
+        LOG_STR("method", request->method),
+        LOG_STR("path", request->path),
+        LOG_I64("status", status),
+        LOG_I64("us", duration_us),
+        LOG_U64("in", gw_request_bytes(call->x)),
+        LOG_U64("out", gw_reply_bytes(call->x)),
+        LOG_STR("peer", request->peer),
+        LOG_I64("version", request->version),
+        LOG_TEXT("trace_id", trace_id),
+    };
+    size_t count = 9;
+    if (call->route != NULL)
+        fields[count++] = LOG_TEXT("rpc", call->route->method->path);
+    if (call->principal.key_id.size > 0) {
+        fields[count++] = LOG_STR("tenant", call->principal.tenant);
+        fields[count++] = LOG_STR("key_id", call->principal.key_id);
+    }
+    if (strcmp(call->request_id, trace_id) != 0)
+        fields[count++] = LOG_TEXT("request_id", call->request_id);
+    if (call->log_reason[0] != '\0')
+        fields[count++] = LOG_TEXT("reason", call->log_reason);
+    if (!whole)
+        fields[count++] = LOG_BOOL("whole", false);
+    aion_log_line(AION_LOG_INFO, "request", count, fields);
 }
 
 void gw_access(struct gw_call *call, bool whole)
@@ -49,6 +66,6 @@ void gw_access(struct gw_call *call, bool whole)
     if (call->route != NULL)
         aion_metric_add(call->route->in_flight, -1);
     count_bytes(call->x);
-    if (call->app->access_log)
+    if (call->app->access_log && aion_log_on(AION_LOG_INFO))
         log_line(call, status, whole, duration_us);
 }

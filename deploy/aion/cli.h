@@ -19,23 +19,26 @@ enum cli_exit {
 
 struct cli_command {
     const char *name;
-    const char *arguments; /* "INTENT [--param K=V]...", for usage */
-    const char *summary;   /* one line */
-    const char *const *words; /* flags and verbs, for completion; NULL-terminated */
+    const char *arguments;             /* "INTENT [--param K=V]...", for usage */
+    const char *summary;               /* one line */
+    const char *const *words;          /* flags and verbs, for completion; NULL-terminated */
     int (*run)(int argc, char **argv); /* argv[0] is the command's name */
 };
 
-extern const struct cli_command cli_up, cli_down, cli_env, cli_status, cli_logs, cli_submit, cli_tasks,
-    cli_policy, cli_doctor, cli_completion, cli_gateway, cli_control, cli_router, cli_host, cli_retention;
+extern const struct cli_command cli_up, cli_down, cli_env, cli_status, cli_logs, cli_submit,
+    cli_tasks, cli_policy, cli_doctor, cli_completion, cli_gateway, cli_control, cli_router,
+    cli_host, cli_retention;
 extern const struct cli_command *const cli_commands[]; /* NULL-terminated */
 
-/* -- options of a command ------------------------------------------------------------------------- */
+/* -- options of a command
+ * ------------------------------------------------------------------------- */
 struct cli_args {
     int argc;
     char **argv;
     int at; /* the next one */
 };
-/* The value of --name at args->at ("--name V" or "--name=V") and steps over it; NULL: another argument stands there. */
+/* The value of --name at args->at ("--name V" or "--name=V") and steps over it; NULL: another
+ * argument stands there. */
 const char *cli_value(struct cli_args *args, const char *name);
 bool cli_flag(struct cli_args *args, const char *name);
 /* Prints "aion COMMAND: text" and the usage on stderr; returns CLI_USAGE. */
@@ -43,7 +46,8 @@ int cli_usage(const struct cli_command *command, const char *fmt, ...) AION_PRIN
 /* Prints "aion: text" on stderr; the exit status of the error's code. */
 int cli_error(const struct aion_err *err);
 
-/* -- home (cli_home.c) ---------------------------------------------------------------------------- */
+/* -- home (cli_home.c)
+ * ---------------------------------------------------------------------------- */
 enum { CLI_PATH_MAX = 1024, CLI_PROCESSES_MAX = 24 };
 
 struct cli_process {
@@ -65,15 +69,18 @@ struct cli_run {
     size_t process_count;
 };
 
-/* --home, AION_HOME, else $XDG_STATE_HOME/aion, else ~/.local/state/aion. `given` may be NULL. */
+/* --home, AION_HOME, else $XDG_STATE_HOME/aion, else ~/.local/state/aion. `given` may be NULL.
+ */
 bool cli_home(const char *given, char out[CLI_PATH_MAX], struct aion_err *err);
-/* Reads run.json of the home; UNAVAILABLE: nothing runs there (how to start it is in the text). */
+/* Reads run.json of the home; UNAVAILABLE: nothing runs there (how to start it is in the text).
+ */
 bool cli_run_read(const char *home, struct cli_run *ret_run, struct aion_err *err);
 bool cli_run_write(const struct cli_run *run, struct aion_err *err);
 const struct cli_process *cli_run_process(const struct cli_run *run, const char *name);
 bool cli_path(char out[CLI_PATH_MAX], const char *dir, const char *name);
 
-/* -- plain HTTP to an admin port (cli_http.c) ----------------------------------------------------- */
+/* -- plain HTTP to an admin port (cli_http.c)
+ * ----------------------------------------------------- */
 /* GET on 127.0.0.1; the body into out. The status, or 0: no answer within two seconds. */
 int cli_http_get(int port, const char *path, struct aion_buf *out);
 

@@ -17,7 +17,8 @@ bool cli_client_open(struct cli_client *client, const char *home, struct aion_er
     if (!cli_home(home, path, err) || !cli_run_read(path, &client->run, err))
         return false;
     const char *at = client->run.home;
-    if (!cli_path(client->ca, at, "tls/ca.crt") || !cli_path(client->cert, at, "tls/user-admin.crt") ||
+    if (!cli_path(client->ca, at, "tls/ca.crt") ||
+        !cli_path(client->cert, at, "tls/user-admin.crt") ||
         !cli_path(client->key, at, "tls/user-admin.key"))
         return aion_fail(err, AION_INVALID, "the home's path is too long");
     client->tls = (struct mesh_tls){.ca_file = client->ca,
@@ -44,7 +45,8 @@ static struct mesh_channel **slot_of(struct cli_client *client, const char *name
     return strcmp(name, "retention") == 0 ? &client->retention : &client->control;
 }
 
-struct mesh_channel *cli_channel(struct cli_client *client, const char *name, struct aion_err *err)
+struct mesh_channel *cli_channel(struct cli_client *client, const char *name,
+                                 struct aion_err *err)
 {
     struct mesh_channel **channel = slot_of(client, name);
     const struct cli_process *process = cli_run_process(&client->run, name);
@@ -81,8 +83,9 @@ static void on_done(void *user, const struct mesh_result *result)
 }
 
 const ProtobufCMessage *cli_call(struct cli_client *client, const char *service,
-                                 const struct mesh_method *method, const ProtobufCMessage *request,
-                                 int64_t timeout_us, struct aion_err *err)
+                                 const struct mesh_method *method,
+                                 const ProtobufCMessage *request, int64_t timeout_us,
+                                 struct aion_err *err)
 {
     struct waiting waiting = {.client = client, .method = method, .err = err};
     /* a process that is being restarted comes back within seconds */

@@ -12,18 +12,21 @@ struct cli_client {
     struct mesh_tls tls;
     char ca[CLI_PATH_MAX], cert[CLI_PATH_MAX], key[CLI_PATH_MAX];
     struct mesh_channel *control, *router, *retention; /* made on first use */
-    struct aion_arena arena; /* replies */
+    struct aion_arena arena;                           /* replies */
 };
 
 /* Finds the mesh of the home (NULL: the default). */
 bool cli_client_open(struct cli_client *client, const char *home, struct aion_err *err);
 void cli_client_close(struct cli_client *client);
 /* The channel to "control", "router" or "retention"; NULL: err. */
-struct mesh_channel *cli_channel(struct cli_client *client, const char *name, struct aion_err *err);
-/* One call, waited for; the reply lives as long as the client. NULL: err. timeout_us 0 = 10 s. */
+struct mesh_channel *cli_channel(struct cli_client *client, const char *name,
+                                 struct aion_err *err);
+/* One call, waited for; the reply lives as long as the client. NULL: err. timeout_us 0 = 10 s.
+ */
 const ProtobufCMessage *cli_call(struct cli_client *client, const char *service,
-                                 const struct mesh_method *method, const ProtobufCMessage *request,
-                                 int64_t timeout_us, struct aion_err *err);
+                                 const struct mesh_method *method,
+                                 const ProtobufCMessage *request, int64_t timeout_us,
+                                 struct aion_err *err);
 /* Prints a message as JSON, one line. */
 int cli_print_json(const struct codec_message *schema, const ProtobufCMessage *message);
 

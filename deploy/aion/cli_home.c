@@ -41,7 +41,8 @@ const struct cli_process *cli_run_process(const struct cli_run *run, const char 
     return NULL;
 }
 
-/* -- writing -------------------------------------------------------------------------------------- */
+/* -- writing
+ * -------------------------------------------------------------------------------------- */
 
 bool cli_run_write(const struct cli_run *run, struct aion_err *err)
 {
@@ -62,7 +63,8 @@ bool cli_run_write(const struct cli_run *run, struct aion_err *err)
                         "%s\n{\"name\":\"%s\",\"pid\":%d,\"port\":%d,\"admin_port\":%d,"
                         "\"restarts\":%u,\"ready\":%s}",
                         i > 0 ? "," : "", process->name, process->pid, process->port,
-                        process->admin_port, process->restarts, process->ready ? "true" : "false");
+                        process->admin_port, process->restarts,
+                        process->ready ? "true" : "false");
     }
     aion_buf_text(&out, "\n]}\n");
     bool good = cli_path(path, run->home, "run.json") &&
@@ -71,7 +73,8 @@ bool cli_run_write(const struct cli_run *run, struct aion_err *err)
     return good;
 }
 
-/* -- reading -------------------------------------------------------------------------------------- */
+/* -- reading
+ * -------------------------------------------------------------------------------------- */
 
 static void copy_text(char *out, size_t size, json_t *object, const char *key)
 {
@@ -122,5 +125,6 @@ bool cli_run_read(const char *home, struct cli_run *ret_run, struct aion_err *er
     if (good)
         return true;
     return aion_fail(err, AION_UNAVAILABLE,
-                     "no mesh runs in %s; start one by `aion up` (or name its home by --home)", home);
+                     "no mesh runs in %s; start one by `aion up` (or name its home by --home)",
+                     home);
 }

@@ -29,8 +29,9 @@ int cli_http_get(int port, const char *path, struct aion_buf *out)
     int fd = dial(port);
     if (fd < 0)
         return 0;
-    int size = snprintf(request, sizeof(request),
-                        "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", path);
+    int size =
+        snprintf(request, sizeof(request),
+                 "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", path);
     ssize_t n = send(fd, request, (size_t)size, MSG_NOSIGNAL);
     while (n > 0 && (n = recv(fd, chunk, sizeof(chunk), 0)) > 0)
         aion_buf_add(out, chunk, (size_t)n);

@@ -33,7 +33,8 @@ static void print_bash(void)
 
 static void print_zsh(void)
 {
-    printf("#compdef aion\n_aion() {\n    if (( CURRENT == 2 )); then\n        local -a commands=(\n");
+    printf("#compdef aion\n_aion() {\n    if (( CURRENT == 2 )); then\n        local -a "
+           "commands=(\n");
     for (size_t i = 0; cli_commands[i] != NULL; i++)
         printf("            '%s:%s'\n", cli_commands[i]->name, cli_commands[i]->summary);
     printf("        )\n        _describe command commands\n        return\n    fi\n"

@@ -12,12 +12,18 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FSYNCS = 20, SLOW_FSYNC_US = 50000, LOW_DISK_MIB = 512, DAY_S = 86400, FILES_WANTED = 4096 };
+enum {
+    FSYNCS = 20,
+    SLOW_FSYNC_US = 50000,
+    LOW_DISK_MIB = 512,
+    DAY_S = 86400,
+    FILES_WANTED = 4096
+};
 
 static const char *const words[] = {"--home", NULL};
 static int run(int argc, char **argv);
-const struct cli_command cli_doctor = {"doctor", "[--home DIR]", "check the mesh and its surroundings",
-                                       words, run};
+const struct cli_command cli_doctor = {"doctor", "[--home DIR]",
+                                       "check the mesh and its surroundings", words, run};
 
 struct doctor {
     struct cli_run mesh;
@@ -28,10 +34,11 @@ struct doctor {
 
 enum verdict { FINE, WARN, FAIL };
 
-static void report(struct doctor *doctor, enum verdict verdict, const char *what, const char *fmt, ...)
-    AION_PRINTF(4, 5);
+static void report(struct doctor *doctor, enum verdict verdict, const char *what,
+                   const char *fmt, ...) AION_PRINTF(4, 5);
 
-static void report(struct doctor *doctor, enum verdict verdict, const char *what, const char *fmt, ...)
+static void report(struct doctor *doctor, enum verdict verdict, const char *what,
+                   const char *fmt, ...)
 {
     static const char *const names[] = {"ok  ", "warn", "FAIL"};
     va_list args;
@@ -48,8 +55,8 @@ static void check_home(struct doctor *doctor)
 {
     struct statvfs about;
     if (access(doctor->home, R_OK | W_OK | X_OK) != 0) {
-        report(doctor, doctor->running ? FAIL : WARN, "home", "%s is not there or not writable; `aion up` makes it",
-               doctor->home);
+        report(doctor, doctor->running ? FAIL : WARN, "home",
+               "%s is not there or not writable; `aion up` makes it", doctor->home);
         return;
     }
     report(doctor, FINE, "home", "%s", doctor->home);
@@ -58,7 +65,9 @@ static void check_home(struct doctor *doctor)
     unsigned long long free_mib =
         (unsigned long long)about.f_bavail * about.f_frsize / ((unsigned long long)1024 * 1024);
     report(doctor, free_mib < LOW_DISK_MIB ? FAIL : FINE, "disk", "%llu MiB free%s", free_mib,
-           free_mib < LOW_DISK_MIB ? "; tasks are refused when the disk is full: free some space" : "");
+           free_mib < LOW_DISK_MIB
+               ? "; tasks are refused when the disk is full: free some space"
+               : "");
 }
 
 /* The median of some small appends: each task waits for two such. */
@@ -72,7 +81,8 @@ static void check_fsync(struct doctor *doctor)
     for (int i = 0; fd >= 0 && i < FSYNCS; i++) {
         int64_t began = aion_clock_mono_us();
         if (write(fd, block, sizeof(block)) != (ssize_t)sizeof(block) || fsync(fd) != 0) {
-            report(doctor, FAIL, "fsync", "writing in the home failed: disk full or read-only?");
+            report(doctor, FAIL, "fsync",
+                   "writing in the home failed: disk full or read-only?");
             break;
         }
         int64_t took = aion_clock_mono_us() - began;
@@ -81,8 +91,8 @@ static void check_fsync(struct doctor *doctor)
             times[at] = times[at - 1];
         times[at] = took;
         if (i == FSYNCS - 1)
-            report(doctor, times[FSYNCS / 2] > SLOW_FSYNC_US ? WARN : FINE, "fsync", "median %lld us",
-                   (long long)times[FSYNCS / 2]);
+            report(doctor, times[FSYNCS / 2] > SLOW_FSYNC_US ? WARN : FINE, "fsync",
+                   "median %lld us", (long long)times[FSYNCS / 2]);
     }
     if (fd >= 0) {
         close(fd);
@@ -102,10 +112,11 @@ static void check_certificate(struct doctor *doctor, const char *file)
     else if (now < begin)
         report(doctor, FAIL, "certificate", "%s is not valid yet: is the clock right?", file);
     else if (now >= end)
-        report(doctor, FAIL, "certificate", "%s has expired; remove it and run `aion up` again", file);
+        report(doctor, FAIL, "certificate", "%s has expired; remove it and run `aion up` again",
+               file);
     else
-        report(doctor, end - now < 5 * DAY_S ? WARN : FINE, "certificate", "%s, %lld days left", file,
-               (long long)((end - now) / DAY_S));
+        report(doctor, end - now < 5 * DAY_S ? WARN : FINE, "certificate", "%s, %lld days left",
+               file, (long long)((end - now) / DAY_S));
 }
 
 static void check_limits(struct doctor *doctor)
@@ -114,7 +125,8 @@ static void check_limits(struct doctor *doctor)
     if (getrlimit(RLIMIT_NOFILE, &files) != 0)
         return;
     bool low = files.rlim_cur < FILES_WANTED;
-    report(doctor, low ? WARN : FINE, "open files", "%llu%s", (unsigned long long)files.rlim_cur,
+    report(doctor, low ? WARN : FINE, "open files", "%llu%s",
+           (unsigned long long)files.rlim_cur,
            low ? "; many streams need more: ulimit -n 65536" : "");
 }
 
@@ -157,8 +169,9 @@ static int run(int argc, char **argv)
     check_home(&doctor);
     if (access(doctor.home, W_OK) == 0)
         check_fsync(&doctor);
-    static const char *const certificates[] = {"tls/ca.crt", "tls/control.crt", "tls/router.crt",
-                                               "tls/gateway.crt", "tls/host-1.crt", "tls/user-admin.crt"};
+    static const char *const certificates[] = {"tls/ca.crt",     "tls/control.crt",
+                                               "tls/router.crt", "tls/gateway.crt",
+                                               "tls/host-1.crt", "tls/user-admin.crt"};
     for (size_t i = 0; i < aion_countof(certificates); i++)
         check_certificate(&doctor, certificates[i]);
     check_limits(&doctor);

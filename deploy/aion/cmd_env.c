@@ -8,7 +8,8 @@
 
 static const char *const words[] = {"--home", NULL};
 static int run(int argc, char **argv);
-const struct cli_command cli_env = {"env", "[--home DIR]", "print shell variables of the mesh", words, run};
+const struct cli_command cli_env = {"env", "[--home DIR]", "print shell variables of the mesh",
+                                    words, run};
 
 /* In single quotes; a quote inside ends, escapes and begins them anew. */
 static void export_text(const char *name, const char *value)

@@ -7,8 +7,8 @@
 
 enum { TAIL_DEFAULT = 50, LINE_MAX_SIZE = 16384 };
 
-static const char *const words[] = {"--home", "-n", "-f", "gateway", "control", "router", "retention",
-                                    "host-1", NULL};
+static const char *const words[] = {"--home", "-n",        "-f",     "gateway", "control",
+                                    "router", "retention", "host-1", NULL};
 static int run(int argc, char **argv);
 const struct cli_command cli_logs = {"logs", "[--home DIR] [-n LINES] [-f] [PROCESS]",
                                      "show the logs of the processes", words, run};

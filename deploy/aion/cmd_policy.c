@@ -6,11 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const words[] = {"get", "validate", "reload", "rollback", "revisions", "--home", "-o", NULL};
+static const char *const words[] = {"get",       "validate", "reload", "rollback",
+                                    "revisions", "--home",   "-o",     NULL};
 static int run(int argc, char **argv);
-const struct cli_command cli_policy = {"policy",
-                                       "get | validate | reload | rollback [ORDINAL] | revisions   [-o json] [--home DIR]",
-                                       "show and change the routing policy", words, run};
+const struct cli_command cli_policy = {
+    "policy",
+    "get | validate | reload | rollback [ORDINAL] | revisions   [-o json] [--home DIR]",
+    "show and change the routing policy", words, run};
 
 struct policy {
     struct cli_client client;
@@ -19,10 +21,11 @@ struct policy {
     bool json;
 };
 
-static const ProtobufCMessage *ask(struct policy *policy, int index, const ProtobufCMessage *request,
-                                   struct aion_err *err)
+static const ProtobufCMessage *ask(struct policy *policy, int index,
+                                   const ProtobufCMessage *request, struct aion_err *err)
 {
-    return cli_call(&policy->client, "router", &aion_v1_router_type.methods[index], request, 30000000, err);
+    return cli_call(&policy->client, "router", &aion_v1_router_type.methods[index], request,
+                    30000000, err);
 }
 
 static void print_line(const Aion__V1__Policy *policy)
@@ -30,8 +33,8 @@ static void print_line(const Aion__V1__Policy *policy)
     const Aion__V1__PolicyRevision *revision = policy->revision;
     printf("revision %llu  %s  %u routes, %u rules  (%s by %s)\n",
            (unsigned long long)(revision != NULL ? revision->ordinal : 0),
-           revision != NULL ? revision->digest : "", policy->routes, policy->rules, policy->cause,
-           policy->activated_by);
+           revision != NULL ? revision->digest : "", policy->routes, policy->rules,
+           policy->cause, policy->activated_by);
 }
 
 static int print_policy(const struct policy *policy, const ProtobufCMessage *reply,
@@ -46,8 +49,8 @@ static int print_policy(const struct policy *policy, const ProtobufCMessage *rep
     for (size_t i = 0; i < message->n_files; i++)
         printf("--- %s\n%s", message->files[i]->path, message->files[i]->content);
     if (message->rejected != NULL)
-        printf("refused since: %s:%u:%u: %s\n", message->rejected->file, message->rejected->line,
-               message->rejected->column, message->rejected->message);
+        printf("refused since: %s:%u:%u: %s\n", message->rejected->file,
+               message->rejected->line, message->rejected->column, message->rejected->message);
     return CLI_OK;
 }
 
@@ -55,14 +58,16 @@ static int get(struct policy *policy)
 {
     Aion__V1__GetPolicyRequest request = AION__V1__GET_POLICY_REQUEST__INIT;
     struct aion_err err;
-    return print_policy(policy, ask(policy, AION_V1_ROUTER_GET_POLICY, &request.base, &err), &err);
+    return print_policy(policy, ask(policy, AION_V1_ROUTER_GET_POLICY, &request.base, &err),
+                        &err);
 }
 
 static int reload(struct policy *policy)
 {
     Aion__V1__ReloadPolicyRequest request = AION__V1__RELOAD_POLICY_REQUEST__INIT;
     struct aion_err err;
-    return print_policy(policy, ask(policy, AION_V1_ROUTER_RELOAD_POLICY, &request.base, &err), &err);
+    return print_policy(policy, ask(policy, AION_V1_ROUTER_RELOAD_POLICY, &request.base, &err),
+                        &err);
 }
 
 static int rollback(struct policy *policy)
@@ -70,17 +75,20 @@ static int rollback(struct policy *policy)
     Aion__V1__RollbackPolicyRequest request = AION__V1__ROLLBACK_POLICY_REQUEST__INIT;
     struct aion_err err;
     request.ordinal = (uint64_t)policy->ordinal;
-    return print_policy(policy, ask(policy, AION_V1_ROUTER_ROLLBACK_POLICY, &request.base, &err), &err);
+    return print_policy(policy,
+                        ask(policy, AION_V1_ROUTER_ROLLBACK_POLICY, &request.base, &err), &err);
 }
 
 static int validate(struct policy *policy)
 {
     Aion__V1__ValidatePolicyRequest request = AION__V1__VALIDATE_POLICY_REQUEST__INIT;
     struct aion_err err;
-    const ProtobufCMessage *reply = ask(policy, AION_V1_ROUTER_VALIDATE_POLICY, &request.base, &err);
+    const ProtobufCMessage *reply =
+        ask(policy, AION_V1_ROUTER_VALIDATE_POLICY, &request.base, &err);
     if (reply == NULL)
         return cli_error(&err);
-    const Aion__V1__ValidatePolicyReply *validated = (const Aion__V1__ValidatePolicyReply *)reply;
+    const Aion__V1__ValidatePolicyReply *validated =
+        (const Aion__V1__ValidatePolicyReply *)reply;
     if (policy->json) {
         int status = cli_print_json(&aion__v1__validate_policy_reply__schema, reply);
         return validated->valid ? status : CLI_FAILED;
@@ -95,7 +103,8 @@ static int validate(struct policy *policy)
 
 static int revisions(struct policy *policy)
 {
-    Aion__V1__ListPolicyRevisionsRequest request = AION__V1__LIST_POLICY_REVISIONS_REQUEST__INIT;
+    Aion__V1__ListPolicyRevisionsRequest request =
+        AION__V1__LIST_POLICY_REVISIONS_REQUEST__INIT;
     struct aion_err err;
     const ProtobufCMessage *reply =
         ask(policy, AION_V1_ROUTER_LIST_POLICY_REVISIONS, &request.base, &err);
@@ -103,7 +112,8 @@ static int revisions(struct policy *policy)
         return cli_error(&err);
     if (policy->json)
         return cli_print_json(&aion__v1__list_policy_revisions_reply__schema, reply);
-    const Aion__V1__ListPolicyRevisionsReply *listed = (const Aion__V1__ListPolicyRevisionsReply *)reply;
+    const Aion__V1__ListPolicyRevisionsReply *listed =
+        (const Aion__V1__ListPolicyRevisionsReply *)reply;
     for (size_t i = 0; i < listed->n_revisions; i++)
         print_line(listed->revisions[i]);
     return CLI_OK;
@@ -112,7 +122,11 @@ static int revisions(struct policy *policy)
 static const struct {
     const char *name;
     int (*run)(struct policy *policy);
-} verbs[] = {{"get", get}, {"validate", validate}, {"reload", reload}, {"rollback", rollback}, {"revisions", revisions}};
+} verbs[] = {{"get", get},
+             {"validate", validate},
+             {"reload", reload},
+             {"rollback", rollback},
+             {"revisions", revisions}};
 
 static int run(int argc, char **argv)
 {
@@ -128,7 +142,8 @@ static int run(int argc, char **argv)
         else if (policy.verb == NULL)
             policy.verb = argv[args.at++];
         else if (strcmp(policy.verb, "rollback") == 0 && policy.ordinal == 0 &&
-                 aion_str_i64(aion_str_of(argv[args.at]), &policy.ordinal) && policy.ordinal > 0)
+                 aion_str_i64(aion_str_of(argv[args.at]), &policy.ordinal) &&
+                 policy.ordinal > 0)
             args.at++;
         else
             return cli_usage(&cli_policy, "unexpected argument \"%s\"", argv[args.at]);
@@ -137,7 +152,7 @@ static int run(int argc, char **argv)
         if (strcmp(verbs[i].name, policy.verb) != 0)
             continue;
         int status = cli_client_open(&policy.client, policy.home, &err) ? verbs[i].run(&policy)
-                                                                      : cli_error(&err);
+                                                                        : cli_error(&err);
         cli_client_close(&policy.client);
         return status;
     }

@@ -8,8 +8,8 @@
 
 static const char *const words[] = {"--home", "--json", NULL};
 static int run(int argc, char **argv);
-const struct cli_command cli_status = {"status", "[--home DIR] [--json]", "show the processes of the mesh",
-                                       words, run};
+const struct cli_command cli_status = {"status", "[--home DIR] [--json]",
+                                       "show the processes of the mesh", words, run};
 
 struct seen {
     uint64_t rss_kib;
@@ -89,7 +89,8 @@ static void print_json(const struct cli_process *process, const struct seen *see
     struct aion_buf out;
     aion_buf_init(&out, 4096);
     aion_buf_printf(&out,
-                    "%s{\"name\":\"%s\",\"ready\":%s,\"pid\":%d,\"port\":%d,\"admin_port\":%d,\"up_s\":%lld,"
+                    "%s{\"name\":\"%s\",\"ready\":%s,\"pid\":%d,\"port\":%d,\"admin_port\":%d,"
+                    "\"up_s\":%lld,"
                     "\"rss_kib\":%llu,\"restarts\":%u,\"reason\":",
                     first ? "" : ",", process->name, seen->ready == 200 ? "true" : "false",
                     process->pid, process->port, process->admin_port, (long long)seen->up_s,
@@ -106,8 +107,8 @@ static int show(const struct cli_run *mesh, bool json)
     if (json)
         printf("{\"home\":\"%s\",\"pid\":%d,\"processes\":[", mesh->home, mesh->pid);
     else
-        printf("%-10s %-8s %7s %6s %6s %8s %9s %8s\n", "PROCESS", "STATE", "PID", "PORT", "ADMIN",
-               "UP s", "RSS MiB", "RESTARTS");
+        printf("%-10s %-8s %7s %6s %6s %8s %9s %8s\n", "PROCESS", "STATE", "PID", "PORT",
+               "ADMIN", "UP s", "RSS MiB", "RESTARTS");
     for (size_t i = 0; i < mesh->process_count; i++) {
         struct seen seen = look(&mesh->processes[i]);
         rss_kib += seen.rss_kib;
@@ -118,7 +119,8 @@ static int show(const struct cli_run *mesh, bool json)
             print_row(&mesh->processes[i], &seen);
     }
     if (json)
-        printf("],\"rss_kib\":%llu,\"ready\":%s}\n", (unsigned long long)rss_kib, all ? "true" : "false");
+        printf("],\"rss_kib\":%llu,\"ready\":%s}\n", (unsigned long long)rss_kib,
+               all ? "true" : "false");
     else
         printf("all processes: %.1f MiB\n", (double)rss_kib / 1024);
     return all ? CLI_OK : CLI_FAILED;

@@ -1,4 +1,5 @@
-/* aion submit: a task from the command line. The result goes to stdout, everything else to stderr. */
+/* aion submit: a task from the command line. The result goes to stdout, everything else to
+ * stderr. */
 #include "cli_client.h"
 
 #include "aion/v1/tasks.mesh.h"
@@ -13,16 +14,22 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PARAMS_MAX = 64, INPUT_MAX = 4 * 1024 * 1024, JSON_MAX = 6 * 1024 * 1024, WAIT_MOST_S = 60 };
+enum {
+    PARAMS_MAX = 64,
+    INPUT_MAX = 4 * 1024 * 1024,
+    JSON_MAX = 6 * 1024 * 1024,
+    WAIT_MOST_S = 60
+};
 
-static const char *const words[] = {"--home", "--param", "--input", "--json", "--wait", "--stream",
-                                    "--priority", "--key", "-o", NULL};
+static const char *const words[] = {"--home",   "--param",    "--input", "--json", "--wait",
+                                    "--stream", "--priority", "--key",   "-o",     NULL};
 static int run(int argc, char **argv);
-const struct cli_command cli_submit = {
-    "submit",
-    "INTENT [--param NAME=VALUE]... [--input FILE|-] [--priority CLASS] [--key KEY] [--wait[=SECONDS]] "
-    "[--stream] [-o json] [--home DIR]\n       aion submit --json FILE|- [--wait[=SECONDS]] [--stream]",
-    "submit a task", words, run};
+const struct cli_command cli_submit = {"submit",
+                                       "INTENT [--param NAME=VALUE]... [--input FILE|-] "
+                                       "[--priority CLASS] [--key KEY] [--wait[=SECONDS]] "
+                                       "[--stream] [-o json] [--home DIR]\n       aion submit "
+                                       "--json FILE|- [--wait[=SECONDS]] [--stream]",
+                                       "submit a task", words, run};
 
 struct submit {
     struct cli_client client;
@@ -34,7 +41,8 @@ struct submit {
     bool stream, print_json;
 };
 
-/* -- reading files -------------------------------------------------------------------------------- */
+/* -- reading files
+ * -------------------------------------------------------------------------------- */
 
 /* "-" is stdin. */
 static bool read_input(const char *path, struct aion_buf *out, struct aion_err *err)
@@ -57,12 +65,14 @@ static bool request_from_json(struct submit *submit, struct aion_err *err)
     bool good = read_input(submit->json, &text, err);
     if (good)
         submit->request = (Aion__V1__TaskRequest *)codec_json_parse(
-            &aion__v1__task_request__schema, aion_buf_view(&text), &options, &submit->client.arena, err);
+            &aion__v1__task_request__schema, aion_buf_view(&text), &options,
+            &submit->client.arena, err);
     aion_buf_done(&text);
     return good && submit->request != NULL;
 }
 
-/* -- building the request ------------------------------------------------------------------------- */
+/* -- building the request
+ * ------------------------------------------------------------------------- */
 
 /* A number when it looks like one, true, false and null as such, else a text. */
 static void set_value(Google__Protobuf__Value *value, const char *text)
@@ -70,7 +80,8 @@ static void set_value(Google__Protobuf__Value *value, const char *text)
     char *end;
     errno = 0;
     double number = strtod(text, &end);
-    if (text[0] != '\0' && *end == '\0' && errno == 0 && strspn(text, "+-.0123456789eE") == strlen(text)) {
+    if (text[0] != '\0' && *end == '\0' && errno == 0 &&
+        strspn(text, "+-.0123456789eE") == strlen(text)) {
         value->kind_case = GOOGLE__PROTOBUF__VALUE__KIND_NUMBER_VALUE;
         value->number_value = number;
     } else if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0) {
@@ -91,7 +102,8 @@ static bool add_params(struct submit *submit, struct aion_err *err)
     for (size_t i = 0; i < submit->param_count; i++) {
         const char *equals = strchr(submit->params[i], '=');
         if (equals == NULL || equals == submit->params[i])
-            return aion_fail(err, AION_INVALID, "--param \"%s\": expected NAME=VALUE", submit->params[i]);
+            return aion_fail(err, AION_INVALID, "--param \"%s\": expected NAME=VALUE",
+                             submit->params[i]);
         Google__Protobuf__Struct__FieldsEntry *entry = aion_arena_alloc(arena, sizeof(*entry));
         google__protobuf__struct__fields_entry__init(entry);
         entry->key = aion_arena_text(
@@ -114,7 +126,8 @@ static bool add_input(struct submit *submit, struct aion_err *err)
     bool good = read_input(submit->input, &text, err);
     if (good) {
         aion_str copy = aion_arena_str(&submit->client.arena, aion_buf_view(&text));
-        submit->request->input = (ProtobufCBinaryData){copy.size, (uint8_t *)(uintptr_t)copy.data};
+        submit->request->input =
+            (ProtobufCBinaryData){copy.size, (uint8_t *)(uintptr_t)copy.data};
         submit->request->content_type = (char *)(uintptr_t) "text/plain; charset=utf-8";
     }
     aion_buf_done(&text);
@@ -131,7 +144,8 @@ static bool add_priority(struct submit *submit, struct aion_err *err)
             submit->request->priority = (Aion__V1__Priority)i;
             return true;
         }
-    return aion_fail(err, AION_INVALID, "--priority \"%s\" is none of critical, high, normal, low, batch",
+    return aion_fail(err, AION_INVALID,
+                     "--priority \"%s\" is none of critical, high, normal, low, batch",
                      submit->priority);
 }
 
@@ -150,7 +164,8 @@ static bool build(struct submit *submit, struct aion_err *err)
     return add_params(submit, err) && add_input(submit, err) && add_priority(submit, err);
 }
 
-/* -- following ------------------------------------------------------------------------------------ */
+/* -- following
+ * ------------------------------------------------------------------------------------ */
 
 static bool is_final(Aion__V1__TaskState state)
 {
@@ -164,13 +179,14 @@ static const char *state_name(Aion__V1__TaskState state)
     return value != NULL ? value->name + strlen("TASK_STATE_") : "UNKNOWN";
 }
 
-static const Aion__V1__Task *get_task(struct submit *submit, const char *task_id, struct aion_err *err)
+static const Aion__V1__Task *get_task(struct submit *submit, const char *task_id,
+                                      struct aion_err *err)
 {
     Aion__V1__GetTaskRequest request = AION__V1__GET_TASK_REQUEST__INIT;
     request.task_id = (char *)(uintptr_t)task_id;
     return (const Aion__V1__Task *)cli_call(
-        &submit->client, "control", &aion_v1_aion_tasks_type.methods[AION_V1_AION_TASKS_GET_TASK],
-        &request.base, 0, err);
+        &submit->client, "control",
+        &aion_v1_aion_tasks_type.methods[AION_V1_AION_TASKS_GET_TASK], &request.base, 0, err);
 }
 
 struct following {
@@ -218,7 +234,8 @@ static bool follow(struct submit *submit, const char *task_id, struct aion_err *
         aion_v1_aion_tasks_stream_open(channel, &request, &opts, &ops, &following);
         while (!following.closed)
             mesh_loop_run(submit->client.loop);
-        if (err->code != AION_OK && err->code != AION_UNAVAILABLE && err->code != AION_CANCELLED)
+        if (err->code != AION_OK && err->code != AION_UNAVAILABLE &&
+            err->code != AION_CANCELLED)
             return false;
     }
     return following.ended;
@@ -255,7 +272,8 @@ static int print_result(const struct submit *submit, const Aion__V1__Task *task)
 static int conclude(const struct submit *submit, const Aion__V1__Task *task)
 {
     int status = print_result(submit, task);
-    bool bad = is_final(task->state) && task->state != AION__V1__TASK_STATE__TASK_STATE_SUCCEEDED;
+    bool bad =
+        is_final(task->state) && task->state != AION__V1__TASK_STATE__TASK_STATE_SUCCEEDED;
     return bad ? CLI_TASK_FAILED : status;
 }
 
@@ -325,7 +343,8 @@ static int read_args(struct submit *submit, int argc, char **argv)
             submit->priority = value;
         else if ((value = cli_value(&args, "-o")) != NULL)
             submit->print_json = strcmp(value, "json") == 0;
-        else if ((value = cli_value(&args, "--param")) != NULL && submit->param_count < PARAMS_MAX)
+        else if ((value = cli_value(&args, "--param")) != NULL &&
+                 submit->param_count < PARAMS_MAX)
             submit->params[submit->param_count++] = value;
         else if (cli_flag(&args, "--stream"))
             submit->stream = true;
@@ -347,7 +366,7 @@ static int run(int argc, char **argv)
     if (status != CLI_OK)
         return status;
     status = cli_client_open(&submit.client, submit.home, &err) ? submit_and_follow(&submit)
-                                                               : cli_error(&err);
+                                                                : cli_error(&err);
     cli_client_close(&submit.client);
     return status;
 }

@@ -6,13 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const words[] = {"get", "list", "cancel", "watch", "--home", "-o", "--intent",
-                                    "--state", "--limit", NULL};
+static const char *const words[] = {"get", "list",     "cancel",  "watch",   "--home",
+                                    "-o",  "--intent", "--state", "--limit", NULL};
 static int run(int argc, char **argv);
-const struct cli_command cli_tasks = {
-    "tasks",
-    "get ID | list [--state STATE] [--intent NAME] [--limit N] | cancel ID | watch ID   [-o json] [--home DIR]",
-    "show, follow and cancel tasks", words, run};
+const struct cli_command cli_tasks = {"tasks",
+                                      "get ID | list [--state STATE] [--intent NAME] [--limit "
+                                      "N] | cancel ID | watch ID   [-o json] [--home DIR]",
+                                      "show, follow and cancel tasks", words, run};
 
 struct tasks {
     struct cli_client client;
@@ -54,7 +54,8 @@ static int get(struct tasks *tasks)
     print_row(task);
     for (size_t i = 0; i < task->n_events; i++)
         printf("  %-10s %-10s attempt %u %s\n", task->events[i]->kind,
-               state_name(task->events[i]->state), task->events[i]->attempt, task->events[i]->note);
+               state_name(task->events[i]->state), task->events[i]->attempt,
+               task->events[i]->note);
     if (task->error != NULL)
         printf("  error %s: %s\n", task->error->reason, task->error->message);
     if (task->result != NULL && task->result->body_case == AION__V1__TASK_RESULT__BODY_TEXT)
@@ -91,8 +92,9 @@ static int list(struct tasks *tasks)
         request.states = &state;
         request.n_states = 1;
     }
-    const ProtobufCMessage *reply = cli_call(
-        &tasks->client, "control", method(AION_V1_AION_TASKS_LIST_TASKS), &request.base, 0, &err);
+    const ProtobufCMessage *reply =
+        cli_call(&tasks->client, "control", method(AION_V1_AION_TASKS_LIST_TASKS),
+                 &request.base, 0, &err);
     if (reply == NULL)
         return cli_error(&err);
     if (tasks->json)
@@ -119,7 +121,8 @@ static int cancel(struct tasks *tasks)
     return CLI_OK;
 }
 
-/* -- watch ---------------------------------------------------------------------------------------- */
+/* -- watch
+ * ---------------------------------------------------------------------------------------- */
 
 struct watching {
     struct tasks *tasks;
@@ -170,7 +173,10 @@ static const struct {
     const char *name;
     bool needs_id;
     int (*run)(struct tasks *tasks);
-} verbs[] = {{"get", true, get}, {"list", false, list}, {"cancel", true, cancel}, {"watch", true, watch}};
+} verbs[] = {{"get", true, get},
+             {"list", false, list},
+             {"cancel", true, cancel},
+             {"watch", true, watch}};
 
 static int run_verb(struct tasks *tasks)
 {
@@ -179,10 +185,11 @@ static int run_verb(struct tasks *tasks)
         if (strcmp(verbs[i].name, tasks->verb) != 0)
             continue;
         if (verbs[i].needs_id != (tasks->id != NULL))
-            return cli_usage(&cli_tasks, verbs[i].needs_id ? "%s needs a task's id" : "%s takes no id",
+            return cli_usage(&cli_tasks,
+                             verbs[i].needs_id ? "%s needs a task's id" : "%s takes no id",
                              tasks->verb);
         int status = cli_client_open(&tasks->client, tasks->home, &err) ? verbs[i].run(tasks)
-                                                                      : cli_error(&err);
+                                                                        : cli_error(&err);
         cli_client_close(&tasks->client);
         return status;
     }
@@ -203,7 +210,8 @@ static int run(int argc, char **argv)
         else if ((value = cli_value(&args, "--state")) != NULL)
             tasks.state = value;
         else if ((value = cli_value(&args, "--limit")) != NULL) {
-            if (!aion_str_i64(aion_str_of(value), &tasks.limit) || tasks.limit < 1 || tasks.limit > 1000)
+            if (!aion_str_i64(aion_str_of(value), &tasks.limit) || tasks.limit < 1 ||
+                tasks.limit > 1000)
                 return cli_usage(&cli_tasks, "--limit: \"%s\" is not 1..1000", value);
         } else if ((value = cli_value(&args, "-o")) != NULL)
             tasks.json = strcmp(value, "json") == 0;

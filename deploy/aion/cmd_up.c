@@ -19,14 +19,16 @@
 
 enum { RENEW_US = 600000000, DETACH_WAIT_S = 60, TELL_MAX = 512 };
 
-static const char *const words[] = {"--home", "--port-base", "--detach", "--modules", "--policies",
-                                    "--trust-domain", NULL};
+static const char *const words[] = {"--home",     "--port-base",    "--detach", "--modules",
+                                    "--policies", "--trust-domain", NULL};
 static int run(int argc, char **argv);
-const struct cli_command cli_up = {
-    "up", "[--home DIR] [--port-base N] [--detach] [--modules DIR] [--policies DIR] [--trust-domain NAME]",
-    "start the whole mesh on embedded defaults", words, run};
+const struct cli_command cli_up = {"up",
+                                   "[--home DIR] [--port-base N] [--detach] [--modules DIR] "
+                                   "[--policies DIR] [--trust-domain NAME]",
+                                   "start the whole mesh on embedded defaults", words, run};
 
-/* -- the first one in this home ------------------------------------------------------------------- */
+/* -- the first one in this home
+ * ------------------------------------------------------------------- */
 
 static bool lock_home(const char *home, int *ret_fd, struct aion_err *err)
 {
@@ -36,21 +38,25 @@ static bool lock_home(const char *home, int *ret_fd, struct aion_err *err)
     if (!aion_file_mkdirs(home, 0700, err))
         return false;
     if (stat(home, &about) != 0 || access(home, R_OK | W_OK | X_OK) != 0)
-        return aion_fail_errno(err, AION_DENIED, "home %s cannot be read and written by this user", home);
+        return aion_fail_errno(err, AION_DENIED,
+                               "home %s cannot be read and written by this user", home);
     if (about.st_uid == geteuid())
         chmod(home, 0700);
-    if (!cli_path(path, home, "lock") || (*ret_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600)) < 0)
+    if (!cli_path(path, home, "lock") ||
+        (*ret_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600)) < 0)
         return aion_fail_errno(err, AION_DENIED, "home %s cannot be written", home);
     if (flock(*ret_fd, LOCK_EX | LOCK_NB) == 0)
         return true;
     close(*ret_fd);
     if (cli_run_read(home, &other, err))
-        return aion_fail(err, AION_EXISTS, "a mesh runs in %s already: pid %d, http://127.0.0.1:%d", home,
+        return aion_fail(err, AION_EXISTS,
+                         "a mesh runs in %s already: pid %d, http://127.0.0.1:%d", home,
                          other.pid, other.process_count > 0 ? other.processes[0].port : 0);
     return aion_fail(err, AION_EXISTS, "a mesh is starting in %s already", home);
 }
 
-/* -- telling that all is ready -------------------------------------------------------------------- */
+/* -- telling that all is ready
+ * -------------------------------------------------------------------- */
 
 static bool all_ready(const struct up *up)
 {
@@ -73,10 +79,11 @@ static void tell(struct up *up)
     if (up->told || !all_ready(up))
         return;
     up->told = true;
-    int size = snprintf(text, sizeof(text),
-                        "ready: http://127.0.0.1:%d (key in %s), gRPC control 127.0.0.1:%d; stop: aion down "
-                        "--home %s\n",
-                        up->port_base, up->run.api_key_file, up->port_base + 1, up->run.home);
+    int size = snprintf(
+        text, sizeof(text),
+        "ready: http://127.0.0.1:%d (key in %s), gRPC control 127.0.0.1:%d; stop: aion down "
+        "--home %s\n",
+        up->port_base, up->run.api_key_file, up->port_base + 1, up->run.home);
     if (up->tell_fd >= 0) {
         ssize_t ignored = write(up->tell_fd, text, (size_t)size);
         (void)ignored;
@@ -104,7 +111,8 @@ static void on_ready(struct up *up, struct up_child *child)
     }
 }
 
-/* -- stopping: the gateway first, so that nothing new comes in; then the others -------------------- */
+/* -- stopping: the gateway first, so that nothing new comes in; then the others
+ * -------------------- */
 
 static bool running(const struct up *up, size_t first)
 {
@@ -144,7 +152,8 @@ static void begin_stop(struct up *up)
     stop_on(up);
 }
 
-/* -- the loop ------------------------------------------------------------------------------------- */
+/* -- the loop
+ * ------------------------------------------------------------------------------------- */
 
 static void reap(struct up *up)
 {
@@ -244,7 +253,8 @@ static int supervise(struct up *up)
     return CLI_OK;
 }
 
-/* -- start ---------------------------------------------------------------------------------------- */
+/* -- start
+ * ---------------------------------------------------------------------------------------- */
 
 static bool find_executable(struct up *up, struct aion_err *err)
 {
@@ -280,8 +290,9 @@ static int start(struct up *up)
         status = supervise(up);
     } else {
         if (up->tell_fd >= 0)
-            dprintf(up->tell_fd, "failed: %s%s%s%s\n", err.text, err.detail[0] != '\0' ? " (" : "",
-                    err.detail, err.detail[0] != '\0' ? ")" : "");
+            dprintf(up->tell_fd, "failed: %s%s%s%s\n", err.text,
+                    err.detail[0] != '\0' ? " (" : "", err.detail,
+                    err.detail[0] != '\0' ? ")" : "");
         else
             fprintf(stderr, "aion up: %s%s%s%s\n", err.text, err.detail[0] != '\0' ? " (" : "",
                     err.detail, err.detail[0] != '\0' ? ")" : "");
@@ -311,8 +322,9 @@ static int wait_for_word(int fd)
         fputs(text, stdout);
         return CLI_OK;
     }
-    fprintf(stderr, "aion up: %s", used > 0 ? text + strlen("failed: ")
-                                            : "the mesh is not ready after 60 s; see aion logs\n");
+    fprintf(stderr, "aion up: %s",
+            used > 0 ? text + strlen("failed: ")
+                     : "the mesh is not ready after 60 s; see aion logs\n");
     return CLI_FAILED;
 }
 

@@ -6,11 +6,13 @@
 
 static void print_help(FILE *out)
 {
-    fprintf(out, "aion %s: a gRPC service mesh for AI tasks\n\nusage: aion COMMAND [ARGUMENTS]\n\n",
+    fprintf(out,
+            "aion %s: a gRPC service mesh for AI tasks\n\nusage: aion COMMAND [ARGUMENTS]\n\n",
             AION_VERSION);
     for (size_t i = 0; cli_commands[i] != NULL; i++)
         fprintf(out, "  %-12s %s\n", cli_commands[i]->name, cli_commands[i]->summary);
-    fprintf(out, "\nExit status: 0 done, 1 failed, 2 wrong usage, 3 not running or unreachable, 4 not found,\n"
+    fprintf(out, "\nExit status: 0 done, 1 failed, 2 wrong usage, 3 not running or "
+                 "unreachable, 4 not found,\n"
                  "5 denied, 6 the task did not succeed. `aion COMMAND --help` tells more.\n");
 }
 
@@ -27,7 +29,8 @@ static const char *nearest(const char *name)
     const char *best = NULL;
     size_t least = 4;
     for (size_t i = 0; cli_commands[i] != NULL; i++) {
-        size_t distance = aion_str_distance(aion_str_of(name), aion_str_of(cli_commands[i]->name));
+        size_t distance =
+            aion_str_distance(aion_str_of(name), aion_str_of(cli_commands[i]->name));
         if (distance < least) {
             least = distance;
             best = cli_commands[i]->name;
@@ -52,6 +55,7 @@ int main(int argc, char **argv)
         return command->run(argc - 1, argv + 1);
     const char *near = nearest(name);
     fprintf(stderr, "aion: no command \"%s\"%s%s%s; see aion --help\n", name,
-            near != NULL ? "; did you mean \"" : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
+            near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
+            near != NULL ? "\"?" : "");
     return CLI_USAGE;
 }

@@ -1,5 +1,5 @@
-/* `aion up`: one single-threaded supervisor. up_plan.c says what runs, up_prepare.c makes the home, up_child.c starts and
- * restarts, up_log.c carries their lines, cmd_up.c is the loop. */
+/* `aion up`: one single-threaded supervisor. up_plan.c says what runs, up_prepare.c makes the
+ * home, up_child.c starts and restarts, up_log.c carries their lines, cmd_up.c is the loop. */
 #ifndef UP_H
 #define UP_H
 
@@ -23,8 +23,8 @@ struct up_child {
     struct cli_process *public; /* its row of run.json */
     char *args[UP_ARGS_MAX];    /* in the arena; NULL-terminated */
     int arg_count;
-    pid_t pid;           /* 0 = not running */
-    int ready_fd, out_fd; /* -1 = closed */
+    pid_t pid;                         /* 0 = not running */
+    int ready_fd, out_fd;              /* -1 = closed */
     int64_t started_us, restart_at_us; /* restart_at_us 0 = none */
     unsigned backoff_ms;
     int color;
@@ -41,30 +41,34 @@ struct up {
     struct aion_arena arena;
     char executable[CLI_PATH_MAX], modules[CLI_PATH_MAX], policies[CLI_PATH_MAX];
     int port_base;
-    bool quiet;     /* detached: lines go to files alone */
+    bool quiet; /* detached: lines go to files alone */
     bool colors;
     bool stopping;
     int stop_step;
     int64_t stop_by_us;
-    int tell_fd;    /* to the parent of a detached start; -1 = none */
+    int tell_fd; /* to the parent of a detached start; -1 = none */
     bool told;
 };
 
-/* -- up_prepare.c: CA, certificates, API key, policies -------------------------------------------- */
+/* -- up_prepare.c: CA, certificates, API key, policies
+ * -------------------------------------------- */
 bool up_prepare(struct up *up, struct aion_err *err);
 /* Renews what is past two thirds of its life. */
 void up_renew(struct up *up);
 
-/* -- up_plan.c: ports and the command line of each program ---------------------------------------- */
+/* -- up_plan.c: ports and the command line of each program
+ * ---------------------------------------- */
 bool up_plan(struct up *up, struct aion_err *err);
 
-/* -- up_child.c ----------------------------------------------------------------------------------- */
+/* -- up_child.c
+ * ----------------------------------------------------------------------------------- */
 void up_start(struct up *up, struct up_child *child);
 /* A child ended: waits for its back-off, or is through when stopping. */
 void up_ended(struct up *up, struct up_child *child, int status);
 void up_signal(struct up_child *child, int number);
 
-/* -- up_log.c ------------------------------------------------------------------------------------- */
+/* -- up_log.c
+ * ------------------------------------------------------------------------------------- */
 bool up_log_open(struct up *up, struct up_child *child, struct aion_err *err);
 void up_log_read(struct up *up, struct up_child *child);
 void up_log_note(struct up *up, struct up_child *child, const char *fmt, ...) AION_PRINTF(3, 4);

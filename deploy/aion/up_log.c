@@ -10,7 +10,8 @@
 static bool log_path(const struct up *up, const struct up_child *child, unsigned number,
                      char out[CLI_PATH_MAX])
 {
-    int size = number == 0 ? snprintf(out, CLI_PATH_MAX, "%s/logs/%s.log", up->run.home, child->public->name)
+    int size = number == 0 ? snprintf(out, CLI_PATH_MAX, "%s/logs/%s.log", up->run.home,
+                                      child->public->name)
                            : snprintf(out, CLI_PATH_MAX, "%s/logs/%s.log.%u", up->run.home,
                                       child->public->name, number);
     return size > 0 && size < CLI_PATH_MAX;
@@ -50,7 +51,8 @@ static void put_line(struct up *up, struct up_child *child, aion_str line)
     if (up->quiet)
         return;
     if (up->colors)
-        printf("\033[%dm%-9s\033[0m| %.*s\n", child->color, child->public->name, AION_STR_ARG(line));
+        printf("\033[%dm%-9s\033[0m| %.*s\n", child->color, child->public->name,
+               AION_STR_ARG(line));
     else
         printf("%-9s| %.*s\n", child->public->name, AION_STR_ARG(line));
     fflush(stdout);

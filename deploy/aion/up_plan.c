@@ -1,4 +1,5 @@
-/* Ports and command lines: gateway N, control N+1, router N+2, retention N+3, hosts from N+4; admin ports at +20. */
+/* Ports and command lines: gateway N, control N+1, router N+2, retention N+3, hosts from N+4;
+ * admin ports at +20. */
 #include "up.h"
 
 #include "base/rand.h"
@@ -38,7 +39,8 @@ static int taken_port(int base)
     return 0;
 }
 
-/* Base 0: a run of ports that the kernel gives, below the ephemeral range, where outgoing connections would race for it. */
+/* Base 0: a run of ports that the kernel gives, below the ephemeral range, where outgoing
+ * connections would race for it. */
 static bool choose_base(struct up *up, struct aion_err *err)
 {
     struct aion_rand rand;
@@ -53,10 +55,11 @@ static bool choose_base(struct up *up, struct aion_err *err)
     int taken = up->port_base != 0 ? taken_port(up->port_base) : 0;
     if (up->port_base == 0)
         return aion_fail(err, AION_EXHAUSTED, "no run of free ports was found");
-    return taken == 0 || aion_fail(err, AION_EXISTS,
-                                   "port %d is in use; choose another base by --port-base N (0 = any "
-                                   "free one)",
-                                   taken);
+    return taken == 0 ||
+           aion_fail(err, AION_EXISTS,
+                     "port %d is in use; choose another base by --port-base N (0 = any "
+                     "free one)",
+                     taken);
 }
 
 static void add(struct up *up, struct up_child *child, const char *fmt, ...) AION_PRINTF(3, 4);
@@ -121,7 +124,8 @@ bool up_plan(struct up *up, struct aion_err *err)
         aion_str_copy(row->name, sizeof(row->name), aion_str_of(names[i]));
         row->port = up->port_base + (int)i;
         row->admin_port = row->port + ADMIN_OFFSET;
-        *child = (struct up_child){.public = row, .ready_fd = -1, .out_fd = -1, .color = 31 + (int)i};
+        *child = (struct up_child){
+            .public = row, .ready_fd = -1, .out_fd = -1, .color = 31 + (int)i};
         aion_buf_init(&child->line, UP_LINE_MAX);
         add_common(up, child, programs[i]);
         add_own(up, child, i);

@@ -14,8 +14,9 @@
 static const struct {
     const char *name, *path;
 } leaves[] = {
-    {"control", "service/control"}, {"router", "service/router"},   {"retention", "service/retention"},
-    {"gateway", "service/gateway"}, {"host-1", "service/host"},     {"user-admin", "user/admin"},
+    {"control", "service/control"},     {"router", "service/router"},
+    {"retention", "service/retention"}, {"gateway", "service/gateway"},
+    {"host-1", "service/host"},         {"user-admin", "user/admin"},
 };
 
 /* The policy of a new mesh: local modules only. */
@@ -58,12 +59,11 @@ static bool make_folders(struct up *up, struct aion_err *err)
 static bool make_certificates(struct up *up, struct aion_err *err)
 {
     char tls[CLI_PATH_MAX];
-    if (!cli_path(tls, up->run.home, "tls") ||
-        !auth_ca_ensure(tls, up->run.trust_domain, err))
+    if (!cli_path(tls, up->run.home, "tls") || !auth_ca_ensure(tls, up->run.trust_domain, err))
         return false;
     for (size_t i = 0; i < aion_countof(leaves); i++)
-        if (!auth_leaf_ensure(tls, leaves[i].name, up->run.trust_domain, leaves[i].path, time(NULL),
-                              NULL, err))
+        if (!auth_leaf_ensure(tls, leaves[i].name, up->run.trust_domain, leaves[i].path,
+                              time(NULL), NULL, err))
             return false;
     return true;
 }

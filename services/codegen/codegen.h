@@ -1,9 +1,10 @@
 /* protoc-gen-aion: from .proto files to what protobuf-c does not generate.
  *
- * protoc writes a CodeGeneratorRequest to stdin and reads a CodeGeneratorResponse from stdout. Per file: X.schema.h and
- * X.schema.c (services/lib/codec/schema.h says what is in them), and with services X.mesh.h and X.mesh.c
- * (services/lib/mesh/method.h). Parameters (comma-separated): `mesh` emits the service tables, `plain` allows methods
- * without (aion.v1.rpc). */
+ * protoc writes a CodeGeneratorRequest to stdin and reads a CodeGeneratorResponse from stdout.
+ * Per file: X.schema.h and X.schema.c (services/lib/codec/schema.h says what is in them), and
+ * with services X.mesh.h and X.mesh.c (services/lib/mesh/method.h). Parameters
+ * (comma-separated): `mesh` emits the service tables, `plain` allows methods without
+ * (aion.v1.rpc). */
 #ifndef CODEGEN_H
 #define CODEGEN_H
 
@@ -29,8 +30,10 @@ struct codegen {
     bool mesh, plain;
 };
 
-/* -- names (all in the arena) --------------------------------------------------------------------- */
-/* protobuf-c's own rules: "aion.v1.TaskRequest" → "aion__v1__task_request", "Aion__V1__TaskRequest". */
+/* -- names (all in the arena)
+ * --------------------------------------------------------------------- */
+/* protobuf-c's own rules: "aion.v1.TaskRequest" → "aion__v1__task_request",
+ * "Aion__V1__TaskRequest". */
 const char *codegen_lower(struct codegen *gen, const char *full_name);
 const char *codegen_type(struct codegen *gen, const char *full_name);
 /* "aion.v1.AionTasks" → "aion_v1_aion_tasks"; "StatusById" → "status_by_id". */
@@ -45,7 +48,8 @@ const char *codegen_absolute(const char *type_name);
 /* package + "." + name, or the name alone. */
 const char *codegen_full(struct codegen *gen, const char *scope, const char *name);
 
-/* -- walking -------------------------------------------------------------------------------------- */
+/* -- walking
+ * -------------------------------------------------------------------------------------- */
 /* Every message / enum of the file, nested ones after their parent. */
 typedef bool codegen_message_fn(struct codegen *gen, const message_proto *message,
                                 const char *full_name, void *user);
@@ -56,7 +60,8 @@ bool codegen_walk(struct codegen *gen, const file_proto *file, codegen_message_f
 /* The message of that full name in any file of the request, or NULL. */
 const message_proto *codegen_find(struct codegen *gen, const char *full_name);
 
-/* -- emitters: append to out; false fills err, which protoc prints ------------------------------- */
+/* -- emitters: append to out; false fills err, which protoc prints
+ * ------------------------------- */
 bool codegen_schema_header(struct codegen *gen, const file_proto *file, struct aion_buf *out);
 bool codegen_schema_source(struct codegen *gen, const file_proto *file, struct aion_buf *out,
                            struct aion_err *err);
@@ -65,9 +70,10 @@ bool codegen_mesh_header(struct codegen *gen, const file_proto *file, struct aio
 bool codegen_mesh_source(struct codegen *gen, const file_proto *file, struct aion_buf *out,
                          struct aion_err *err);
 
-/* -- options -------------------------------------------------------------------------------------- */
+/* -- options
+ * -------------------------------------------------------------------------------------- */
 struct codegen_options {
-    const Aion__V1__Rpc *rpc;         /* NULL: none */
+    const Aion__V1__Rpc *rpc;          /* NULL: none */
     const Google__Api__HttpRule *http; /* NULL: none */
 };
 /* Reads and checks a method's options. */

@@ -92,7 +92,8 @@ static void read_parameters(struct codegen *gen)
 
 static int respond(const response_proto *response)
 {
-    size_t size = google__protobuf__compiler__code_generator_response__get_packed_size(response);
+    size_t size =
+        google__protobuf__compiler__code_generator_response__get_packed_size(response);
     uint8_t *bytes = malloc(size > 0 ? size : 1);
     if (bytes == NULL)
         return 1;
@@ -116,7 +117,8 @@ int main(void)
         request = google__protobuf__compiler__code_generator_request__unpack(
             NULL, in.size, (const uint8_t *)in.data);
     if (request == NULL) {
-        fprintf(stderr, "protoc-gen-aion: no CodeGeneratorRequest on stdin; protoc runs this\n");
+        fprintf(stderr,
+                "protoc-gen-aion: no CodeGeneratorRequest on stdin; protoc runs this\n");
         return 1;
     }
     gen.request = request;

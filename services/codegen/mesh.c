@@ -1,4 +1,5 @@
-/* X.mesh.h and X.mesh.c: typed server tables, replies and client calls, and the rows the runtime works with. */
+/* X.mesh.h and X.mesh.c: typed server tables, replies and client calls, and the rows the
+ * runtime works with. */
 #include "codegen.h"
 
 struct service {
@@ -10,8 +11,8 @@ struct service {
 
 struct method {
     const method_proto *proto;
-    const char *name;  /* "submit" */
-    const char *macro; /* "SUBMIT" */
+    const char *name;     /* "submit" */
+    const char *macro;    /* "SUBMIT" */
     const char *in, *out; /* C types */
     bool client_stream, server_stream, unstable;
     struct codegen_options options;
@@ -49,7 +50,8 @@ static bool unique_methods(struct codegen *gen, const struct service *service,
 {
     for (size_t i = 0; i < service->proto->n_method; i++)
         for (size_t k = 0; k < i; k++) {
-            const char *a = service->proto->method[i]->name, *b = service->proto->method[k]->name;
+            const char *a = service->proto->method[i]->name,
+                       *b = service->proto->method[k]->name;
             if (strcmp(codegen_snake(gen, a), codegen_snake(gen, b)) == 0)
                 return aion_fail(err, AION_INVALID, "%s: %s and %s have the same C name",
                                  service->full, a, b);
@@ -72,7 +74,8 @@ static bool each_method(struct codegen *gen, const struct service *service, emit
     return true;
 }
 
-/* -- the header ----------------------------------------------------------------------------------- */
+/* -- the header
+ * ----------------------------------------------------------------------------------- */
 
 static void emit_index(struct aion_buf *out, const struct service *service,
                        const struct method *method)
@@ -94,7 +97,8 @@ static void emit_slot(struct aion_buf *out, const struct service *service,
     aion_buf_text(out, "    struct {\n");
     if (method->client_stream)
         aion_buf_text(out, "        void (*open)(struct mesh_call *call);\n");
-    aion_buf_printf(out, "        void (*message)(struct mesh_call *call, const %s *request);\n",
+    aion_buf_printf(out,
+                    "        void (*message)(struct mesh_call *call, const %s *request);\n",
                     method->in);
     if (method->client_stream)
         aion_buf_text(out, "        void (*half_close)(struct mesh_call *call);\n");
@@ -105,7 +109,8 @@ static void emit_slot(struct aion_buf *out, const struct service *service,
                     method->name);
 }
 
-/* The initializer that names every handler: one that is missing or of another type does not compile. */
+/* The initializer that names every handler: one that is missing or of another type does not
+ * compile. */
 static void emit_initializer(struct aion_buf *out, const struct service *service,
                              const struct method *method)
 {
@@ -123,8 +128,8 @@ static void emit_initializer(struct aion_buf *out, const struct service *service
     aion_buf_printf(out, ".message = prefix##_%s, ", name);
     if (method->client_stream)
         aion_buf_printf(out, ".half_close = prefix##_%s_half_close, ", name);
-    aion_buf_printf(out, ".writable = prefix##_%s_writable, .done = prefix##_%s_done}, \\\n", name,
-                    name);
+    aion_buf_printf(out, ".writable = prefix##_%s_writable, .done = prefix##_%s_done}, \\\n",
+                    name, name);
 }
 
 static void emit_server_reply(struct aion_buf *out, const struct service *service,
@@ -134,27 +139,30 @@ static void emit_server_reply(struct aion_buf *out, const struct service *servic
         return;
     const char *prefix = service->prefix, *name = method->name;
     if (method->server_stream)
-        aion_buf_printf(out,
-                        "static inline enum mesh_sent %s_%s_send(struct mesh_call *call, "
-                        "const %s *message)\n{\n    return mesh_send(call, &message->base);\n}\n",
-                        prefix, name, method->out);
+        aion_buf_printf(
+            out,
+            "static inline enum mesh_sent %s_%s_send(struct mesh_call *call, "
+            "const %s *message)\n{\n    return mesh_send(call, &message->base);\n}\n",
+            prefix, name, method->out);
     else
-        aion_buf_printf(out,
-                        "static inline void %s_%s_reply(struct mesh_call *call, const %s *reply)\n"
-                        "{\n    mesh_reply(call, &reply->base);\n}\n",
-                        prefix, name, method->out);
+        aion_buf_printf(
+            out,
+            "static inline void %s_%s_reply(struct mesh_call *call, const %s *reply)\n"
+            "{\n    mesh_reply(call, &reply->base);\n}\n",
+            prefix, name, method->out);
 }
 
 static void emit_unary_client(struct aion_buf *out, const struct service *service,
                               const struct method *method)
 {
     const char *prefix = service->prefix, *name = method->name;
-    aion_buf_printf(out,
-                    "static inline struct mesh_rpc *%s_%s_call(struct mesh_channel *channel,\n"
-                    "    const %s *request, const struct mesh_rpc_opts *opts, mesh_done_fn *done, "
-                    "void *user)\n{\n    return mesh_unary(channel, &%s_type.methods[%s_%s], "
-                    "&request->base, opts, done, user);\n}\n",
-                    prefix, name, method->in, prefix, service->macro, method->macro);
+    aion_buf_printf(
+        out,
+        "static inline struct mesh_rpc *%s_%s_call(struct mesh_channel *channel,\n"
+        "    const %s *request, const struct mesh_rpc_opts *opts, mesh_done_fn *done, "
+        "void *user)\n{\n    return mesh_unary(channel, &%s_type.methods[%s_%s], "
+        "&request->base, opts, done, user);\n}\n",
+        prefix, name, method->in, prefix, service->macro, method->macro);
     aion_buf_printf(out,
                     "static inline const %s *%s_%s_result(const struct mesh_result *result)\n"
                     "{\n    return (const %s *)result->reply;\n}\n",
@@ -165,7 +173,8 @@ static void emit_stream_client(struct aion_buf *out, const struct service *servi
                                const struct method *method)
 {
     const char *prefix = service->prefix, *name = method->name;
-    aion_buf_printf(out, "static inline struct mesh_rpc *%s_%s_open(struct mesh_channel *channel,\n",
+    aion_buf_printf(out,
+                    "static inline struct mesh_rpc *%s_%s_open(struct mesh_channel *channel,\n",
                     prefix, name);
     if (!method->client_stream)
         aion_buf_printf(out, "    const %s *request,\n", method->in);
@@ -175,13 +184,15 @@ static void emit_stream_client(struct aion_buf *out, const struct service *servi
                     "&%s_type.methods[%s_%s], opts, ops, user);\n",
                     prefix, service->macro, method->macro);
     if (!method->client_stream)
-        aion_buf_text(out, "    mesh_rpc_send(rpc, &request->base);\n    mesh_rpc_half_close(rpc);\n");
+        aion_buf_text(
+            out, "    mesh_rpc_send(rpc, &request->base);\n    mesh_rpc_half_close(rpc);\n");
     aion_buf_text(out, "    return rpc;\n}\n");
     if (method->client_stream)
-        aion_buf_printf(out,
-                        "static inline enum mesh_sent %s_%s_write(struct mesh_rpc *rpc, const %s "
-                        "*message)\n{\n    return mesh_rpc_send(rpc, &message->base);\n}\n",
-                        prefix, name, method->in);
+        aion_buf_printf(
+            out,
+            "static inline enum mesh_sent %s_%s_write(struct mesh_rpc *rpc, const %s "
+            "*message)\n{\n    return mesh_rpc_send(rpc, &message->base);\n}\n",
+            prefix, name, method->in);
     aion_buf_printf(out,
                     "static inline const %s *%s_%s_read(const ProtobufCMessage *message)\n"
                     "{\n    return (const %s *)message;\n}\n",
@@ -202,7 +213,8 @@ static bool service_header(struct codegen *gen, const struct service *service,
 {
     if (!unique_methods(gen, service, err))
         return false;
-    aion_buf_printf(out, "\n/* -- %s */\nextern const struct mesh_service_type %s_type;\n\nenum {\n",
+    aion_buf_printf(out,
+                    "\n/* -- %s */\nextern const struct mesh_service_type %s_type;\n\nenum {\n",
                     service->full, service->prefix);
     if (!each_method(gen, service, emit_index, out, err))
         return false;
@@ -242,10 +254,12 @@ bool codegen_mesh_header(struct codegen *gen, const file_proto *file, struct aio
     return !out->overflow || aion_fail(err, AION_EXHAUSTED, "%s: output too large", file->name);
 }
 
-/* -- the source ----------------------------------------------------------------------------------- */
+/* -- the source
+ * ----------------------------------------------------------------------------------- */
 
-static void thunk(struct aion_buf *out, const struct service *service, const struct method *method,
-                  const char *slot, const char *parameters, const char *arguments)
+static void thunk(struct aion_buf *out, const struct service *service,
+                  const struct method *method, const char *slot, const char *parameters,
+                  const char *arguments)
 {
     aion_buf_printf(out,
                     "static void serve_%s_%s_%s(struct mesh_call *call%s)\n{\n"
@@ -309,8 +323,8 @@ static void emit_rules(struct aion_buf *out, const struct service *service,
     const Google__Api__HttpRule *rule = method->options.http;
     if (rule == NULL)
         return;
-    aion_buf_printf(out, "static const struct codec_http_rule %s_%s_http[] = {\n", service->prefix,
-                    method->name);
+    aion_buf_printf(out, "static const struct codec_http_rule %s_%s_http[] = {\n",
+                    service->prefix, method->name);
     emit_rule(out, rule);
     for (size_t i = 0; i < rule->n_additional_bindings; i++)
         emit_rule(out, rule->additional_bindings[i]);
@@ -323,11 +337,11 @@ static void emit_handler(struct aion_buf *out, const struct service *service,
     const char *prefix = service->prefix, *name = method->name;
     aion_buf_printf(out, "        .handler = {.message = serve_%s_%s_message", prefix, name);
     if (method->client_stream)
-        aion_buf_printf(out, ", .open = serve_%s_%s_open, .half_close = serve_%s_%s_half_close", prefix, name,
-                        prefix, name);
+        aion_buf_printf(out, ", .open = serve_%s_%s_open, .half_close = serve_%s_%s_half_close",
+                        prefix, name, prefix, name);
     if (method->client_stream || method->server_stream)
-        aion_buf_printf(out, ", .writable = serve_%s_%s_writable, .done = serve_%s_%s_done", prefix, name,
-                        prefix, name);
+        aion_buf_printf(out, ", .writable = serve_%s_%s_writable, .done = serve_%s_%s_done",
+                        prefix, name, prefix, name);
     aion_buf_text(out, "},\n");
 }
 
@@ -342,11 +356,13 @@ static void emit_options(struct aion_buf *out, const struct codegen_options *opt
     static const char *const roles[] = {"ANY", "ANY", "USER", "MANAGER", "ADMIN", "SERVICE"};
     const Aion__V1__Rpc *rpc = options->rpc;
     if (rpc == NULL) { /* allowed by `plain`: the field's own services, such as health */
-        aion_buf_text(out, "        .role = MESH_ROLE_ANY,\n        .request_bytes_max = 4194304,\n");
+        aion_buf_text(
+            out, "        .role = MESH_ROLE_ANY,\n        .request_bytes_max = 4194304,\n");
         return;
     }
     aion_buf_printf(out, "        .role = MESH_ROLE_%s,\n        .request_bytes_max = %u,\n",
-                    roles[rpc->role], rpc->request_bytes_max > 0 ? rpc->request_bytes_max : 65536);
+                    roles[rpc->role],
+                    rpc->request_bytes_max > 0 ? rpc->request_bytes_max : 65536);
     emit_flag(out, "is_public", rpc->public_);
     emit_flag(out, "blocking", rpc->execution == AION__V1__EXECUTION__EXECUTION_BLOCKING);
     emit_flag(out, "idempotent", rpc->idempotent);
@@ -372,11 +388,12 @@ static bool emit_row(struct codegen *gen, struct aion_buf *out, const struct ser
     emit_flag(out, "server_stream", method->server_stream);
     emit_options(out, &method->options);
     if (method->options.http != NULL)
-        aion_buf_printf(out,
-                        "        .http = %s_%s_http,\n        .http_count = sizeof(%s_%s_http) / "
-                        "sizeof(%s_%s_http[0]),\n",
-                        service->prefix, method->name, service->prefix, method->name,
-                        service->prefix, method->name);
+        aion_buf_printf(
+            out,
+            "        .http = %s_%s_http,\n        .http_count = sizeof(%s_%s_http) / "
+            "sizeof(%s_%s_http[0]),\n",
+            service->prefix, method->name, service->prefix, method->name, service->prefix,
+            method->name);
     return aion_buf_text(out, "    },\n");
 }
 
@@ -394,12 +411,13 @@ static bool service_source(struct codegen *gen, const file_proto *file,
             return false;
         emit_row(gen, out, service, &method);
     }
-    return aion_buf_printf(out,
-                           "};\nconst struct mesh_service_type %s_type = {\n    .name = \"%s\",\n"
-                           "    .methods = %s_methods,\n    .method_count = %zu,\n"
-                           "    .file = &%s__file,\n};\n",
-                           service->prefix, service->full, service->prefix,
-                           service->proto->n_method, codegen_file(gen, file->name));
+    return aion_buf_printf(
+        out,
+        "};\nconst struct mesh_service_type %s_type = {\n    .name = \"%s\",\n"
+        "    .methods = %s_methods,\n    .method_count = %zu,\n"
+        "    .file = &%s__file,\n};\n",
+        service->prefix, service->full, service->prefix, service->proto->n_method,
+        codegen_file(gen, file->name));
 }
 
 bool codegen_mesh_source(struct codegen *gen, const file_proto *file, struct aion_buf *out,

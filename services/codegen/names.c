@@ -1,4 +1,5 @@
-/* Names: protobuf-c's rules are followed letter for letter, so that our tables find its symbols. */
+/* Names: protobuf-c's rules are followed letter for letter, so that our tables find its
+ * symbols. */
 #include "codegen.h"
 
 #include <stdlib.h>
@@ -117,7 +118,8 @@ const char *codegen_full(struct codegen *gen, const char *scope, const char *nam
     return must(aion_arena_printf(&gen->arena, "%s.%s", scope, name));
 }
 
-/* -- walking -------------------------------------------------------------------------------------- */
+/* -- walking
+ * -------------------------------------------------------------------------------------- */
 
 static bool walk_enums(struct codegen *gen, enum_proto *const *enums, size_t count,
                        const char *scope, codegen_enum_fn *on_enum, void *user)
@@ -150,8 +152,8 @@ bool codegen_walk(struct codegen *gen, const file_proto *file, codegen_message_f
                   codegen_enum_fn *on_enum, void *user)
 {
     return walk_enums(gen, file->enum_type, file->n_enum_type, file->package, on_enum, user) &&
-           walk_messages(gen, file->message_type, file->n_message_type, file->package, on_message,
-                         on_enum, user);
+           walk_messages(gen, file->message_type, file->n_message_type, file->package,
+                         on_message, on_enum, user);
 }
 
 struct search {
@@ -159,8 +161,8 @@ struct search {
     const message_proto *found;
 };
 
-static bool compare_name(struct codegen *gen, const message_proto *message, const char *full_name,
-                         void *user)
+static bool compare_name(struct codegen *gen, const message_proto *message,
+                         const char *full_name, void *user)
 {
     struct search *search = user;
     (void)gen;

@@ -1,5 +1,5 @@
-/* (aion.v1.rpc) and google.api.http of a method. protobuf-c keeps extensions as unknown fields, with the length prefix
- * inside the data. */
+/* (aion.v1.rpc) and google.api.http of a method. protobuf-c keeps extensions as unknown fields,
+ * with the length prefix inside the data. */
 #include "codegen.h"
 
 enum { RPC_TAG = 50100, HTTP_TAG = 72295728 };
@@ -53,6 +53,6 @@ bool codegen_options(struct codegen *gen, const char *service, const method_prot
     if (gen->plain)
         return true;
     return aion_fail(err, AION_INVALID,
-                     "%s.%s: option (aion.v1.rpc) is missing; see aion/v1/options.proto", service,
-                     method->name);
+                     "%s.%s: option (aion.v1.rpc) is missing; see aion/v1/options.proto",
+                     service, method->name);
 }

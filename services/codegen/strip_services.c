@@ -1,4 +1,5 @@
-/* Filter: a CodeGeneratorRequest from stdin to stdout without its services; see protoc-gen-c-optional. */
+/* Filter: a CodeGeneratorRequest from stdin to stdout without its services; see
+ * protoc-gen-c-optional. */
 #include "base/buf.h"
 
 #include <google/protobuf/compiler/plugin.pb-c.h>

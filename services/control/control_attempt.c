@@ -24,14 +24,18 @@ static void write_start(struct control *control, struct control_task *task, int6
         control_host_offer(task->host, task->pool, task->module);
     struct control_write *write = control_write_new(control, task, STORE_START, start_done);
     task->starting = true;
+    aion_str_copy(write->host, sizeof(write->host), aion_str_of(task->host_id));
+    aion_str_copy(write->module, sizeof(write->module), aion_str_of(task->module));
+    aion_str_copy(write->module_digest, sizeof(write->module_digest),
+                  offer != NULL ? aion_str_of(offer->digest) : AION_STR(""));
     write->as.start = (struct store_start){
         .op.lazy = true,
         .id = task->id,
         .token = {task->epoch, task->attempt},
         .at_us = at_us,
-        .host = aion_str_of(task->host_id),
-        .module = aion_str_of(task->module),
-        .module_digest = offer != NULL ? aion_str_of(offer->digest) : AION_STR(""),
+        .host = aion_str_of(write->host),
+        .module = aion_str_of(write->module),
+        .module_digest = aion_str_of(write->module_digest),
     };
     control_write_submit(write);
 }
@@ -133,12 +137,13 @@ static void resume_done(struct control_write *write)
 static void write_resume(struct control *control, struct control_task *task)
 {
     struct control_write *write = control_write_new(control, task, STORE_RESUME, resume_done);
+    aion_str_copy(write->host, sizeof(write->host), aion_str_of(task->host_id));
     write->as.resume = (struct store_resume){
         .op.lazy = true,
         .id = task->id,
         .token = {task->epoch, task->attempt},
         .at_us = aion_clock_utc_us(),
-        .host = aion_str_of(task->host_id),
+        .host = aion_str_of(write->host),
     };
     control_write_submit(write);
 }

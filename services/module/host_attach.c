@@ -1,4 +1,5 @@
-/* The standing stream to control: hello, what runs, commands; again and again while the host lives. */
+/* The standing stream to control: hello, what runs, commands; again and again while the host
+ * lives. */
 #include "base/log.h"
 #include "host_private.h"
 
@@ -37,7 +38,8 @@ void host_send_capacity(struct host *host)
     host_send(host, &message);
 }
 
-/* -- hello ---------------------------------------------------------------------------------------- */
+/* -- hello
+ * ---------------------------------------------------------------------------------------- */
 
 static void fill_offer(const struct host_manifest *manifest, Aion__V1__ModuleOffer *offer)
 {
@@ -70,7 +72,8 @@ static void send_hello(struct host *host)
     host_send(host, &message);
 }
 
-/* -- commands ------------------------------------------------------------------------------------- */
+/* -- commands
+ * ------------------------------------------------------------------------------------- */
 
 static void on_welcome(struct host *host)
 {

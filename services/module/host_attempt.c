@@ -4,14 +4,15 @@
 
 #include <stdlib.h>
 
-/* -- finding and freeing -------------------------------------------------------------------------- */
+/* -- finding and freeing
+ * -------------------------------------------------------------------------- */
 
 static struct host_attempt *find(struct host *host, const Aion__V1__AttemptToken *token)
 {
-    aion_list_each(link, &host->attempts) {
+    aion_list_each (link, &host->attempts) {
         struct host_attempt *attempt = aion_container(link, struct host_attempt, link);
-        if (token != NULL && attempt->attempt == token->attempt && attempt->epoch == token->epoch &&
-            strcmp(attempt->task_id, token->task_id) == 0)
+        if (token != NULL && attempt->attempt == token->attempt &&
+            attempt->epoch == token->epoch && strcmp(attempt->task_id, token->task_id) == 0)
             return attempt;
     }
     return NULL;
@@ -38,7 +39,8 @@ static void fill_token(const struct host_attempt *attempt, Aion__V1__AttemptToke
     token->epoch = attempt->epoch;
 }
 
-/* -- telling control ------------------------------------------------------------------------------ */
+/* -- telling control
+ * ------------------------------------------------------------------------------ */
 
 static struct host_kept *keep(const Aion__V1__HostMessage *message, uint64_t sequence)
 {
@@ -52,7 +54,8 @@ static struct host_kept *keep(const Aion__V1__HostMessage *message, uint64_t seq
     return kept;
 }
 
-/* The oldest go first when an attempt keeps too much: a new attach then finds a gap, and control tries anew. */
+/* The oldest go first when an attempt keeps too much: a new attach then finds a gap, and
+ * control tries anew. */
 static void keep_chunk(struct host_attempt *attempt, const Aion__V1__HostMessage *message)
 {
     struct host_kept *kept = keep(message, message->chunk->sequence);
@@ -116,8 +119,8 @@ static void on_result(struct host_job *job, const Aion__V1__HostMessage__Result 
     conclude((struct host_attempt *)job, &told);
 }
 
-static void on_failed(struct host_job *job, enum aion_code code, const char *reason, bool retriable,
-                      const char *text)
+static void on_failed(struct host_job *job, enum aion_code code, const char *reason,
+                      bool retriable, const char *text)
 {
     Aion__V1__HostMessage__Result told = AION__V1__HOST_MESSAGE__RESULT__INIT;
     Aion__V1__TaskError error = AION__V1__TASK_ERROR__INIT;
@@ -129,7 +132,8 @@ static void on_failed(struct host_job *job, enum aion_code code, const char *rea
     conclude((struct host_attempt *)job, &told);
 }
 
-/* -- commands ------------------------------------------------------------------------------------- */
+/* -- commands
+ * ------------------------------------------------------------------------------------- */
 
 static struct host_attempt *new_attempt(struct host *host, const Aion__V1__AttemptToken *token)
 {
@@ -199,7 +203,8 @@ void host_settled(struct host *host, const Aion__V1__HostCommand__Settled *settl
         host->settled(host);
 }
 
-/* -- a new stream --------------------------------------------------------------------------------- */
+/* -- a new stream
+ * --------------------------------------------------------------------------------- */
 
 static void send_wire(struct host *host, const struct host_kept *kept)
 {
@@ -219,7 +224,7 @@ static void send_running(struct host *host)
     Aion__V1__HostMessage__Running running = AION__V1__HOST_MESSAGE__RUNNING__INIT;
     Aion__V1__HostMessage message = AION__V1__HOST_MESSAGE__INIT;
     size_t count = 0;
-    aion_list_each(link, &host->attempts) {
+    aion_list_each (link, &host->attempts) {
         if (count == TOKENS_MAX)
             break;
         fill_token(aion_container(link, struct host_attempt, link), &tokens[count]);
@@ -236,7 +241,7 @@ static void send_running(struct host *host)
 void host_resend(struct host *host)
 {
     send_running(host);
-    aion_list_each(link, &host->attempts) {
+    aion_list_each (link, &host->attempts) {
         const struct host_attempt *attempt = aion_container(link, struct host_attempt, link);
         for (const struct host_kept *kept = attempt->chunks; kept != NULL; kept = kept->next)
             send_wire(host, kept);
@@ -247,6 +252,6 @@ void host_resend(struct host *host)
 
 void host_free_attempts(struct host *host)
 {
-    aion_list_each_safe(link, &host->attempts)
+    aion_list_each_safe (link, &host->attempts)
         free_attempt(aion_container(link, struct host_attempt, link));
 }

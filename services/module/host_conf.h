@@ -5,9 +5,9 @@
 #include "base/conf.h"
 
 struct host_conf {
-    const char *control;     /* address, host:port */
+    const char *control; /* address, host:port */
     const char *host_id;
-    const char *pool;        /* "cpu" */
+    const char *pool; /* "cpu" */
     const char *modules_dir;
     int64_t slots, warm;
 };

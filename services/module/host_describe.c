@@ -3,7 +3,8 @@
 
 #include <unistd.h>
 
-/* Resident memory of a process, 0 when it is gone. /proc/PID/statm: size, resident, ... in pages. */
+/* Resident memory of a process, 0 when it is gone. /proc/PID/statm: size, resident, ... in
+ * pages. */
 static uint64_t resident(pid_t pid)
 {
     char path[64], text[128];
@@ -19,7 +20,8 @@ static uint64_t resident(pid_t pid)
     return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static bool add_workers(struct host *host, struct aion_arena *arena, Aion__V1__DescribeReply *reply)
+static bool add_workers(struct host *host, struct aion_arena *arena,
+                        Aion__V1__DescribeReply *reply)
 {
     struct host_worker_info infos[HOST_WORKERS_MAX];
     size_t count = host_pool_workers(host->pool, infos, HOST_WORKERS_MAX);

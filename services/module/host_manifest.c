@@ -17,7 +17,8 @@ static bool name_valid(aion_str name)
         return false;
     for (size_t i = 0; i < name.size; i++) {
         char c = name.data[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.'))
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+              c == '.'))
             return false;
     }
     return name.data[0] != '.';
@@ -43,8 +44,8 @@ static bool read_intents(const struct yaml_node *root, struct host_manifest *man
     const struct yaml_node *list = yaml_get(root, "intents");
     if (list == NULL || list->kind != YAML_LIST || list->count == 0 ||
         list->count > HOST_INTENTS_MAX)
-        return yaml_fail(err, list != NULL ? list : root, "intents: expected a list of 1..%d names",
-                         HOST_INTENTS_MAX);
+        return yaml_fail(err, list != NULL ? list : root,
+                         "intents: expected a list of 1..%d names", HOST_INTENTS_MAX);
     for (const struct yaml_node *item = list->first; item != NULL; item = item->next) {
         if (item->kind != YAML_SCALAR || !name_valid(item->value))
             return yaml_fail(err, item, "expected the name of an intent");
@@ -56,16 +57,18 @@ static bool read_intents(const struct yaml_node *root, struct host_manifest *man
 static bool read_limits(const struct yaml_node *root, struct host_manifest *manifest,
                         struct aion_err *err)
 {
-    const struct yaml_node *memory = yaml_get(root, "memory"), *timeout = yaml_get(root, "timeout");
+    const struct yaml_node *memory = yaml_get(root, "memory"),
+                           *timeout = yaml_get(root, "timeout");
     manifest->memory_bytes = (uint64_t)512 * 1024 * 1024;
     manifest->timeout_us = 300000000;
     if (memory != NULL && (memory->kind != YAML_SCALAR ||
                            !aion_str_bytes(memory->value, &manifest->memory_bytes) ||
                            manifest->memory_bytes < 16 * 1024 * 1024))
-        return yaml_fail(err, memory, "memory: expected a size of at least 16MiB, such as 256MiB");
-    if (timeout != NULL &&
-        (timeout->kind != YAML_SCALAR || !aion_str_duration(timeout->value, &manifest->timeout_us) ||
-         manifest->timeout_us <= 0))
+        return yaml_fail(err, memory,
+                         "memory: expected a size of at least 16MiB, such as 256MiB");
+    if (timeout != NULL && (timeout->kind != YAML_SCALAR ||
+                            !aion_str_duration(timeout->value, &manifest->timeout_us) ||
+                            manifest->timeout_us <= 0))
         return yaml_fail(err, timeout, "timeout: expected a duration such as 60s");
     return true;
 }
@@ -88,7 +91,8 @@ static bool read_fields(const struct yaml_node *root, const char *folder,
                         struct host_manifest *manifest, struct aion_arena *arena,
                         struct aion_err *err)
 {
-    static const char *const known[] = {"module", "version", "intents", "memory", "timeout", NULL};
+    static const char *const known[] = {"module", "version", "intents",
+                                        "memory", "timeout", NULL};
     if (root->kind != YAML_MAP)
         return yaml_fail(err, root, "expected a map");
     if (!yaml_only(root, known, err))
@@ -108,8 +112,8 @@ static bool read_fields(const struct yaml_node *root, const char *folder,
     return digest_file(manifest, err);
 }
 
-static bool read_one(const char *folder, struct host_manifest *manifest, struct aion_arena *arena,
-                     struct aion_err *err)
+static bool read_one(const char *folder, struct host_manifest *manifest,
+                     struct aion_arena *arena, struct aion_err *err)
 {
     struct aion_buf text;
     const char *file = aion_arena_printf(arena, "%s/module.yaml", folder);
@@ -136,11 +140,13 @@ bool host_manifests_read(const char *dir, struct host_manifest *manifests, size_
         if (entry->d_name[0] == '.')
             continue;
         const char *path = aion_arena_printf(arena, "%s/%s", real, entry->d_name);
-        const char *file = path != NULL ? aion_arena_printf(arena, "%s/module.yaml", path) : NULL;
+        const char *file =
+            path != NULL ? aion_arena_printf(arena, "%s/module.yaml", path) : NULL;
         if (file == NULL || access(file, F_OK) != 0)
             continue; /* something else than a module */
         if (*ret_count == HOST_MODULES_MAX)
-            good = aion_fail(err, AION_EXHAUSTED, "%s: more than %d modules", dir, HOST_MODULES_MAX);
+            good = aion_fail(err, AION_EXHAUSTED, "%s: more than %d modules", dir,
+                             HOST_MODULES_MAX);
         else
             good = read_one(path, &manifests[(*ret_count)++], arena, err);
     }

@@ -15,8 +15,8 @@ enum { HOST_MODULES_MAX = 64, HOST_INTENTS_MAX = 32 };
 
 struct host_manifest {
     const char *name, *version;
-    const char *path;   /* of the executable, absolute */
-    char digest[72];    /* "sha256:..." of the executable */
+    const char *path; /* of the executable, absolute */
+    char digest[72];  /* "sha256:..." of the executable */
     const char *intents[HOST_INTENTS_MAX];
     size_t intent_count;
     uint64_t memory_bytes;

@@ -26,8 +26,8 @@ struct host_process {
     int out, log;
     struct source out_source, log_source;
     struct aion_buf bytes, log_bytes;
-    size_t ahead;  /* posted and not yet freed; guarded by the pipes' lock */
-    bool stopped;  /* out is not being read */
+    size_t ahead; /* posted and not yet freed; guarded by the pipes' lock */
+    bool stopped; /* out is not being read */
     bool exited;
 };
 
@@ -55,7 +55,8 @@ struct host_pipes {
     atomic_bool paused, stop;
 };
 
-/* -- notes ---------------------------------------------------------------------------------------- */
+/* -- notes
+ * ---------------------------------------------------------------------------------------- */
 
 static void run_note(struct aion_job *job)
 {
@@ -63,7 +64,8 @@ static void run_note(struct aion_job *job)
     note->pipes->on_note(note->pipes->user, note);
 }
 
-static struct host_note *new_note(struct host_pipes *pipes, int kind, uint64_t ticket, aion_str data)
+static struct host_note *new_note(struct host_pipes *pipes, int kind, uint64_t ticket,
+                                  aion_str data)
 {
     struct host_note *note = malloc(sizeof(*note) + data.size + 1);
     if (note == NULL)
@@ -117,9 +119,11 @@ void host_note_free(struct host_pipes *pipes, struct host_note *note)
     free(note);
 }
 
-/* -- reading -------------------------------------------------------------------------------------- */
+/* -- reading
+ * -------------------------------------------------------------------------------------- */
 
-static void watch(struct host_pipes *pipes, int fd, struct source *source, uint32_t events, int how)
+static void watch(struct host_pipes *pipes, int fd, struct source *source, uint32_t events,
+                  int how)
 {
     struct epoll_event event = {.events = events, .data.ptr = source};
     epoll_ctl(pipes->epoll, how, fd, &event);
@@ -183,7 +187,8 @@ static void read_out(struct host_pipes *pipes, struct host_process *process)
     }
     process->bytes.size += (size_t)n;
     if (!split_frames(pipes, process)) {
-        close_end(pipes, &process->out); /* its next write fails and it ends; the attempt's time is bounded anyway */
+        close_end(pipes, &process->out); /* its next write fails and it ends; the attempt's time
+                                            is bounded anyway */
         return;
     }
     if (!process->stopped && too_far_ahead(pipes, process)) {
@@ -224,7 +229,8 @@ static void read_log(struct host_pipes *pipes, struct host_process *process)
     release(pipes, process);
 }
 
-/* -- the spawner's events ------------------------------------------------------------------------- */
+/* -- the spawner's events
+ * ------------------------------------------------------------------------- */
 
 static void started(struct host_pipes *pipes, const struct spawner_event *event)
 {
@@ -269,7 +275,7 @@ static void drain_pipes(struct host_pipes *pipes, struct host_process *process)
 
 static void exited(struct host_pipes *pipes, const struct spawner_event *event)
 {
-    aion_list_each_safe(link, &pipes->processes) {
+    aion_list_each_safe (link, &pipes->processes) {
         struct host_process *process = aion_container(link, struct host_process, link);
         if (process->ticket != event->ticket || process->exited)
             continue;
@@ -303,7 +309,8 @@ static bool take_events(struct host_pipes *pipes)
     return err.code == AION_OK;
 }
 
-/* -- writing what is left ------------------------------------------------------------------------- */
+/* -- writing what is left
+ * ------------------------------------------------------------------------- */
 
 static void end_rest(struct host_pipes *pipes, struct rest *rest)
 {
@@ -340,7 +347,8 @@ bool host_pipes_write(struct host_pipes *pipes, int fd, aion_str bytes)
     return true;
 }
 
-/* -- the thread ----------------------------------------------------------------------------------- */
+/* -- the thread
+ * ----------------------------------------------------------------------------------- */
 
 static void take_new(struct host_pipes *pipes)
 {
@@ -361,7 +369,7 @@ static void take_new(struct host_pipes *pipes)
 
 static void go_on(struct host_pipes *pipes)
 {
-    aion_list_each_safe(link, &pipes->processes) {
+    aion_list_each_safe (link, &pipes->processes) {
         struct host_process *process = aion_container(link, struct host_process, link);
         if (process->stopped && process->out >= 0 && !too_far_ahead(pipes, process)) {
             process->stopped = false;
@@ -429,8 +437,8 @@ void host_pipes_pause(struct host_pipes *pipes, bool paused)
 }
 
 struct host_pipes *host_pipes_start(struct spawner *spawner, struct aion_exec *exec,
-                                    void (*on_note)(void *user, struct host_note *note), void *user,
-                                    struct aion_err *err)
+                                    void (*on_note)(void *user, struct host_note *note),
+                                    void *user, struct aion_err *err)
 {
     struct host_pipes *pipes = calloc(1, sizeof(*pipes));
     if (pipes == NULL)
@@ -461,7 +469,7 @@ struct host_pipes *host_pipes_start(struct spawner *spawner, struct aion_exec *e
 
 static void free_processes(struct host_pipes *pipes)
 {
-    aion_list_each_safe(link, &pipes->processes) {
+    aion_list_each_safe (link, &pipes->processes) {
         struct host_process *process = aion_container(link, struct host_process, link);
         close_end(pipes, &process->out);
         close_end(pipes, &process->log);
@@ -482,7 +490,7 @@ void host_pipes_join(struct host_pipes *pipes)
 void host_pipes_free(struct host_pipes *pipes)
 {
     take_new(pipes);
-    aion_list_each_safe(link, &pipes->rests)
+    aion_list_each_safe (link, &pipes->rests)
         end_rest(pipes, aion_container(link, struct rest, link));
     free_processes(pipes);
     close(pipes->epoll);

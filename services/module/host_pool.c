@@ -30,9 +30,9 @@ struct host_worker {
     pid_t pid;
     int in;
     uint64_t jobs;
-    struct host_job *job;      /* BUSY, and DYING with a job to fail */
+    struct host_job *job; /* BUSY, and DYING with a job to fail */
     bool timed_out;
-    struct mesh_timer timer;   /* of the start, then of the job */
+    struct mesh_timer timer; /* of the start, then of the job */
 };
 
 struct module_state {
@@ -73,14 +73,17 @@ static const struct aion_metric_family deaths_family = {
 
 static void dispatch(struct host_pool *pool, struct module_state *module);
 
-/* -- workers -------------------------------------------------------------------------------------- */
+/* -- workers
+ * -------------------------------------------------------------------------------------- */
 
-static struct module_state *module_of(struct host_pool *pool, const struct host_manifest *manifest)
+static struct module_state *module_of(struct host_pool *pool,
+                                      const struct host_manifest *manifest)
 {
     size_t i = 0;
     while (i < pool->module_count && pool->modules[i].manifest != manifest)
         i++;
-    assert(i < pool->module_count); /* manifests come from host_pool_module and the pool's own workers */
+    assert(i < pool->module_count); /* manifests come from host_pool_module and the pool's own
+                                       workers */
     return &pool->modules[i];
 }
 
@@ -148,7 +151,7 @@ static void drop_worker(struct host_worker *worker)
 
 static struct host_worker *find_worker(struct host_pool *pool, uint64_t ticket)
 {
-    aion_list_each(link, &pool->workers) {
+    aion_list_each (link, &pool->workers) {
         struct host_worker *worker = aion_container(link, struct host_worker, link);
         if (worker->ticket == ticket)
             return worker;
@@ -156,9 +159,10 @@ static struct host_worker *find_worker(struct host_pool *pool, uint64_t ticket)
     return NULL;
 }
 
-static struct host_worker *idle_worker(struct host_pool *pool, const struct host_manifest *manifest)
+static struct host_worker *idle_worker(struct host_pool *pool,
+                                       const struct host_manifest *manifest)
 {
-    aion_list_each(link, &pool->workers) {
+    aion_list_each (link, &pool->workers) {
         struct host_worker *worker = aion_container(link, struct host_worker, link);
         if (worker->manifest == manifest && worker->state == WORKER_IDLE)
             return worker;
@@ -166,7 +170,8 @@ static struct host_worker *idle_worker(struct host_pool *pool, const struct host
     return NULL;
 }
 
-/* -- jobs ----------------------------------------------------------------------------------------- */
+/* -- jobs
+ * ----------------------------------------------------------------------------------------- */
 
 static void free_frame(struct host_job *job)
 {
@@ -242,11 +247,13 @@ static void dispatch(struct host_pool *pool, struct module_state *module)
     unsigned waiting = 0, starting = 0;
     for (const struct host_job *job = module->first; job != NULL; job = job->next)
         waiting++;
-    aion_list_each(link, &pool->workers) {
+    aion_list_each (link, &pool->workers) {
         const struct host_worker *each = aion_container(link, struct host_worker, link);
         starting += each->manifest == module->manifest && each->state == WORKER_STARTING;
     }
-    unsigned wanted = waiting > 0 ? waiting : module->workers < pool->warm ? pool->warm - module->workers : 0;
+    unsigned wanted = waiting > 0                    ? waiting
+                      : module->workers < pool->warm ? pool->warm - module->workers
+                                                     : 0;
     bool may = !pool->closing && mesh_loop_now(pool->loop) >= module->failed_until_us;
     for (; may && starting < wanted && pool->count < pool->max; starting++)
         start_worker(pool, module);
@@ -270,8 +277,8 @@ void host_pool_run(struct host_pool *pool, const struct host_manifest *manifest,
     job->worker = NULL;
     job->next = NULL;
     job->cancelled = false;
-    job->timeout_us = timeout_us > 0 && timeout_us < manifest->timeout_us ? timeout_us
-                                                                         : manifest->timeout_us;
+    job->timeout_us =
+        timeout_us > 0 && timeout_us < manifest->timeout_us ? timeout_us : manifest->timeout_us;
     *module->last = job;
     module->last = &job->next;
     dispatch(pool, module);
@@ -302,9 +309,11 @@ void host_pool_cancel(struct host_pool *pool, struct host_job *job, const char *
         end_failed(job, AION_CANCELLED, "CANCELLED", false, "cancelled before it started");
 }
 
-/* -- what the pipes tell -------------------------------------------------------------------------- */
+/* -- what the pipes tell
+ * -------------------------------------------------------------------------- */
 
-static void on_started(struct host_pool *pool, struct host_worker *worker, struct host_note *note)
+static void on_started(struct host_pool *pool, struct host_worker *worker,
+                       struct host_note *note)
 {
     worker->pid = note->pid;
     worker->in = note->in;
@@ -342,15 +351,16 @@ static void on_message(struct host_worker *worker, const Aion__V1__HostMessage *
     }
 }
 
-static void on_frame(struct host_pool *pool, struct host_worker *worker, const struct host_note *note)
+static void on_frame(struct host_pool *pool, struct host_worker *worker,
+                     const struct host_note *note)
 {
     struct codec_scan_limits limits = {.bytes_max = MODULE_FRAME_MAX};
     struct aion_err err;
     if (worker->job == NULL || worker->job->cancelled || worker->timed_out)
         return; /* nobody waits for it */
     const Aion__V1__HostMessage *message = (const Aion__V1__HostMessage *)codec_unpack(
-        &aion__v1__host_message__schema, aion_str_n(note->data, note->size), &limits, &pool->arena,
-        &err);
+        &aion__v1__host_message__schema, aion_str_n(note->data, note->size), &limits,
+        &pool->arena, &err);
     if (message != NULL) {
         on_message(worker, message);
     } else {
@@ -379,8 +389,8 @@ static void fail_job_of(struct host_worker *worker, int status)
     if (job->cancelled) {
         end_failed(job, AION_CANCELLED, "CANCELLED", false, job->cancel_reason);
     } else if (worker->timed_out) {
-        snprintf(text, sizeof(text), "module %s took longer than %lld ms", worker->manifest->name,
-                 (long long)(job->timeout_us / 1000));
+        snprintf(text, sizeof(text), "module %s took longer than %lld ms",
+                 worker->manifest->name, (long long)(job->timeout_us / 1000));
         end_failed(job, AION_DEADLINE, "MODULE_TIMEOUT", true, text);
     } else {
         describe_end(text, sizeof(text), worker->manifest->name, status);
@@ -391,10 +401,10 @@ static void fail_job_of(struct host_worker *worker, int status)
 static void on_exited(struct host_pool *pool, struct host_worker *worker, int status)
 {
     struct module_state *module = module_of(pool, worker->manifest);
-    const char *cause = worker->timed_out                          ? "timeout"
+    const char *cause = worker->timed_out                               ? "timeout"
                         : worker->job != NULL && worker->job->cancelled ? "cancel"
-                        : worker->state == WORKER_DYING            ? "recycled"
-                                                                   : "crash";
+                        : worker->state == WORKER_DYING                 ? "recycled"
+                                                                        : "crash";
     aion_metric_add(aion_metric(&deaths_family, worker->manifest->name, cause), 1);
     /* one that dies without a task would be restarted in a circle: wait a little */
     if (worker->job == NULL && worker->state != WORKER_DYING)
@@ -410,7 +420,8 @@ static void on_failed(struct host_pool *pool, struct host_worker *worker, int er
 {
     struct module_state *module = module_of(pool, worker->manifest);
     char text[200];
-    snprintf(text, sizeof(text), "module %s cannot be started: errno %d", worker->manifest->name, error);
+    snprintf(text, sizeof(text), "module %s cannot be started: errno %d",
+             worker->manifest->name, error);
     aion_log(AION_LOG_ERROR, "module process", LOG_TEXT("error", text));
     module->failed_until_us = mesh_loop_now(pool->loop) + RESPAWN_WAIT_US;
     drop_worker(worker);
@@ -440,12 +451,14 @@ static void on_note(void *user, struct host_note *note)
         on_failed(pool, worker, note->code);
     } else {
         aion_log(AION_LOG_INFO, "module says", LOG_TEXT("module", worker->manifest->name),
-                 LOG_I64("pid", worker->pid), LOG_STR("line", aion_str_n(note->data, note->size)));
+                 LOG_I64("pid", worker->pid),
+                 LOG_STR("line", aion_str_n(note->data, note->size)));
     }
     host_note_free(pool->pipes, note);
 }
 
-/* -- life ----------------------------------------------------------------------------------------- */
+/* -- life
+ * ----------------------------------------------------------------------------------------- */
 
 struct host_pool *host_pool_new(struct mesh_loop *loop, struct spawner *spawner,
                                 const struct host_manifest *manifests, size_t manifest_count,
@@ -498,11 +511,12 @@ void host_pool_pause(struct host_pool *pool, bool paused)
 size_t host_pool_workers(const struct host_pool *pool, struct host_worker_info *out, size_t max)
 {
     size_t count = 0;
-    aion_list_each(link, (struct aion_link *)(uintptr_t)&pool->workers) {
+    aion_list_each (link, (struct aion_link *)(uintptr_t)&pool->workers) {
         const struct host_worker *worker = aion_container(link, struct host_worker, link);
         if (count < max)
-            out[count++] = (struct host_worker_info){worker->manifest->name, worker->pid,
-                                                     worker->state == WORKER_BUSY, worker->jobs};
+            out[count++] =
+                (struct host_worker_info){worker->manifest->name, worker->pid,
+                                          worker->state == WORKER_BUSY, worker->jobs};
     }
     return count;
 }
@@ -513,10 +527,11 @@ static void fail_all(struct host_pool *pool)
     for (size_t i = 0; i < pool->module_count; i++)
         while ((job = pop(&pool->modules[i])) != NULL)
             end_failed(job, AION_UNAVAILABLE, "HOST_STOPPING", true, "the host is stopping");
-    aion_list_each_safe(link, &pool->workers) {
+    aion_list_each_safe (link, &pool->workers) {
         struct host_worker *worker = aion_container(link, struct host_worker, link);
         if (worker->job != NULL)
-            end_failed(worker->job, AION_UNAVAILABLE, "HOST_STOPPING", true, "the host is stopping");
+            end_failed(worker->job, AION_UNAVAILABLE, "HOST_STOPPING", true,
+                       "the host is stopping");
         drop_worker(worker);
     }
 }

@@ -1,4 +1,5 @@
-/* The host at work: its pool and its standing stream to control. Everything on the I/O thread. */
+/* The host at work: its pool and its standing stream to control. Everything on the I/O thread.
+ */
 #ifndef HOST_PRIVATE_H
 #define HOST_PRIVATE_H
 
@@ -9,7 +10,9 @@
 #include "host_pool.h"
 #include "program/program.h"
 
-enum { HOST_CHUNKS_MAX = 4 * 1024 * 1024 }; /* bytes of chunks kept per attempt until it is settled */
+enum {
+    HOST_CHUNKS_MAX = 4 * 1024 * 1024
+}; /* bytes of chunks kept per attempt until it is settled */
 
 /* A packed HostMessage that is kept until control has settled the attempt. */
 struct host_kept {
@@ -27,10 +30,10 @@ struct host_attempt {
     char task_id[40];
     uint32_t attempt;
     uint64_t epoch;
-    bool running;              /* the pool has the job */
+    bool running; /* the pool has the job */
     struct host_kept *chunks, **chunks_last;
     size_t chunk_bytes;
-    struct host_kept *result;  /* sent again until it is settled */
+    struct host_kept *result; /* sent again until it is settled */
     struct auth_sha256 *digest;
     bool has_chunks;
     int64_t began_us;
@@ -44,23 +47,25 @@ struct host {
     size_t manifest_count;
     struct host_pool *pool;
     struct mesh_channel *control;
-    struct mesh_rpc *stream;       /* NULL: not attached */
+    struct mesh_rpc *stream; /* NULL: not attached */
     bool welcomed, draining, full;
     struct mesh_timer again_timer, drain_timer;
-    unsigned failures;             /* of attaching, in a row: for the back-off */
+    unsigned failures; /* of attaching, in a row: for the back-off */
     struct aion_link attempts;
     unsigned running;
     void (*settled)(struct host *host); /* while draining: an attempt is settled */
 };
 
-/* -- host_attach.c -------------------------------------------------------------------------------- */
+/* -- host_attach.c
+ * -------------------------------------------------------------------------------- */
 void host_attach(struct host *host);
 void host_detach(struct host *host);
 /* Sends a message when attached; dropped otherwise: what matters is kept by its attempt. */
 void host_send(struct host *host, const Aion__V1__HostMessage *message);
 void host_send_capacity(struct host *host);
 
-/* -- host_attempt.c ------------------------------------------------------------------------------- */
+/* -- host_attempt.c
+ * ------------------------------------------------------------------------------- */
 void host_execute(struct host *host, const Aion__V1__HostCommand__Execute *execute);
 void host_cancel(struct host *host, const Aion__V1__HostCommand__Cancel *cancel);
 void host_settled(struct host *host, const Aion__V1__HostCommand__Settled *settled);
@@ -68,7 +73,8 @@ void host_settled(struct host *host, const Aion__V1__HostCommand__Settled *settl
 void host_resend(struct host *host);
 void host_free_attempts(struct host *host);
 
-/* -- host_describe.c ------------------------------------------------------------------------------ */
+/* -- host_describe.c
+ * ------------------------------------------------------------------------------ */
 void host_bind(struct host *host);
 
 #endif

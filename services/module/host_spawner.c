@@ -66,7 +66,8 @@ static bool ask(struct spawner *spawner, const struct spawner_request *request,
 {
     if (spawner_send(spawner->socket, request, sizeof(*request), NULL, 0))
         return true;
-    return aion_fail_errno(err, AION_UNAVAILABLE, "the spawner of module processes is gone or stuck");
+    return aion_fail_errno(err, AION_UNAVAILABLE,
+                           "the spawner of module processes is gone or stuck");
 }
 
 bool spawner_spawn(struct spawner *spawner, uint64_t ticket, const char *path,
@@ -75,7 +76,8 @@ bool spawner_spawn(struct spawner *spawner, uint64_t ticket, const char *path,
     struct spawner_request request = {
         .kind = SPAWNER_SPAWN, .ticket = ticket, .limits = *limits};
     if (!aion_str_copy(request.path, sizeof(request.path), aion_str_of(path)))
-        return aion_fail(err, AION_INVALID, "path of module executable \"%.64s...\" is too long", path);
+        return aion_fail(err, AION_INVALID,
+                         "path of module executable \"%.64s...\" is too long", path);
     return ask(spawner, &request, err);
 }
 
@@ -99,7 +101,8 @@ static void take_fds(struct msghdr *message, struct spawner_event *event)
     event->log = fds[2];
 }
 
-bool spawner_next(struct spawner *spawner, struct spawner_event *ret_event, struct aion_err *err)
+bool spawner_next(struct spawner *spawner, struct spawner_event *ret_event,
+                  struct aion_err *err)
 {
     union {
         char bytes[CMSG_SPACE(3 * sizeof(int))];

@@ -1,4 +1,5 @@
-/* The spawner's own process: waits for requests and for children, one thread, no library but libc. */
+/* The spawner's own process: waits for requests and for children, one thread, no library but
+ * libc. */
 #include "host_spawner_private.h"
 
 #include <errno.h>
@@ -36,7 +37,8 @@ static void set_limit(int which, uint64_t value)
         setrlimit((__rlimit_resource_t)which, &limit);
 }
 
-/* In the child, before exec: only async-signal-safe calls. `report` is close-on-exec and tells errno of a failed exec. */
+/* In the child, before exec: only async-signal-safe calls. `report` is close-on-exec and tells
+ * errno of a failed exec. */
 static AION_NORETURN void become_module(const struct spawner_request *request, const int *ends,
                                         int report)
 {
@@ -180,10 +182,8 @@ static void reap(struct serving *serving)
             if (child->pid != pid)
                 continue;
             kill(-pid, SIGKILL);
-            struct spawner_event event = {.kind = SPAWNER_EXITED,
-                                          .ticket = child->ticket,
-                                          .pid = pid,
-                                          .status = status};
+            struct spawner_event event = {
+                .kind = SPAWNER_EXITED, .ticket = child->ticket, .pid = pid, .status = status};
             child->pid = 0;
             tell(serving, &event, NULL);
         }

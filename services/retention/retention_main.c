@@ -10,8 +10,8 @@ enum { FIRST_SWEEP_US = 1000000 };
 const struct aion_opt retention_options[] = {
     {"control", AION_OPT_TEXT, "127.0.0.1:8081", 0, 0, false, false, "AION_CONTROL",
      "address of control, host:port", offsetof(struct retention_conf, control)},
-    {"batch", AION_OPT_INT, "500", 1, 10000, false, false, NULL, "tasks deleted in one transaction",
-     offsetof(struct retention_conf, batch)},
+    {"batch", AION_OPT_INT, "500", 1, 10000, false, false, NULL,
+     "tasks deleted in one transaction", offsetof(struct retention_conf, batch)},
 };
 const size_t retention_option_count = aion_countof(retention_options);
 

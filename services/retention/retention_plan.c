@@ -6,12 +6,14 @@
 
 const struct retention_plan retention_default = {7 * DAY, 30 * DAY, DAY, 10 * MINUTE};
 
-static bool check(const char *field, int64_t value, int64_t min, int64_t max, struct aion_err *err)
+static bool check(const char *field, int64_t value, int64_t min, int64_t max,
+                  struct aion_err *err)
 {
     if (value >= min && value <= max)
         return true;
     aion_err_set(err, __func__, AION_INVALID, "%s is %llds; it must be %llds..%llds", field,
-                 (long long)(value / SECOND), (long long)(min / SECOND), (long long)(max / SECOND));
+                 (long long)(value / SECOND), (long long)(min / SECOND),
+                 (long long)(max / SECOND));
     aion_err_field(err, "%s", field);
     return false;
 }
@@ -24,7 +26,8 @@ bool retention_plan_check(const struct retention_plan *plan, struct aion_err *er
            check("sweep_every", plan->sweep_every, 10 * SECOND, 7 * DAY, err);
 }
 
-struct retention_cutoffs retention_cutoffs(const struct retention_plan *plan, int64_t now_utc_us)
+struct retention_cutoffs retention_cutoffs(const struct retention_plan *plan,
+                                           int64_t now_utc_us)
 {
     return (struct retention_cutoffs){now_utc_us - plan->keep_succeeded,
                                       now_utc_us - plan->keep_failed,

@@ -12,12 +12,14 @@ struct retention_plan {
 extern const struct retention_plan retention_default; /* 7 d, 30 d, 24 h, 10 min */
 
 /* INVALID names the field (as in retention.proto), the value and the bounds. */
-bool retention_plan_check(const struct retention_plan *plan, struct aion_err *err) AION_MUST_CHECK;
+bool retention_plan_check(const struct retention_plan *plan,
+                          struct aion_err *err) AION_MUST_CHECK;
 
 /* Tasks that ended before these are due, UTC microseconds. */
 struct retention_cutoffs {
     int64_t succeeded, failed, keys;
 };
-struct retention_cutoffs retention_cutoffs(const struct retention_plan *plan, int64_t now_utc_us);
+struct retention_cutoffs retention_cutoffs(const struct retention_plan *plan,
+                                           int64_t now_utc_us);
 
 #endif

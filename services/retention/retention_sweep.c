@@ -1,4 +1,5 @@
-/* A sweep: asks for the plan, then has control delete what is due, batch by batch, until nothing is left. */
+/* A sweep: asks for the plan, then has control delete what is due, batch by batch, until
+ * nothing is left. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
@@ -118,7 +119,8 @@ static void planned(void *user, const struct mesh_result *result)
     }
 }
 
-static struct retention_sweep *begin(struct retention *retention, struct mesh_call *call, bool dry_run)
+static struct retention_sweep *begin(struct retention *retention, struct mesh_call *call,
+                                     bool dry_run)
 {
     struct retention_sweep *sweep = calloc(1, sizeof(*sweep));
     Aion__V1__GetPlanRequest request = AION__V1__GET_PLAN_REQUEST__INIT;
@@ -133,7 +135,8 @@ static struct retention_sweep *begin(struct retention *retention, struct mesh_ca
     return sweep;
 }
 
-/* -- by the timer --------------------------------------------------------------------------------- */
+/* -- by the timer
+ * --------------------------------------------------------------------------------- */
 
 static void on_time(struct mesh_timer *timer)
 {
@@ -149,7 +152,8 @@ void retention_schedule(struct retention *retention, int64_t in_us)
                    mesh_loop_now(retention->program->loop) + in_us);
 }
 
-/* -- by a call ------------------------------------------------------------------------------------ */
+/* -- by a call
+ * ------------------------------------------------------------------------------------ */
 
 static void retention_sweep(struct mesh_call *call, const Aion__V1__SweepRequest *request)
 {
@@ -169,14 +173,15 @@ static void retention_sweep_done(struct mesh_call *call, bool cancelled)
         sweep->gone = true; /* the batch under way ends, then the sweep */
 }
 
-/* -- the plan (workers) --------------------------------------------------------------------------- */
+/* -- the plan (workers)
+ * --------------------------------------------------------------------------- */
 
-static const ProtobufCMessage *ask(struct mesh_call *call, int index, const ProtobufCMessage *request,
-                                   struct aion_err *err)
+static const ProtobufCMessage *ask(struct mesh_call *call, int index,
+                                   const ProtobufCMessage *request, struct aion_err *err)
 {
     struct retention *retention = mesh_service(call);
-    return mesh_unary_wait(retention->control, &aion_v1_state_type.methods[index], request, NULL,
-                           mesh_arena(call), err);
+    return mesh_unary_wait(retention->control, &aion_v1_state_type.methods[index], request,
+                           NULL, mesh_arena(call), err);
 }
 
 static void retention_get_plan(struct mesh_call *call, const Aion__V1__GetPlanRequest *request)
@@ -216,7 +221,8 @@ static void retention_set_plan(struct mesh_call *call, const Aion__V1__Retention
     whole.keep_idempotency = &keys;
     whole.sweep_every = &every;
     whole.changed_by = aion_arena_text(mesh_arena(call), mesh_principal(call)->subject);
-    const ProtobufCMessage *reply = ask(call, AION_V1_STATE_PUT_RETENTION_PLAN, &whole.base, &err);
+    const ProtobufCMessage *reply =
+        ask(call, AION_V1_STATE_PUT_RETENTION_PLAN, &whole.base, &err);
     if (reply == NULL)
         mesh_fail_with(call, &err);
     else

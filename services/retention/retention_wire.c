@@ -8,7 +8,8 @@ static bool read_duration(const Google__Protobuf__Duration *duration, const char
         return true;
     if (duration->seconds < 0 || duration->seconds > (int64_t)100 * 366 * 86400 ||
         duration->nanos < 0 || duration->nanos > 999999999) {
-        aion_err_set(err, __func__, AION_INVALID, "%s is no duration from 0 to 100 years", field);
+        aion_err_set(err, __func__, AION_INVALID, "%s is no duration from 0 to 100 years",
+                     field);
         aion_err_field(err, "%s", field);
         return false;
     }
@@ -16,8 +17,8 @@ static bool read_duration(const Google__Protobuf__Duration *duration, const char
     return true;
 }
 
-bool retention_plan_read(const Aion__V1__RetentionPlan *message, struct retention_plan *ret_plan,
-                         struct aion_err *err)
+bool retention_plan_read(const Aion__V1__RetentionPlan *message,
+                         struct retention_plan *ret_plan, struct aion_err *err)
 {
     const struct retention_plan *base = &retention_default;
     return read_duration(message->keep_succeeded, "keep_succeeded", base->keep_succeeded,

@@ -1,4 +1,5 @@
-/* YAML files → router_policy: every fault with its place, up to ROUTER_FAULTS_MAX, or a policy ready to decide. */
+/* YAML files → router_policy: every fault with its place, up to ROUTER_FAULTS_MAX, or a policy
+ * ready to decide. */
 #include "router_policy.h"
 
 #include "auth/digest.h"
@@ -13,18 +14,21 @@ struct compile {
     struct router_route routes[ROUTER_ROUTES_MAX];
     struct router_rule rules[ROUTER_RULES_MAX];
     size_t route_count, rule_count;
-    const struct yaml_node *rule_nodes[ROUTER_RULES_MAX]; /* their `use` is resolved when all routes are known */
+    const struct yaml_node
+        *rule_nodes[ROUTER_RULES_MAX]; /* their `use` is resolved when all routes are known */
     bool has_default;
     struct router_fault *faults;
     size_t fault_count;
 };
 
-/* -- faults --------------------------------------------------------------------------------------- */
+/* -- faults
+ * --------------------------------------------------------------------------------------- */
 
-static bool fault_at(struct compile *c, const char *file, int line, int column, const char *fmt, ...)
-    AION_PRINTF(5, 6);
+static bool fault_at(struct compile *c, const char *file, int line, int column, const char *fmt,
+                     ...) AION_PRINTF(5, 6);
 
-static bool fault_at(struct compile *c, const char *file, int line, int column, const char *fmt, ...)
+static bool fault_at(struct compile *c, const char *file, int line, int column, const char *fmt,
+                     ...)
 {
     if (c->fault_count == ROUTER_FAULTS_MAX)
         return false;
@@ -39,7 +43,8 @@ static bool fault_at(struct compile *c, const char *file, int line, int column, 
     return false;
 }
 
-#define FAULT(c, node, ...) fault_at((c), (node)->file, (node)->line, (node)->column, __VA_ARGS__)
+#define FAULT(c, node, ...) \
+    fault_at((c), (node)->file, (node)->line, (node)->column, __VA_ARGS__)
 
 /* An error of the yaml area, "file:line:column: text", taken apart again. */
 static bool fault_of(struct compile *c, const char *file, const struct aion_err *err)
@@ -59,7 +64,8 @@ static bool fault_of(struct compile *c, const char *file, const struct aion_err 
     return fault_at(c, file, (int)line, (int)column, "%.*s", AION_STR_ARG(rest));
 }
 
-/* -- values --------------------------------------------------------------------------------------- */
+/* -- values
+ * --------------------------------------------------------------------------------------- */
 
 static bool name_valid(aion_str name)
 {
@@ -67,8 +73,8 @@ static bool name_valid(aion_str name)
         return false;
     for (size_t i = 0; i < name.size; i++) {
         char ch = name.data[i];
-        if (!((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') ||
-              ch == '_' || ch == '-' || ch == '.'))
+        if (!((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') ||
+              (ch >= '0' && ch <= '9') || ch == '_' || ch == '-' || ch == '.'))
             return false;
     }
     return true;
@@ -83,7 +89,8 @@ static bool read_name(struct compile *c, const struct yaml_node *node, aion_str 
 }
 
 /* A name or a list of names. */
-static bool read_names(struct compile *c, const struct yaml_node *node, struct router_names *ret_names)
+static bool read_names(struct compile *c, const struct yaml_node *node,
+                       struct router_names *ret_names)
 {
     size_t count = node->kind == YAML_LIST ? node->count : 1;
     if (node->kind == YAML_MAP || count == 0)
@@ -102,8 +109,8 @@ static bool read_names(struct compile *c, const struct yaml_node *node, struct r
 static bool read_int(struct compile *c, const struct yaml_node *node, int64_t min, int64_t max,
                      int64_t *ret_value)
 {
-    if (node->kind == YAML_SCALAR && aion_str_i64(node->value, ret_value) && *ret_value >= min &&
-        *ret_value <= max)
+    if (node->kind == YAML_SCALAR && aion_str_i64(node->value, ret_value) &&
+        *ret_value >= min && *ret_value <= max)
         return true;
     return FAULT(c, node, "expected an integer, %lld..%lld", (long long)min, (long long)max);
 }
@@ -137,7 +144,8 @@ static bool read_word(struct compile *c, const struct yaml_node *node, const cha
 
 static const char *const tiers[] = {"local", "provider", NULL};
 static const char *const privacies[] = {"", "local_only", "any", NULL};
-static const char *const priorities[] = {"", "critical", "high", "normal", "low", "batch", NULL};
+static const char *const priorities[] = {"",    "critical", "high", "normal",
+                                         "low", "batch",    NULL};
 static const char *const chooses[] = {"first", "cheapest", "fastest", "weighted", NULL};
 
 static bool read_privacy(struct compile *c, const struct yaml_node *node,
@@ -188,7 +196,8 @@ static aion_str place_of(struct compile *c, const struct yaml_node *node)
     return text != NULL ? aion_str_of(text) : AION_STR("?");
 }
 
-static const struct yaml_node *need(struct compile *c, const struct yaml_node *map, const char *key)
+static const struct yaml_node *need(struct compile *c, const struct yaml_node *map,
+                                    const char *key)
 {
     const struct yaml_node *node = yaml_get(map, key);
     if (node == NULL)
@@ -196,9 +205,11 @@ static const struct yaml_node *need(struct compile *c, const struct yaml_node *m
     return node;
 }
 
-/* -- routes --------------------------------------------------------------------------------------- */
+/* -- routes
+ * --------------------------------------------------------------------------------------- */
 
-static bool read_costs(struct compile *c, const struct yaml_node *map, struct router_route *route)
+static bool read_costs(struct compile *c, const struct yaml_node *map,
+                       struct router_route *route)
 {
     const struct yaml_node *node;
     const int64_t most = 1000000000000000; /* a million dollars */
@@ -209,12 +220,14 @@ static bool read_costs(struct compile *c, const struct yaml_node *map, struct ro
            read_int(c, node, 0, most, &route->cost_nano_usd_per_kib);
 }
 
-static bool read_running(struct compile *c, const struct yaml_node *map, struct router_route *route)
+static bool read_running(struct compile *c, const struct yaml_node *map,
+                         struct router_route *route)
 {
     const struct yaml_node *node;
     int64_t attempts = 3, weight = 100;
     route->timeout_us = 30000000;
-    if ((node = yaml_get(map, "p95")) != NULL && !read_duration(c, node, 3600000000, &route->p95_us))
+    if ((node = yaml_get(map, "p95")) != NULL &&
+        !read_duration(c, node, 3600000000, &route->p95_us))
         return false;
     if ((node = yaml_get(map, "timeout")) != NULL &&
         !read_duration(c, node, 3600000000, &route->timeout_us))
@@ -238,9 +251,18 @@ static const struct router_route *route_named(const struct compile *c, aion_str 
 
 static bool read_route(struct compile *c, const struct yaml_node *map)
 {
-    static const char *const known[] = {"name", "intents", "module", "pool", "tier",
-                                        "cost_nano_usd", "cost_nano_usd_per_kib", "p95", "timeout",
-                                        "attempts", "weight", NULL};
+    static const char *const known[] = {"name",
+                                        "intents",
+                                        "module",
+                                        "pool",
+                                        "tier",
+                                        "cost_nano_usd",
+                                        "cost_nano_usd_per_kib",
+                                        "p95",
+                                        "timeout",
+                                        "attempts",
+                                        "weight",
+                                        NULL};
     struct router_route route = {.pool = AION_STR("cpu"), .at = place_of(c, map)};
     const struct yaml_node *name, *intents, *module, *node;
     int tier = 0;
@@ -269,11 +291,12 @@ static bool read_route(struct compile *c, const struct yaml_node *map)
     return true;
 }
 
-/* -- rules ---------------------------------------------------------------------------------------- */
+/* -- rules
+ * ---------------------------------------------------------------------------------------- */
 
 static bool read_when(struct compile *c, const struct yaml_node *map, struct router_rule *rule)
 {
-    static const char *const known[] = {"intent", "intents", "tenant", "tenants",
+    static const char *const known[] = {"intent",   "intents", "tenant", "tenants",
                                         "priority", "privacy", NULL};
     const struct yaml_node *node;
     if (!only(c, map, known))
@@ -286,7 +309,8 @@ static bool read_when(struct compile *c, const struct yaml_node *map, struct rou
         node = yaml_get(map, "tenant");
     if (node != NULL && !read_names(c, node, &rule->tenants))
         return false;
-    if ((node = yaml_get(map, "priority")) != NULL && !read_priorities(c, node, &rule->priorities))
+    if ((node = yaml_get(map, "priority")) != NULL &&
+        !read_priorities(c, node, &rule->priorities))
         return false;
     return (node = yaml_get(map, "privacy")) == NULL || read_privacy(c, node, &rule->privacy);
 }
@@ -318,7 +342,8 @@ static bool read_rule(struct compile *c, const struct yaml_node *map)
 }
 
 /* `use` names routes of any file. */
-static bool resolve_use(struct compile *c, struct router_rule *rule, const struct yaml_node *map)
+static bool resolve_use(struct compile *c, struct router_rule *rule,
+                        const struct yaml_node *map)
 {
     const struct yaml_node *use = yaml_get(map, "use");
     struct router_names names;
@@ -336,14 +361,16 @@ static bool resolve_use(struct compile *c, struct router_rule *rule, const struc
         indexes[i] = (uint16_t)(route - c->routes);
         for (size_t k = 0; k < i; k++)
             if (indexes[k] == indexes[i])
-                return FAULT(c, use, "route \"%.*s\" stands twice", AION_STR_ARG(names.names[i]));
+                return FAULT(c, use, "route \"%.*s\" stands twice",
+                             AION_STR_ARG(names.names[i]));
     }
     rule->use = indexes;
     rule->use_count = names.count;
     return true;
 }
 
-/* -- files ---------------------------------------------------------------------------------------- */
+/* -- files
+ * ---------------------------------------------------------------------------------------- */
 
 static bool read_default(struct compile *c, const struct yaml_node *map)
 {
@@ -354,7 +381,8 @@ static bool read_default(struct compile *c, const struct yaml_node *map)
     if (c->has_default)
         return FAULT(c, map, "default is given in two files");
     c->has_default = true;
-    if ((node = yaml_get(map, "privacy")) != NULL && !read_privacy(c, node, &c->policy->privacy))
+    if ((node = yaml_get(map, "privacy")) != NULL &&
+        !read_privacy(c, node, &c->policy->privacy))
         return false;
     return (node = yaml_get(map, "choose")) == NULL || read_choose(c, node, &c->policy->choose);
 }
@@ -398,7 +426,8 @@ static void read_file(struct compile *c, const struct router_file *file)
         (void)read_default(c, yaml_get(root, "default"));
 }
 
-/* -- the whole ------------------------------------------------------------------------------------ */
+/* -- the whole
+ * ------------------------------------------------------------------------------------ */
 
 static int by_path(const void *a, const void *b)
 {
@@ -440,7 +469,8 @@ static void free_policy(struct aion_snap *snap)
 }
 
 /* A copy of the files, for GetPolicy and the record of revisions. */
-static bool keep_files(struct router_policy *policy, const struct router_file *files, size_t count)
+static bool keep_files(struct router_policy *policy, const struct router_file *files,
+                       size_t count)
 {
     struct router_file *copy = aion_arena_array(&policy->arena, count, sizeof(*copy));
     for (size_t i = 0; copy != NULL && i < count; i++) {
@@ -473,7 +503,8 @@ static bool seal(struct compile *c, const struct router_file *files, size_t file
 }
 
 struct router_policy *router_policy_compile(const struct router_file *files, size_t file_count,
-                                            struct router_fault *faults, size_t *ret_fault_count)
+                                            struct router_fault *faults,
+                                            size_t *ret_fault_count)
 {
     struct compile *c = calloc(1, sizeof(*c)); /* 1 MiB of tables: not for a stack */
     struct router_policy *policy = calloc(1, sizeof(*policy));
@@ -487,8 +518,8 @@ struct router_policy *router_policy_compile(const struct router_file *files, siz
     c->faults = faults;
     struct router_file *in_order = sorted(files, file_count);
     if (file_count == 0 || file_count > ROUTER_FILES_MAX)
-        (void)fault_at(c, "policy", 1, 1, "expected 1..%d *.yaml files, found %zu", ROUTER_FILES_MAX,
-                       file_count);
+        (void)fault_at(c, "policy", 1, 1, "expected 1..%d *.yaml files, found %zu",
+                       ROUTER_FILES_MAX, file_count);
     for (size_t i = 0; i < file_count && i < ROUTER_FILES_MAX; i++)
         read_file(c, &in_order[i]);
     for (size_t i = 0; i < c->rule_count; i++)

@@ -1,4 +1,5 @@
-/* Candidates by intent → first matching rule → privacy, budget, latency → preference or choice. */
+/* Candidates by intent → first matching rule → privacy, budget, latency → preference or choice.
+ */
 #include "router_decide.h"
 
 #include "base/map.h"
@@ -24,7 +25,8 @@ static bool in_names(const struct router_names *list, aion_str name)
 static bool rule_matches(const struct router_rule *rule, const struct router_request *request,
                          enum router_privacy privacy)
 {
-    return in_names(&rule->intents, request->intent) && in_names(&rule->tenants, request->tenant) &&
+    return in_names(&rule->intents, request->intent) &&
+           in_names(&rule->tenants, request->tenant) &&
            (rule->priorities == 0 || (rule->priorities >> request->priority & 1) != 0) &&
            (rule->privacy == ROUTER_PRIVACY_DEFAULT || rule->privacy == privacy);
 }
@@ -74,8 +76,7 @@ static void add_if_passes(struct candidates *candidates, const struct router_rou
                           const struct router_request *request, enum router_privacy privacy,
                           struct excluded *excluded)
 {
-    if (in_names(&route->intents, request->intent) &&
-        passes(route, request, privacy, excluded))
+    if (in_names(&route->intents, request->intent) && passes(route, request, privacy, excluded))
         candidates->routes[candidates->count++] = route;
 }
 
@@ -85,7 +86,8 @@ static void collect(const struct router_policy *policy, const struct router_rule
 {
     if (rule != NULL && rule->use != NULL) {
         for (size_t i = 0; i < rule->use_count; i++)
-            add_if_passes(candidates, &policy->routes[rule->use[i]], request, privacy, excluded);
+            add_if_passes(candidates, &policy->routes[rule->use[i]], request, privacy,
+                          excluded);
         return;
     }
     for (size_t i = 0; i < policy->route_count; i++)
@@ -172,18 +174,19 @@ static void fill(const struct candidates *candidates, size_t chosen,
 static bool no_route(const struct router_request *request, const struct router_rule *rule,
                      const struct excluded *excluded, struct aion_err *err)
 {
-    aion_err_set(err, "router_decide", AION_PRECONDITION,
-                 "no route for intent \"%.*s\": privacy excludes %zu, budget %zu, p95 %zu; rule %.*s",
-                 AION_STR_ARG(request->intent), excluded->privacy, excluded->budget,
-                 excluded->latency, AION_STR_ARG(rule != NULL ? rule->at : AION_STR("none")));
+    aion_err_set(
+        err, "router_decide", AION_PRECONDITION,
+        "no route for intent \"%.*s\": privacy excludes %zu, budget %zu, p95 %zu; rule %.*s",
+        AION_STR_ARG(request->intent), excluded->privacy, excluded->budget, excluded->latency,
+        AION_STR_ARG(rule != NULL ? rule->at : AION_STR("none")));
     aion_err_reason(err, "NO_ROUTE");
     return false;
 }
 
 static bool denied(const struct router_rule *rule, struct aion_err *err)
 {
-    aion_err_set(err, "router_decide", AION_DENIED, "%.*s (%.*s %.*s)", AION_STR_ARG(rule->deny),
-                 AION_STR_ARG(rule->at), AION_STR_ARG(rule->name));
+    aion_err_set(err, "router_decide", AION_DENIED, "%.*s (%.*s %.*s)",
+                 AION_STR_ARG(rule->deny), AION_STR_ARG(rule->at), AION_STR_ARG(rule->name));
     aion_err_reason(err, "DENIED_BY_POLICY");
     return false;
 }

@@ -1,5 +1,5 @@
-/* Decide: a pure function of policy, request and seed. No clock, no locale, no floats, no hash order: the same input gives
- * the same decision on every machine, for ever. */
+/* Decide: a pure function of policy, request and seed. No clock, no locale, no floats, no hash
+ * order: the same input gives the same decision on every machine, for ever. */
 #ifndef ROUTER_DECIDE_H
 #define ROUTER_DECIDE_H
 
@@ -28,8 +28,8 @@ struct router_decision {
 };
 
 /* NOT_FOUND reason INTENT_UNKNOWN: no route serves the intent.
- * PRECONDITION reason NO_ROUTE: routes exist, none passes; the text says what excluded how many.
- * DENIED reason DENIED_BY_POLICY: a rule refuses, with its text and place. */
+ * PRECONDITION reason NO_ROUTE: routes exist, none passes; the text says what excluded how
+ * many. DENIED reason DENIED_BY_POLICY: a rule refuses, with its text and place. */
 bool router_decide(const struct router_policy *policy, const struct router_request *request,
                    struct router_decision *ret_decision, struct aion_err *err) AION_MUST_CHECK;
 

@@ -1,9 +1,9 @@
 /* rpc Decide and DecideStream: hot, inline. */
 #include "router_private.h"
 
+#include "aion/v1/router.schema.h"
 #include "auth/digest.h"
 #include "codec/message.h"
-#include "aion/v1/router.schema.h"
 
 /* The digest of all that the decision was made of: what a replay checks itself against. */
 static bool digest_input(const Aion__V1__DecideRequest *request, Aion__V1__Decision *decision,
@@ -14,8 +14,8 @@ static bool digest_input(const Aion__V1__DecideRequest *request, Aion__V1__Decis
     struct aion_err ignored;
     aion_buf_init(&canonical, 65536);
     uint8_t *digest = aion_arena_alloc(arena, AUTH_SHA256_SIZE);
-    bool good = digest != NULL && codec_canonical(&aion__v1__decide_request__schema, &request->base,
-                                                  skip, &canonical, &ignored);
+    bool good = digest != NULL && codec_canonical(&aion__v1__decide_request__schema,
+                                                  &request->base, skip, &canonical, &ignored);
     if (good) {
         auth_sha256(digest, aion_buf_view(&canonical));
         decision->input_digest = (ProtobufCBinaryData){AUTH_SHA256_SIZE, digest};

@@ -21,7 +21,8 @@ static bool read_one(const char *dir, const char *name, struct router_files *fil
     char path[PATH_MAX];
     int size = snprintf(path, sizeof(path), "%s/%s", dir, name);
     if (size < 0 || (size_t)size >= sizeof(path) || files->count == ROUTER_FILES_MAX)
-        return aion_fail(err, AION_EXHAUSTED, "%s: more than %d policy files", dir, ROUTER_FILES_MAX);
+        return aion_fail(err, AION_EXHAUSTED, "%s: more than %d policy files", dir,
+                         ROUTER_FILES_MAX);
     struct aion_buf content;
     aion_buf_init(&content, ROUTER_FILE_BYTES_MAX);
     bool good = aion_file_read(path, &content, err);

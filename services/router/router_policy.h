@@ -1,5 +1,5 @@
-/* A policy, compiled: what the YAML files say, checked and ready to decide with. Immutable once built; many threads
- * may read it. Strings live in the policy's own arena. */
+/* A policy, compiled: what the YAML files say, checked and ready to decide with. Immutable once
+ * built; many threads may read it. Strings live in the policy's own arena. */
 #ifndef ROUTER_POLICY_H
 #define ROUTER_POLICY_H
 
@@ -10,7 +10,12 @@
 enum router_privacy { ROUTER_PRIVACY_DEFAULT, ROUTER_PRIVACY_LOCAL_ONLY, ROUTER_PRIVACY_ANY };
 enum router_tier { ROUTER_TIER_LOCAL, ROUTER_TIER_PROVIDER };
 /* How one of several remaining routes is taken. */
-enum router_choose { ROUTER_CHOOSE_FIRST, ROUTER_CHOOSE_CHEAPEST, ROUTER_CHOOSE_FASTEST, ROUTER_CHOOSE_WEIGHTED };
+enum router_choose {
+    ROUTER_CHOOSE_FIRST,
+    ROUTER_CHOOSE_CHEAPEST,
+    ROUTER_CHOOSE_FASTEST,
+    ROUTER_CHOOSE_WEIGHTED
+};
 
 enum {
     ROUTER_ROUTES_MAX = 512,
@@ -50,12 +55,13 @@ struct router_rule {
     aion_str name;
     aion_str at;
     struct router_names intents, tenants;
-    uint32_t priorities;        /* bits; 0 = any */
+    uint32_t priorities;         /* bits; 0 = any */
     enum router_privacy privacy; /* DEFAULT = any */
-    const uint16_t *use;        /* indexes of routes, in order of preference; NULL = all of the intent */
+    const uint16_t
+        *use; /* indexes of routes, in order of preference; NULL = all of the intent */
     size_t use_count;
     enum router_choose choose;
-    aion_str deny;              /* not empty: refuse with this text */
+    aion_str deny; /* not empty: refuse with this text */
 };
 
 struct router_policy {
@@ -65,14 +71,14 @@ struct router_policy {
     size_t route_count;
     const struct router_rule *rules;
     size_t rule_count;
-    enum router_privacy privacy; /* of requests that name none; never DEFAULT */
-    enum router_choose choose;   /* without a rule */
-    char digest[72];             /* "sha256:" + 64 hex */
+    enum router_privacy privacy;     /* of requests that name none; never DEFAULT */
+    enum router_choose choose;       /* without a rule */
+    char digest[72];                 /* "sha256:" + 64 hex */
     const struct router_file *files; /* what it was compiled from, by path */
     size_t file_count;
     /* How it came into force; written once, before it is published. */
-    uint64_t ordinal;            /* of the revision; 0 = not yet recorded by control */
-    int64_t activated_us;        /* UTC */
+    uint64_t ordinal;     /* of the revision; 0 = not yet recorded by control */
+    int64_t activated_us; /* UTC */
     char activated_by[128], cause[64];
 };
 
@@ -82,10 +88,12 @@ struct router_fault {
     char message[256];
 };
 
-/* Compiles files, taken in the order of their paths. On success refs is 1. NULL: *faults[0 .. *ret_fault_count) say
- * what is wrong, at most ROUTER_FAULTS_MAX; at least one. The digest is set on success. */
+/* Compiles files, taken in the order of their paths. On success refs is 1. NULL: *faults[0 ..
+ * *ret_fault_count) say what is wrong, at most ROUTER_FAULTS_MAX; at least one. The digest is
+ * set on success. */
 struct router_policy *router_policy_compile(const struct router_file *files, size_t file_count,
-                                            struct router_fault *faults, size_t *ret_fault_count);
+                                            struct router_fault *faults,
+                                            size_t *ret_fault_count);
 /* "sha256:..." over the sorted `path NUL sha256(bytes) LF` of the files (design.md §6). */
 void router_policy_digest(const struct router_file *files, size_t file_count, char out[72]);
 

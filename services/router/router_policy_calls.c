@@ -26,7 +26,8 @@ void router_get_policy(struct mesh_call *call, const Aion__V1__GetPolicyRequest 
 {
     struct router *router = mesh_service(call);
     (void)request;
-    Aion__V1__Policy *message = router_policy_message(router_active(router), true, mesh_arena(call));
+    Aion__V1__Policy *message =
+        router_policy_message(router_active(router), true, mesh_arena(call));
     if (message == NULL) {
         too_large(call);
         return;
@@ -39,7 +40,8 @@ void router_get_policy(struct mesh_call *call, const Aion__V1__GetPolicyRequest 
     aion_v1_router_get_policy_reply(call, message);
 }
 
-/* -- validate (worker) ---------------------------------------------------------------------------- */
+/* -- validate (worker)
+ * ---------------------------------------------------------------------------- */
 
 /* The files of the request, or those on disk when it has none. */
 static bool files_of(struct mesh_call *call, const Aion__V1__ValidatePolicyRequest *request,
@@ -70,7 +72,8 @@ static void reply_validated(struct mesh_call *call, const struct router_files *f
         too_large(call);
         return;
     }
-    struct router_policy *policy = router_policy_compile(files->files, files->count, faults, &count);
+    struct router_policy *policy =
+        router_policy_compile(files->files, files->count, faults, &count);
     router_policy_digest(files->files, files->count, digest);
     reply.digest = digest;
     reply.valid = policy != NULL;
@@ -86,7 +89,8 @@ static void reply_validated(struct mesh_call *call, const struct router_files *f
     aion_v1_router_validate_policy_reply(call, &reply);
 }
 
-void router_validate_policy(struct mesh_call *call, const Aion__V1__ValidatePolicyRequest *request)
+void router_validate_policy(struct mesh_call *call,
+                            const Aion__V1__ValidatePolicyRequest *request)
 {
     struct router_files *files = aion_arena_alloc(mesh_arena(call), sizeof(*files));
     struct aion_err err;
@@ -101,7 +105,8 @@ void router_validate_policy(struct mesh_call *call, const Aion__V1__ValidatePoli
     router_files_done(files);
 }
 
-/* -- reload and rollback (worker) ----------------------------------------------------------------- */
+/* -- reload and rollback (worker)
+ * ----------------------------------------------------------------- */
 
 static void reply_policy(struct mesh_call *call, struct router_policy *policy,
                          const struct aion_err *err)
@@ -136,16 +141,19 @@ void router_reload_policy(struct mesh_call *call, const Aion__V1__ReloadPolicyRe
         return;
     }
     if (router_files_read(router->conf->policy_dir, files, &err))
-        policy = router_activate(router, files->files, files->count, caller(call), "reload", &err);
+        policy =
+            router_activate(router, files->files, files->count, caller(call), "reload", &err);
     reply_policy(call, policy, &err);
     router_files_done(files);
 }
 
-/* The revision to go back to: the asked one, or the newest whose digest is not the active one's. */
+/* The revision to go back to: the asked one, or the newest whose digest is not the active
+ * one's. */
 static const Aion__V1__Policy *find_revision(struct router *router, uint64_t ordinal,
                                              struct aion_arena *arena, struct aion_err *err)
 {
-    Aion__V1__StateListPolicyRevisionsRequest list = AION__V1__STATE_LIST_POLICY_REVISIONS_REQUEST__INIT;
+    Aion__V1__StateListPolicyRevisionsRequest list =
+        AION__V1__STATE_LIST_POLICY_REVISIONS_REQUEST__INIT;
     Aion__V1__GetPolicyRevisionRequest get = AION__V1__GET_POLICY_REVISION_REQUEST__INIT;
     get.ordinal = ordinal;
     if (ordinal == 0) {
@@ -157,7 +165,8 @@ static const Aion__V1__Policy *find_revision(struct router *router, uint64_t ord
             (const Aion__V1__ListPolicyRevisionsReply *)reply;
         if (reply == NULL)
             return NULL;
-        struct router_policy *active = (struct router_policy *)aion_snapshot_get(&router->active);
+        struct router_policy *active =
+            (struct router_policy *)aion_snapshot_get(&router->active);
         for (size_t i = 0; get.ordinal == 0 && i < revisions->n_revisions; i++) {
             const Aion__V1__PolicyRevision *revision = revisions->revisions[i]->revision;
             if (revision != NULL && revision->ordinal < active->ordinal &&
@@ -166,14 +175,16 @@ static const Aion__V1__Policy *find_revision(struct router *router, uint64_t ord
         }
         aion_snap_unref(&active->snap);
         if (get.ordinal == 0)
-            return aion_fail_null(err, AION_PRECONDITION, "there is no revision before the active one");
+            return aion_fail_null(err, AION_PRECONDITION,
+                                  "there is no revision before the active one");
     }
     return (const Aion__V1__Policy *)mesh_unary_wait(
-        router->control, &aion_v1_state_type.methods[AION_V1_STATE_GET_POLICY_REVISION], &get.base,
-        NULL, arena, err);
+        router->control, &aion_v1_state_type.methods[AION_V1_STATE_GET_POLICY_REVISION],
+        &get.base, NULL, arena, err);
 }
 
-void router_rollback_policy(struct mesh_call *call, const Aion__V1__RollbackPolicyRequest *request)
+void router_rollback_policy(struct mesh_call *call,
+                            const Aion__V1__RollbackPolicyRequest *request)
 {
     struct router *router = mesh_service(call);
     struct aion_arena *arena = mesh_arena(call);
@@ -188,14 +199,16 @@ void router_rollback_policy(struct mesh_call *call, const Aion__V1__RollbackPoli
     for (size_t i = 0; i < revision->n_files; i++)
         files[i] = (struct router_file){revision->files[i]->path,
                                         aion_str_of(revision->files[i]->content)};
-    snprintf(cause, sizeof(cause), "rollback to %llu",
-             (unsigned long long)(revision->revision != NULL ? revision->revision->ordinal : 0));
+    snprintf(
+        cause, sizeof(cause), "rollback to %llu",
+        (unsigned long long)(revision->revision != NULL ? revision->revision->ordinal : 0));
     struct router_policy *policy =
         router_activate(router, files, revision->n_files, caller(call), cause, &err);
     reply_policy(call, policy, &err);
 }
 
-/* -- list: control's answer, handed on ------------------------------------------------------------ */
+/* -- list: control's answer, handed on
+ * ------------------------------------------------------------ */
 
 static void listed(void *user, const struct mesh_result *result)
 {
@@ -211,8 +224,10 @@ void router_list_policy_revisions(struct mesh_call *call,
                                   const Aion__V1__ListPolicyRevisionsRequest *request)
 {
     struct router *router = mesh_service(call);
-    Aion__V1__StateListPolicyRevisionsRequest list = AION__V1__STATE_LIST_POLICY_REVISIONS_REQUEST__INIT;
+    Aion__V1__StateListPolicyRevisionsRequest list =
+        AION__V1__STATE_LIST_POLICY_REVISIONS_REQUEST__INIT;
     struct mesh_rpc_opts opts = {.parent = call};
     list.limit = request->page_size;
-    aion_v1_state_list_policy_revisions_call(router->control, &list, &opts, listed, mesh_hold(call));
+    aion_v1_state_list_policy_revisions_call(router->control, &list, &opts, listed,
+                                             mesh_hold(call));
 }

@@ -17,7 +17,8 @@ const struct router_policy *router_active(struct router *router)
     return router->cached;
 }
 
-/* -- compiling ------------------------------------------------------------------------------------ */
+/* -- compiling
+ * ------------------------------------------------------------------------------------ */
 
 static struct router_policy *compile(struct router *router, const struct router_file *files,
                                      size_t count, struct aion_err *err)
@@ -58,7 +59,8 @@ static void publish(struct router *router, struct router_policy *policy)
     aion_snapshot_publish(&router->active, &snap);
 }
 
-/* -- recording ------------------------------------------------------------------------------------ */
+/* -- recording
+ * ------------------------------------------------------------------------------------ */
 
 static Aion__V1__PutPolicyRevisionRequest *put_request(const struct router_policy *policy,
                                                        struct aion_arena *arena)
@@ -138,7 +140,8 @@ bool router_activate_first(struct router *router, struct aion_err *err)
     return true;
 }
 
-/* -- after a start: what does control remember? --------------------------------------------------- */
+/* -- after a start: what does control remember?
+ * --------------------------------------------------- */
 
 static void try_again(struct mesh_timer *timer)
 {
@@ -188,9 +191,11 @@ static void put_active(struct router *router)
 {
     struct aion_arena arena;
     aion_arena_init(&arena, (size_t)64 * 1024 * 1024, NULL, 0);
-    const Aion__V1__PutPolicyRevisionRequest *request = put_request(router_active(router), &arena);
+    const Aion__V1__PutPolicyRevisionRequest *request =
+        put_request(router_active(router), &arena);
     if (request != NULL)
-        aion_v1_state_put_policy_revision_call(router->control, request, NULL, recorded, router);
+        aion_v1_state_put_policy_revision_call(router->control, request, NULL, recorded,
+                                               router);
     aion_arena_done(&arena);
 }
 
@@ -205,8 +210,8 @@ static void rolled_back(void *user, const struct mesh_result *result)
         return;
     }
     for (size_t i = 0; i < policy->n_files; i++)
-        files[i] =
-            (struct router_file){policy->files[i]->path, aion_str_of(policy->files[i]->content)};
+        files[i] = (struct router_file){policy->files[i]->path,
+                                        aion_str_of(policy->files[i]->content)};
     republish(router, files, policy->n_files, policy->activated_by, policy->cause,
               policy->revision->ordinal);
     reconciled(router);
@@ -221,12 +226,14 @@ static bool was_seen(const Aion__V1__ListPolicyRevisionsReply *list, const char 
     return false;
 }
 
-/* Newest first. After a rollback the files on disk are those that were rolled back from: the rollback holds until the
- * files change. In every other case the files on disk are what the operator wants. */
+/* Newest first. After a rollback the files on disk are those that were rolled back from: the
+ * rollback holds until the files change. In every other case the files on disk are what the
+ * operator wants. */
 static void listed(void *user, const struct mesh_result *result)
 {
     struct router *router = user;
-    const Aion__V1__ListPolicyRevisionsReply *list = aion_v1_state_list_policy_revisions_result(result);
+    const Aion__V1__ListPolicyRevisionsReply *list =
+        aion_v1_state_list_policy_revisions_result(result);
     if (list == NULL) {
         later(router);
         return;
@@ -235,10 +242,12 @@ static void listed(void *user, const struct mesh_result *result)
     const struct router_policy *active = router_active(router);
     bool differs = newest != NULL && newest->revision != NULL &&
                    strcmp(newest->revision->digest, active->digest) != 0;
-    if (differs && strncmp(newest->cause, "rollback", 8) == 0 && was_seen(list, active->digest)) {
+    if (differs && strncmp(newest->cause, "rollback", 8) == 0 &&
+        was_seen(list, active->digest)) {
         Aion__V1__GetPolicyRevisionRequest get = AION__V1__GET_POLICY_REVISION_REQUEST__INIT;
         get.ordinal = newest->revision->ordinal;
-        aion_v1_state_get_policy_revision_call(router->control, &get, NULL, rolled_back, router);
+        aion_v1_state_get_policy_revision_call(router->control, &get, NULL, rolled_back,
+                                               router);
         return;
     }
     put_active(router);
@@ -246,7 +255,8 @@ static void listed(void *user, const struct mesh_result *result)
 
 void router_reconcile(struct router *router)
 {
-    Aion__V1__StateListPolicyRevisionsRequest list = AION__V1__STATE_LIST_POLICY_REVISIONS_REQUEST__INIT;
+    Aion__V1__StateListPolicyRevisionsRequest list =
+        AION__V1__STATE_LIST_POLICY_REVISIONS_REQUEST__INIT;
     struct mesh_rpc_opts opts = {.timeout_us = 5000000};
     list.limit = 100;
     aion_v1_state_list_policy_revisions_call(router->control, &list, &opts, listed, router);

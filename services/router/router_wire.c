@@ -72,8 +72,8 @@ Aion__V1__Policy *router_policy_message(const struct router_policy *policy, bool
     return message;
 }
 
-bool router_request_read(const Aion__V1__DecideRequest *message, struct router_request *ret_request,
-                         struct aion_err *err)
+bool router_request_read(const Aion__V1__DecideRequest *message,
+                         struct router_request *ret_request, struct aion_err *err)
 {
     *ret_request = (struct router_request){.tenant = aion_str_of(message->tenant),
                                            .intent = aion_str_of(message->intent),
@@ -114,12 +114,14 @@ static Aion__V1__Engine *engine(const struct router_policy *policy,
     const struct router_rule *rule = decision->rule;
     made->route = text(arena, decision->route->name);
     made->module = text(arena, decision->route->module);
-    made->chosen_by = borrow(decision->preferred ? "preferred" : rule != NULL ? "rule" : "default");
-    made->reason = rule != NULL ? aion_arena_printf(arena, "%.*s %.*s", AION_STR_ARG(rule->at),
-                                                    AION_STR_ARG(rule->name))
-                                : aion_arena_printf(arena, "%.*s %.*s",
-                                                    AION_STR_ARG(decision->route->at),
-                                                    AION_STR_ARG(decision->route->name));
+    made->chosen_by = borrow(decision->preferred ? "preferred"
+                             : rule != NULL      ? "rule"
+                                                 : "default");
+    made->reason =
+        rule != NULL ? aion_arena_printf(arena, "%.*s %.*s", AION_STR_ARG(rule->at),
+                                         AION_STR_ARG(rule->name))
+                     : aion_arena_printf(arena, "%.*s %.*s", AION_STR_ARG(decision->route->at),
+                                         AION_STR_ARG(decision->route->name));
     made->tier = borrow(decision->route->tier == ROUTER_TIER_LOCAL ? "local" : "provider");
     made->policy_revision = revision(policy, arena);
     made->decision_id = borrow(decision_id);

@@ -1,4 +1,5 @@
-/* Runs a fuzz target over its corpus without a fuzzer: every input that once mattered stays a test. */
+/* Runs a fuzz target over its corpus without a fuzzer: every input that once mattered stays a
+ * test. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -10,7 +11,8 @@ enum { INPUT_MAX = 16 * 1024 * 1024, PATH_SIZE = 4096 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* The whole file in memory of exactly its size, so that the sanitizer sees the first byte beyond. */
+/* The whole file in memory of exactly its size, so that the sanitizer sees the first byte
+ * beyond. */
 static int replay_file(const char *path)
 {
     FILE *file = fopen(path, "rb");

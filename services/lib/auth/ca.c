@@ -33,13 +33,15 @@ static bool failed(struct aion_err *err, const char *what)
     return false;
 }
 
-/* -- files ---------------------------------------------------------------------------------------- */
+/* -- files
+ * ---------------------------------------------------------------------------------------- */
 
 static bool path_of(char out[PATH_MAX], const char *dir, const char *name, const char *ending,
                     struct aion_err *err)
 {
     int size = snprintf(out, PATH_MAX, "%s/%s%s", dir, name, ending);
-    return (size > 0 && size < PATH_MAX) || aion_fail(err, AION_INVALID, "path too long: %s", dir);
+    return (size > 0 && size < PATH_MAX) ||
+           aion_fail(err, AION_INVALID, "path too long: %s", dir);
 }
 
 static bool write_pem(const char *path, X509 *cert, EVP_PKEY *key, mode_t mode,
@@ -93,7 +95,8 @@ static EVP_PKEY *load_key(const char *path, struct aion_err *err)
     return key;
 }
 
-/* -- making --------------------------------------------------------------------------------------- */
+/* -- making
+ * --------------------------------------------------------------------------------------- */
 
 static bool add_extension(X509 *cert, X509 *issuer, int nid, const char *value)
 {
@@ -109,7 +112,8 @@ static bool add_extension(X509 *cert, X509 *issuer, int nid, const char *value)
 static bool set_serial(X509 *cert)
 {
     BIGNUM *number = BN_new();
-    bool good = number != NULL && BN_rand(number, 127, BN_RAND_TOP_ANY, BN_RAND_BOTTOM_ANY) == 1 &&
+    bool good = number != NULL &&
+                BN_rand(number, 127, BN_RAND_TOP_ANY, BN_RAND_BOTTOM_ANY) == 1 &&
                 BN_to_ASN1_INTEGER(number, X509_get_serialNumber(cert)) != NULL;
     BN_free(number);
     return good;
@@ -117,24 +121,27 @@ static bool set_serial(X509 *cert)
 
 static bool set_name(X509_NAME *name, const char *common)
 {
-    return X509_NAME_add_entry_by_txt(name, "O", MBSTRING_ASC, (const unsigned char *)"AION", -1, -1,
-                                      0) == 1 &&
-           X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)common, -1,
-                                      -1, 0) == 1;
+    return X509_NAME_add_entry_by_txt(name, "O", MBSTRING_ASC, (const unsigned char *)"AION",
+                                      -1, -1, 0) == 1 &&
+           X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)common,
+                                      -1, -1, 0) == 1;
 }
 
 /* Version, serial, names, times and key; extensions and signature are the caller's. */
-static X509 *new_cert(EVP_PKEY *key, X509 *issuer, const char *common, int64_t now_s, int64_t days)
+static X509 *new_cert(EVP_PKEY *key, X509 *issuer, const char *common, int64_t now_s,
+                      int64_t days)
 {
     X509 *cert = X509_new();
-    bool good = cert != NULL && X509_set_version(cert, X509_VERSION_3) == 1 && set_serial(cert) &&
-                set_name(X509_get_subject_name(cert), common);
+    bool good = cert != NULL && X509_set_version(cert, X509_VERSION_3) == 1 &&
+                set_serial(cert) && set_name(X509_get_subject_name(cert), common);
     if (good) {
-        X509_NAME *by = issuer != NULL ? X509_get_subject_name(issuer) : X509_get_subject_name(cert);
-        good = X509_set_issuer_name(cert, by) == 1 &&
-               ASN1_TIME_set(X509_getm_notBefore(cert), (time_t)(now_s - BACKDATE_S)) != NULL &&
-               ASN1_TIME_set(X509_getm_notAfter(cert), (time_t)(now_s + days * DAY_S)) != NULL &&
-               X509_set_pubkey(cert, key) == 1;
+        X509_NAME *by =
+            issuer != NULL ? X509_get_subject_name(issuer) : X509_get_subject_name(cert);
+        good =
+            X509_set_issuer_name(cert, by) == 1 &&
+            ASN1_TIME_set(X509_getm_notBefore(cert), (time_t)(now_s - BACKDATE_S)) != NULL &&
+            ASN1_TIME_set(X509_getm_notAfter(cert), (time_t)(now_s + days * DAY_S)) != NULL &&
+            X509_set_pubkey(cert, key) == 1;
     }
     if (good)
         return cert;
@@ -158,13 +165,15 @@ static bool make_ca(const char *cert_path, const char *key_path, const char *tru
         !add_extension(cert, cert, NID_subject_alt_name, uri) ||
         X509_sign(cert, key, EVP_sha256()) == 0)
         return failed(err, "make the CA");
-    return write_pem(key_path, NULL, key, 0600, err) && write_pem(cert_path, cert, NULL, 0644, err);
+    return write_pem(key_path, NULL, key, 0600, err) &&
+           write_pem(cert_path, cert, NULL, 0644, err);
 }
 
 bool auth_ca_ensure(const char *dir, const char *trust_domain, struct aion_err *err)
 {
     char cert_path[PATH_MAX], key_path[PATH_MAX];
-    if (!path_of(cert_path, dir, "ca", ".crt", err) || !path_of(key_path, dir, "ca", ".key", err))
+    if (!path_of(cert_path, dir, "ca", ".crt", err) ||
+        !path_of(key_path, dir, "ca", ".key", err))
         return false;
     if (access(cert_path, F_OK) != 0 && access(key_path, F_OK) != 0)
         return make_ca(cert_path, key_path, trust_domain, err);
@@ -175,10 +184,12 @@ bool auth_ca_ensure(const char *dir, const char *trust_domain, struct aion_err *
         return false;
     if (X509_check_private_key(cert, key) == 1)
         return true;
-    return aion_fail(err, AION_INVALID, "%s and %s do not belong together", cert_path, key_path);
+    return aion_fail(err, AION_INVALID, "%s and %s do not belong together", cert_path,
+                     key_path);
 }
 
-/* -- leaves --------------------------------------------------------------------------------------- */
+/* -- leaves
+ * --------------------------------------------------------------------------------------- */
 
 static int64_t seconds_of(const ASN1_TIME *asn1)
 {
@@ -186,7 +197,8 @@ static int64_t seconds_of(const ASN1_TIME *asn1)
     return ASN1_TIME_to_tm(asn1, &parts) == 1 ? (int64_t)timegm(&parts) : 0;
 }
 
-bool auth_cert_times(const char *file, int64_t *ret_begin, int64_t *ret_end, struct aion_err *err)
+bool auth_cert_times(const char *file, int64_t *ret_begin, int64_t *ret_end,
+                     struct aion_err *err)
 {
     AION_CLEANUP(free_cert) X509 *cert = load_cert(file, err);
     if (cert == NULL)
@@ -225,7 +237,8 @@ static bool still_good(const char *cert_path, const char *key_path, X509 *ca, co
         ERR_clear_error();
         return false;
     }
-    int64_t begin = seconds_of(X509_get0_notBefore(cert)), end = seconds_of(X509_get0_notAfter(cert));
+    int64_t begin = seconds_of(X509_get0_notBefore(cert)),
+            end = seconds_of(X509_get0_notAfter(cert));
     return now_s >= begin && now_s < begin + (end - begin) / 3 * 2;
 }
 
@@ -245,7 +258,8 @@ static bool make_leaf(const char *cert_path, const char *key_path, X509 *ca, EVP
         !add_extension(cert, ca, NID_subject_alt_name, names) ||
         X509_sign(cert, ca_key, EVP_sha256()) == 0)
         return failed(err, "issue a certificate");
-    return write_pem(key_path, NULL, key, 0600, err) && write_pem(cert_path, cert, NULL, 0644, err);
+    return write_pem(key_path, NULL, key, 0600, err) &&
+           write_pem(cert_path, cert, NULL, 0644, err);
 }
 
 static bool load_ca(const char *dir, X509 **ret_cert, EVP_PKEY **ret_key, struct aion_err *err)
@@ -265,8 +279,8 @@ bool auth_leaf_ensure(const char *dir, const char *name, const char *trust_domai
         return aion_fail(err, AION_INVALID, "SPIFFE id too long: %s", path);
     AION_CLEANUP(free_cert) X509 *ca = NULL;
     AION_CLEANUP(free_key) EVP_PKEY *key = NULL;
-    if (!path_of(cert_path, dir, name, ".crt", err) || !path_of(key_path, dir, name, ".key", err) ||
-        !load_ca(dir, &ca, &key, err))
+    if (!path_of(cert_path, dir, name, ".crt", err) ||
+        !path_of(key_path, dir, name, ".key", err) || !load_ca(dir, &ca, &key, err))
         return false;
     bool keep = still_good(cert_path, key_path, ca, uri, now_s);
     if (ret_renewed != NULL)

@@ -1,5 +1,6 @@
-/* The mesh's own certificate authority: ECDSA P-256, CA 10 years, leaves 30 days, notBefore −5 min, one SPIFFE
- * URI SAN and, for services, DNS localhost, IP 127.0.0.1 and ::1. Files are written atomically, keys 0600. */
+/* The mesh's own certificate authority: ECDSA P-256, CA 10 years, leaves 30 days, notBefore −5
+ * min, one SPIFFE URI SAN and, for services, DNS localhost, IP 127.0.0.1 and ::1. Files are
+ * written atomically, keys 0600. */
 #ifndef AUTH_CA_H
 #define AUTH_CA_H
 
@@ -7,12 +8,15 @@
 
 /* Makes DIR/ca.crt and DIR/ca.key unless both are there and valid. */
 bool auth_ca_ensure(const char *dir, const char *trust_domain, struct aion_err *err);
-/* Issues NAME.crt and NAME.key in dir, signed by dir's CA, for the SPIFFE id spiffe://TRUST/<path>
- * ("service/control"). An existing pair is kept while it is valid for this id and CA and less than ⅔ of its life
- * is over; *ret_renewed (may be NULL) says whether files were written. now_s: seconds since 1970. */
+/* Issues NAME.crt and NAME.key in dir, signed by dir's CA, for the SPIFFE id
+ * spiffe://TRUST/<path>
+ * ("service/control"). An existing pair is kept while it is valid for this id and CA and less
+ * than ⅔ of its life is over; *ret_renewed (may be NULL) says whether files were written.
+ * now_s: seconds since 1970. */
 bool auth_leaf_ensure(const char *dir, const char *name, const char *trust_domain,
                       const char *path, int64_t now_s, bool *ret_renewed, struct aion_err *err);
 /* When the certificate ends and begins, seconds since 1970. INVALID: no certificate. */
-bool auth_cert_times(const char *file, int64_t *ret_begin, int64_t *ret_end, struct aion_err *err);
+bool auth_cert_times(const char *file, int64_t *ret_begin, int64_t *ret_end,
+                     struct aion_err *err);
 
 #endif

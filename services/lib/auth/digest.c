@@ -40,7 +40,8 @@ void auth_sha256_free(struct auth_sha256 *sha)
 
 void auth_sha256(uint8_t out[AUTH_SHA256_SIZE], aion_str bytes)
 {
-    if (EVP_Digest(bytes.size > 0 ? bytes.data : "", bytes.size, out, NULL, EVP_sha256(), NULL) != 1)
+    if (EVP_Digest(bytes.size > 0 ? bytes.data : "", bytes.size, out, NULL, EVP_sha256(),
+                   NULL) != 1)
         abort();
 }
 

@@ -13,7 +13,8 @@ void auth_sha256_text(char out[AUTH_SHA256_TEXT], const uint8_t digest[AUTH_SHA2
 struct auth_sha256; /* incremental */
 struct auth_sha256 *auth_sha256_new(void);
 void auth_sha256_add(struct auth_sha256 *sha, aion_str bytes);
-void auth_sha256_end(struct auth_sha256 *sha, uint8_t out[AUTH_SHA256_SIZE]); /* nothing may be added after */
+void auth_sha256_end(struct auth_sha256 *sha,
+                     uint8_t out[AUTH_SHA256_SIZE]); /* nothing may be added after */
 void auth_sha256_free(struct auth_sha256 *sha);
 
 #endif

@@ -34,7 +34,8 @@ static bool tenant_valid(aion_str tenant)
         return false;
     for (size_t i = 0; i < tenant.size; i++) {
         char c = tenant.data[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-'))
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+              c == '-'))
             return false;
     }
     return true;
@@ -60,7 +61,8 @@ static bool read_roles(aion_str roles, size_t number, enum auth_role *ret_role,
     return true;
 }
 
-/* "ak_" and the first 60 bits of the digest in base32 (RFC 4648, lower case): names the key, betrays nothing. */
+/* "ak_" and the first 60 bits of the digest in base32 (RFC 4648, lower case): names the key,
+ * betrays nothing. */
 static void make_id(char out[AUTH_KEY_ID_SIZE], const uint8_t digest[AUTH_SHA256_SIZE])
 {
     static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
@@ -74,20 +76,22 @@ static void make_id(char out[AUTH_KEY_ID_SIZE], const uint8_t digest[AUTH_SHA256
 }
 
 /* secret[@tenant]:role1|role2 */
-static bool read_entry(struct auth_keys *keys, aion_str text, size_t number, struct aion_err *err)
+static bool read_entry(struct auth_keys *keys, aion_str text, size_t number,
+                       struct aion_err *err)
 {
     aion_str rest = text;
     aion_str who = aion_str_trim(aion_str_cut(&rest, ':'));
     if (rest.data == NULL)
-        return aion_fail(err, AION_INVALID, "entry %zu: expected secret[@tenant]:role1|role2", number);
+        return aion_fail(err, AION_INVALID, "entry %zu: expected secret[@tenant]:role1|role2",
+                         number);
     aion_str tenant = who;
     aion_str secret = aion_str_cut(&tenant, '@');
     if (tenant.data == NULL)
         tenant = AION_STR("default");
     if (!secret_valid(secret))
         return aion_fail(err, AION_INVALID,
-                         "entry %zu: the secret must be %d..%d visible ASCII characters", number,
-                         SECRET_MIN, SECRET_MAX);
+                         "entry %zu: the secret must be %d..%d visible ASCII characters",
+                         number, SECRET_MIN, SECRET_MAX);
     if (!tenant_valid(tenant))
         return aion_fail(err, AION_INVALID,
                          "entry %zu: tenant \"%.*s\" must be 1..%d of a-z 0-9 . _ -", number,
@@ -117,7 +121,8 @@ static bool unique(const struct auth_keys *keys, struct aion_err *err)
     return true;
 }
 
-static bool read_line(struct auth_keys *keys, aion_str line, size_t *number, struct aion_err *err)
+static bool read_line(struct auth_keys *keys, aion_str line, size_t *number,
+                      struct aion_err *err)
 {
     line = aion_str_trim(line);
     if (line.size > 0 && line.data[line.size - 1] == '\r')
@@ -167,7 +172,8 @@ size_t auth_keys_count(const struct auth_keys *keys)
 
 const struct auth_key *auth_keys_find(const struct auth_keys *keys, aion_str secret)
 {
-    /* The digest hides the secret, so a binary search by it leaks nothing of use; equality is judged in constant time. */
+    /* The digest hides the secret, so a binary search by it leaks nothing of use; equality is
+     * judged in constant time. */
     struct entry wanted;
     auth_sha256(wanted.digest, secret);
     const struct entry *found =

@@ -146,7 +146,8 @@ static const char *json_escape(unsigned char c, char hex[7])
     }
 }
 
-/* How many bytes from `pos` stand raw in a JSON string: most texts are such a run as a whole. */
+/* How many bytes from `pos` stand raw in a JSON string: most texts are such a run as a whole.
+ */
 static size_t plain_run(aion_str s, size_t pos)
 {
     size_t end = pos;

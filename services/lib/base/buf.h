@@ -1,5 +1,6 @@
-/* A growing byte buffer, born with a maximum. Writing past the maximum sets `overflow` and drops the
- * rest, so that a run of writes is checked once at its end. Memory comes from malloc. */
+/* A growing byte buffer, born with a maximum. Writing past the maximum sets `overflow` and
+ * drops the rest, so that a run of writes is checked once at its end. Memory comes from malloc.
+ */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 
@@ -16,7 +17,7 @@ struct aion_buf {
 };
 
 void aion_buf_init(struct aion_buf *buf, size_t max);
-void aion_buf_done(struct aion_buf *buf); /* frees; may be called twice */
+void aion_buf_done(struct aion_buf *buf);  /* frees; may be called twice */
 void aion_buf_reset(struct aion_buf *buf); /* size 0, overflow off, memory kept */
 bool aion_buf_add(struct aion_buf *buf, const void *data, size_t size);
 bool aion_buf_str(struct aion_buf *buf, aion_str s);
@@ -28,8 +29,8 @@ bool aion_buf_printf(struct aion_buf *buf, const char *fmt, ...) AION_PRINTF(2, 
 bool aion_buf_vprintf(struct aion_buf *buf, const char *fmt, va_list args);
 /* JSON string with quotes: control characters and invalid UTF-8 escaped, never raw. */
 bool aion_buf_json(struct aion_buf *buf, aion_str s);
-/* Room for `size` more bytes at data + size, to be written by the caller, who then adds to size;
- * NULL sets overflow. */
+/* Room for `size` more bytes at data + size, to be written by the caller, who then adds to
+ * size; NULL sets overflow. */
 char *aion_buf_reserve(struct aion_buf *buf, size_t size);
 /* Drops the first `count` bytes (moves the rest down). */
 void aion_buf_consume(struct aion_buf *buf, size_t count);

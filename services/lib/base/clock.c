@@ -57,7 +57,8 @@ static void date_of(int64_t days, int64_t *year, int64_t *month, int64_t *day)
     *year = year_of + era * 400 + (*month <= 2);
 }
 
-/* `count` digits, then `mark`. By hand: each log line has a time, and printf would be a third of its cost. */
+/* `count` digits, then `mark`. By hand: each log line has a time, and printf would be a third
+ * of its cost. */
 static char *number(char *at, int64_t value, int count, char mark)
 {
     for (int i = count; i-- > 0; value /= 10)
@@ -155,7 +156,8 @@ bool aion_clock_parse(aion_str text, int64_t *ret_seconds, int32_t *ret_nanos)
         return false;
     if (!date_valid(year, month, day) || hour > 23 || minute > 59 || second > 59)
         return false;
-    *ret_seconds = days_of(year, month, day) * DAY_S + hour * 3600 + minute * 60 + second - shift;
+    *ret_seconds =
+        days_of(year, month, day) * DAY_S + hour * 3600 + minute * 60 + second - shift;
     *ret_nanos = nanos;
     return true;
 }

@@ -26,7 +26,7 @@
 
 /* The structure that holds `member` at address `ptr`. */
 #define aion_container(ptr, type, member) \
-    ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+    ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 #define aion_countof(array) (sizeof(array) / sizeof((array)[0]))
 

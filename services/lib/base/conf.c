@@ -39,7 +39,8 @@ static aion_str env_value(char *const *environ_, const char *name)
     return (aion_str){0};
 }
 
-/* -- one value ------------------------------------------------------------------------------------ */
+/* -- one value
+ * ------------------------------------------------------------------------------------ */
 
 static const char *expected(const struct aion_opt *opt, char out[NAME_MAX_SIZE])
 {
@@ -93,7 +94,8 @@ static bool parse_number(const struct aion_opt *opt, aion_str text, int64_t *ret
     return good && *ret_value >= opt->min && *ret_value <= opt->max;
 }
 
-static bool store(const struct aion_opt *opt, void *conf, aion_str text, struct aion_arena *arena)
+static bool store(const struct aion_opt *opt, void *conf, aion_str text,
+                  struct aion_arena *arena)
 {
     void *member = (char *)conf + opt->offset;
     if (opt->kind == AION_OPT_TEXT) {
@@ -115,7 +117,8 @@ static bool store(const struct aion_opt *opt, void *conf, aion_str text, struct 
     return true;
 }
 
-/* `name` is the option as it was written there: --flag, VARIABLE or key; `at` where, or NULL. */
+/* `name` is the option as it was written there: --flag, VARIABLE or key; `at` where, or NULL.
+ */
 static bool set(const struct aion_opt *opt, void *conf, aion_str text, const char *name,
                 const char *at, struct aion_arena *arena, struct aion_err *err)
 {
@@ -123,13 +126,15 @@ static bool set(const struct aion_opt *opt, void *conf, aion_str text, const cha
     if (store(opt, conf, text, arena))
         return true;
     aion_str shown = opt->secret ? AION_STR("(secret)") : text;
-    aion_err_set(err, __func__, AION_INVALID, "%s%s%s: \"%.*s\" is not %s", at != NULL ? at : "",
-                 at != NULL ? ": " : "", name, AION_STR_ARG(shown), expected(opt, want));
+    aion_err_set(err, __func__, AION_INVALID, "%s%s%s: \"%.*s\" is not %s",
+                 at != NULL ? at : "", at != NULL ? ": " : "", name, AION_STR_ARG(shown),
+                 expected(opt, want));
     aion_err_field(err, "%s", opt->name);
     return false;
 }
 
-/* -- sources -------------------------------------------------------------------------------------- */
+/* -- sources
+ * -------------------------------------------------------------------------------------- */
 
 static bool from_secret_file(const struct aion_opt *opt, void *conf, const char *name,
                              aion_str path, struct aion_arena *arena, struct aion_err *err)
@@ -191,17 +196,17 @@ static const struct aion_opt *find(const struct aion_conf_spec *spec, aion_str n
 }
 
 static bool from_file(const struct aion_conf_spec *spec, void *conf,
-                      const struct aion_conf_pair *pairs, size_t count, struct aion_arena *arena,
-                      struct aion_err *err)
+                      const struct aion_conf_pair *pairs, size_t count,
+                      struct aion_arena *arena, struct aion_err *err)
 {
     for (size_t i = 0; i < count; i++) {
         aion_str key = aion_str_of(pairs[i].key);
         const struct aion_opt *opt = find(spec, key);
         if (opt == NULL) {
             const struct aion_opt *near = nearest(spec, key);
-            return aion_fail(err, AION_INVALID, "%s: \"%s\" is no option of %s%s%s", pairs[i].at,
-                             pairs[i].key, spec->program, near != NULL ? "; nearest: " : "",
-                             near != NULL ? near->name : "");
+            return aion_fail(err, AION_INVALID, "%s: \"%s\" is no option of %s%s%s",
+                             pairs[i].at, pairs[i].key, spec->program,
+                             near != NULL ? "; nearest: " : "", near != NULL ? near->name : "");
         }
         if (!set(opt, conf, aion_str_of(pairs[i].value), pairs[i].key, pairs[i].at, arena, err))
             return false;
@@ -233,8 +238,8 @@ static bool unknown_flag(const struct aion_conf_spec *spec, aion_str flag, const
 }
 
 /* One flag at argv[*i]; steps over its value when that is the next argument. */
-static bool from_flag(const struct aion_conf_spec *spec, void *conf, int argc, char *const *argv,
-                      int *i, struct aion_arena *arena, struct aion_err *err)
+static bool from_flag(const struct aion_conf_spec *spec, void *conf, int argc,
+                      char *const *argv, int *i, struct aion_arena *arena, struct aion_err *err)
 {
     aion_str argument = aion_str_of(argv[*i]);
     if (!aion_str_starts(argument, AION_STR("--")))
@@ -264,8 +269,8 @@ static bool from_flag(const struct aion_conf_spec *spec, void *conf, int argc, c
 }
 
 bool aion_conf_load(const struct aion_conf_spec *spec, void *out, int argc, char *const *argv,
-                    char *const *environ_, const struct aion_conf_pair *pairs, size_t pair_count,
-                    struct aion_arena *arena, struct aion_err *err)
+                    char *const *environ_, const struct aion_conf_pair *pairs,
+                    size_t pair_count, struct aion_arena *arena, struct aion_err *err)
 {
     for (size_t i = 0; i < spec->option_count; i++)
         if (!set(&spec->options[i], out, aion_str_of(spec->options[i].fallback),
@@ -280,7 +285,8 @@ bool aion_conf_load(const struct aion_conf_spec *spec, void *out, int argc, char
     return true;
 }
 
-/* -- telling -------------------------------------------------------------------------------------- */
+/* -- telling
+ * -------------------------------------------------------------------------------------- */
 
 void aion_conf_help(const struct aion_conf_spec *spec, struct aion_buf *out)
 {

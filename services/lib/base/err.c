@@ -94,5 +94,6 @@ bool aion_code_parse(const char *name, enum aion_code *ret_code)
 
 enum aion_code aion_code_of(int64_t number)
 {
-    return number >= 0 && number <= AION_UNAUTHENTICATED ? (enum aion_code)number : AION_UNKNOWN;
+    return number >= 0 && number <= AION_UNAUTHENTICATED ? (enum aion_code)number
+                                                         : AION_UNKNOWN;
 }

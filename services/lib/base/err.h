@@ -1,8 +1,9 @@
 /* Errors: a code with gRPC's numbers, a text that may reach a client, a detail for the log.
  *
- * An aion_err lives on the caller's stack and is the last parameter. It is written only on failure.
- * Functions that fail return false, NULL or the code itself, as their header says. Pass an error up
- * unchanged or replace it; never log and return: only the mesh (one line per call) and mains log. */
+ * An aion_err lives on the caller's stack and is the last parameter. It is written only on
+ * failure. Functions that fail return false, NULL or the code itself, as their header says.
+ * Pass an error up unchanged or replace it; never log and return: only the mesh (one line per
+ * call) and mains log. */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
 
@@ -60,12 +61,14 @@ static inline void aion_err_reason(struct aion_err *err, const char *reason)
         snprintf(err->reason, sizeof(err->reason), "%s", reason);
 }
 
-/* Fail in one statement. aion_fail returns false; aion_fail_null NULL; aion_fail_code the code. */
-#define aion_fail(err, code, ...)      (aion_err_set((err), __func__, (code), __VA_ARGS__), false)
-#define aion_fail_null(err, code, ...) (aion_err_set((err), __func__, (code), __VA_ARGS__), NULL)
+/* Fail in one statement. aion_fail returns false; aion_fail_null NULL; aion_fail_code the code.
+ */
+#define aion_fail(err, code, ...) (aion_err_set((err), __func__, (code), __VA_ARGS__), false)
+#define aion_fail_null(err, code, ...) \
+    (aion_err_set((err), __func__, (code), __VA_ARGS__), NULL)
 #define aion_fail_code(err, code, ...) aion_err_set((err), __func__, (code), __VA_ARGS__)
 /* The same with errno's text as detail. */
-#define aion_fail_errno(err, code, ...)                                 \
+#define aion_fail_errno(err, code, ...) \
     (aion_err_set((err), __func__, (code), __VA_ARGS__), aion_err_errno(err), false)
 void aion_err_errno(struct aion_err *err);
 

@@ -1,7 +1,8 @@
 /* Handing work to a thread that owns state: intrusive jobs, no allocation.
  *
- * An I/O loop (the mesh's, the gateway's) implements `post`; a driver (the store) is given an exec and
- * posts its completions there. A job is the poster's until run is called, then run's. */
+ * An I/O loop (the mesh's, the gateway's) implements `post`; a driver (the store) is given an
+ * exec and posts its completions there. A job is the poster's until run is called, then run's.
+ */
 #ifndef BASE_EXEC_H
 #define BASE_EXEC_H
 

@@ -52,7 +52,8 @@ void aion_heap_set(struct aion_heap *heap, struct aion_heap_node *node, int64_t 
     if (node->slot == 0) {
         if (heap->count == heap->capacity) {
             heap->capacity = heap->capacity > 0 ? heap->capacity * 2 : 64;
-            heap->nodes = realloc(heap->nodes, heap->capacity * sizeof(struct aion_heap_node *));
+            heap->nodes =
+                realloc(heap->nodes, heap->capacity * sizeof(struct aion_heap_node *));
             if (heap->nodes == NULL)
                 abort();
         }

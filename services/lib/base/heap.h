@@ -18,9 +18,11 @@ struct aion_heap {
 
 void aion_heap_init(struct aion_heap *heap);
 void aion_heap_done(struct aion_heap *heap);
-/* Adds, or moves a node that is in already. Out of memory aborts: a lost timer would be a lost task. */
+/* Adds, or moves a node that is in already. Out of memory aborts: a lost timer would be a lost
+ * task. */
 void aion_heap_set(struct aion_heap *heap, struct aion_heap_node *node, int64_t key);
-void aion_heap_remove(struct aion_heap *heap, struct aion_heap_node *node); /* absent: nothing */
-struct aion_heap_node *aion_heap_first(const struct aion_heap *heap);       /* NULL = empty */
+void aion_heap_remove(struct aion_heap *heap,
+                      struct aion_heap_node *node);                   /* absent: nothing */
+struct aion_heap_node *aion_heap_first(const struct aion_heap *heap); /* NULL = empty */
 
 #endif

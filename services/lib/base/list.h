@@ -1,4 +1,5 @@
-/* Intrusive doubly linked list with a head; all O(1). A link that is in no list points to itself. */
+/* Intrusive doubly linked list with a head; all O(1). A link that is in no list points to
+ * itself. */
 #ifndef BASE_LIST_H
 #define BASE_LIST_H
 
@@ -47,8 +48,8 @@ static inline struct aion_link *aion_list_first(struct aion_link *head)
 #define aion_list_each(pos, head) \
     for (struct aion_link *pos = (head)->next; pos != (head); pos = pos->next)
 /* The body may remove `pos`. */
-#define aion_list_each_safe(pos, head)                                                    \
-    for (struct aion_link *pos = (head)->next, *pos##_next = pos->next; pos != (head);    \
+#define aion_list_each_safe(pos, head)                                                 \
+    for (struct aion_link *pos = (head)->next, *pos##_next = pos->next; pos != (head); \
          pos = pos##_next, pos##_next = pos->next)
 
 #endif

@@ -1,5 +1,5 @@
-/* Lines are formatted by the caller into one of two buffers; the writer thread swaps and writes the full one.
- * The lock is held only for a memcpy. */
+/* Lines are formatted by the caller into one of two buffers; the writer thread swaps and writes
+ * the full one. The lock is held only for a memcpy. */
 #include "base/log.h"
 
 #include "base/buf.h"
@@ -12,7 +12,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { QUEUE_BYTES = 4 * 1024 * 1024, LINE_BYTES = 16 * 1024, WAKE_BYTES = 64 * 1024, BATCH_MS = 50 };
+enum {
+    QUEUE_BYTES = 4 * 1024 * 1024,
+    LINE_BYTES = 16 * 1024,
+    WAKE_BYTES = 64 * 1024,
+    BATCH_MS = 50
+};
 
 static struct {
     pthread_mutex_t lock;
@@ -73,8 +78,8 @@ static void add_field(struct aion_buf *line, const struct aion_log_field *field)
     }
 }
 
-static void format(struct aion_buf *line, enum aion_log_level level, const char *msg, size_t count,
-                   const struct aion_log_field *fields)
+static void format(struct aion_buf *line, enum aion_log_level level, const char *msg,
+                   size_t count, const struct aion_log_field *fields)
 {
     char time[AION_RFC3339_SIZE];
     int64_t now = aion_clock_utc_us();
@@ -92,7 +97,8 @@ static void format(struct aion_buf *line, enum aion_log_level level, const char 
     aion_buf_text(line, "}\n");
 }
 
-/* The thread's own line buffer: formatting needs no lock and no malloc once warm. Freed with its thread. */
+/* The thread's own line buffer: formatting needs no lock and no malloc once warm. Freed with
+ * its thread. */
 static pthread_key_t line_key;
 static pthread_once_t line_once = PTHREAD_ONCE_INIT;
 

@@ -1,10 +1,11 @@
-/* Structured log: one JSON object a line on a file descriptor (stderr unless set), written in batches
- * by a writer thread. Only the mesh and mains log. Lines that do not fit in the bounded queue are
- * counted and the count is logged; logging never blocks the caller.
+/* Structured log: one JSON object a line on a file descriptor (stderr unless set), written in
+ * batches by a writer thread. Only the mesh and mains log. Lines that do not fit in the bounded
+ * queue are counted and the count is logged; logging never blocks the caller.
  *
  *   aion_log(AION_LOG_INFO, "listening", LOG_STR("addr", addr), LOG_I64("port", port));
  *
- * {"ts":"2026-11-23T10:00:00.123456Z","level":"info","service":"control","msg":"listening",...} */
+ * {"ts":"2026-11-23T10:00:00.123456Z","level":"info","service":"control","msg":"listening",...}
+ */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
@@ -19,13 +20,34 @@ struct aion_log_field {
     int64_t i64;
     uint64_t u64;
 };
-#define LOG_TEXT(n, v) (struct aion_log_field){.name = (n), .kind = AION_LOG_STR, .str = aion_str_of(v)}
-#define LOG_STR(n, v)  (struct aion_log_field){.name = (n), .kind = AION_LOG_STR, .str = (v)}
-#define LOG_I64(n, v)  (struct aion_log_field){.name = (n), .kind = AION_LOG_I64, .i64 = (v)}
-#define LOG_U64(n, v)  (struct aion_log_field){.name = (n), .kind = AION_LOG_U64, .u64 = (v)}
-#define LOG_BOOL(n, v) (struct aion_log_field){.name = (n), .kind = AION_LOG_BOOL, .i64 = (v)}
+#define LOG_TEXT(n, v)                                           \
+    (struct aion_log_field)                                      \
+    {                                                            \
+        .name = (n), .kind = AION_LOG_STR, .str = aion_str_of(v) \
+    }
+#define LOG_STR(n, v)                                 \
+    (struct aion_log_field)                           \
+    {                                                 \
+        .name = (n), .kind = AION_LOG_STR, .str = (v) \
+    }
+#define LOG_I64(n, v)                                 \
+    (struct aion_log_field)                           \
+    {                                                 \
+        .name = (n), .kind = AION_LOG_I64, .i64 = (v) \
+    }
+#define LOG_U64(n, v)                                 \
+    (struct aion_log_field)                           \
+    {                                                 \
+        .name = (n), .kind = AION_LOG_U64, .u64 = (v) \
+    }
+#define LOG_BOOL(n, v)                                 \
+    (struct aion_log_field)                            \
+    {                                                  \
+        .name = (n), .kind = AION_LOG_BOOL, .i64 = (v) \
+    }
 
-/* Before aion_log_start lines are written at once, unbatched. `service` is borrowed for ever. */
+/* Before aion_log_start lines are written at once, unbatched. `service` is borrowed for ever.
+ */
 void aion_log_start(const char *service, int fd, enum aion_log_level least);
 void aion_log_stop(void);  /* writes what is queued, joins the writer */
 void aion_log_flush(void); /* waits until what is queued now is written */
@@ -33,12 +55,12 @@ bool aion_log_on(enum aion_log_level level);
 uint64_t aion_log_dropped(void);
 void aion_log_line(enum aion_log_level level, const char *msg, size_t count,
                    const struct aion_log_field *fields);
-#define aion_log(level, msg, ...)                                                             \
-    do {                                                                                      \
-        if (aion_log_on(level)) {                                                             \
-            const struct aion_log_field aion_log_fields_[] = {__VA_ARGS__};                   \
-            aion_log_line((level), (msg), aion_countof(aion_log_fields_), aion_log_fields_);  \
-        }                                                                                     \
+#define aion_log(level, msg, ...)                                                            \
+    do {                                                                                     \
+        if (aion_log_on(level)) {                                                            \
+            const struct aion_log_field aion_log_fields_[] = {__VA_ARGS__};                  \
+            aion_log_line((level), (msg), aion_countof(aion_log_fields_), aion_log_fields_); \
+        }                                                                                    \
     } while (0)
 
 #endif

@@ -78,7 +78,8 @@ void aion_map_done(struct aion_map *map)
     *map = (struct aion_map){.count_max = map->count_max};
 }
 
-/* The slot of the key, or the empty one where it belongs. Load stays <= 3/4, so there is always one. */
+/* The slot of the key, or the empty one where it belongs. Load stays <= 3/4, so there is always
+ * one. */
 static struct aion_map_slot *find(const struct aion_map *map, aion_str key, uint64_t hash)
 {
     size_t mask = map->capacity - 1;
@@ -125,7 +126,8 @@ bool aion_map_put(struct aion_map *map, aion_str key, void *value)
     return true;
 }
 
-/* Moves later members of the run back over the hole, so that no probe stops early (Knuth 6.4 R). */
+/* Moves later members of the run back over the hole, so that no probe stops early (Knuth 6.4
+ * R). */
 static void close_hole(struct aion_map *map, size_t hole)
 {
     size_t mask = map->capacity - 1;

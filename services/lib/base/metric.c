@@ -9,9 +9,9 @@
 struct aion_metric {
     struct aion_metric *next; /* of the family, in order of making */
     char *values[AION_METRIC_LABELS_MAX];
-    atomic_int_least64_t value;           /* counter, gauge; histogram: count */
-    atomic_int_least64_t sum;             /* histogram */
-    atomic_uint_least32_t *buckets;       /* histogram: AION_HIST_BUCKETS */
+    atomic_int_least64_t value;     /* counter, gauge; histogram: count */
+    atomic_int_least64_t sum;       /* histogram */
+    atomic_uint_least32_t *buckets; /* histogram: AION_HIST_BUCKETS */
 };
 
 struct family {
@@ -82,7 +82,8 @@ static struct aion_metric *make(struct family *family, const char *const *values
 
 struct aion_metric *aion_metric(const struct aion_metric_family *about, ...)
 {
-    static const char *const other[AION_METRIC_LABELS_MAX] = {"other", "other", "other", "other"};
+    static const char *const other[AION_METRIC_LABELS_MAX] = {"other", "other", "other",
+                                                              "other"};
     const char *values[AION_METRIC_LABELS_MAX];
     size_t count = label_count(about);
     va_list args;
@@ -163,7 +164,8 @@ int64_t aion_metric_quantile(const struct aion_metric *metric, double q)
     return 0;
 }
 
-/* -- OpenMetrics ---------------------------------------------------------------------------------- */
+/* -- OpenMetrics
+ * ---------------------------------------------------------------------------------- */
 
 static double scale_of(const struct aion_metric_family *about)
 {
@@ -245,7 +247,8 @@ static void add_family(struct aion_buf *out, const struct family *family)
     if (about->unit != NULL && about->unit[0] != '\0')
         aion_buf_printf(out, "# UNIT %s %s\n", about->name, about->unit);
     aion_buf_printf(out, "# HELP %s %s\n", about->name, about->help);
-    for (const struct aion_metric *series = family->first; series != NULL; series = series->next) {
+    for (const struct aion_metric *series = family->first; series != NULL;
+         series = series->next) {
         if (about->kind == AION_HISTOGRAM) {
             add_histogram(out, about, series);
             continue;

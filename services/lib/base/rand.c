@@ -47,7 +47,8 @@ uint64_t aion_rand_u64(struct aion_rand *rand)
 
 uint64_t aion_rand_below(struct aion_rand *rand, uint64_t bound)
 {
-    uint64_t floor = (0 - bound) % bound; /* 2^64 mod bound: values below it would be taken twice */
+    uint64_t floor =
+        (0 - bound) % bound; /* 2^64 mod bound: values below it would be taken twice */
     uint64_t value;
     do
         value = aion_rand_u64(rand);

@@ -5,7 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-void aion_rand_secret(void *out, size_t size); /* getrandom(2); aborts when the kernel refuses */
+void aion_rand_secret(void *out,
+                      size_t size); /* getrandom(2); aborts when the kernel refuses */
 
 struct aion_rand {
     uint64_t state[4];

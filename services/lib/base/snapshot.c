@@ -48,7 +48,8 @@ void aion_snap_unref(struct aion_snap *snap)
         snap->free(snap);
 }
 
-void aion_snapshot_refresh(struct aion_snapshot *slot, struct aion_snap **cached, uint64_t *seen)
+void aion_snapshot_refresh(struct aion_snapshot *slot, struct aion_snap **cached,
+                           uint64_t *seen)
 {
     uint64_t newest = atomic_load_explicit(&slot->generation, memory_order_acquire);
     if (newest == *seen)

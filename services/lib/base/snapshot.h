@@ -1,4 +1,5 @@
-/* Publishing a whole new value to many readers: a counted, immutable object behind one pointer. */
+/* Publishing a whole new value to many readers: a counted, immutable object behind one pointer.
+ */
 #ifndef BASE_SNAPSHOT_H
 #define BASE_SNAPSHOT_H
 
@@ -27,8 +28,10 @@ void aion_snapshot_publish(struct aion_snapshot *slot, struct aion_snap **snap);
 struct aion_snap *aion_snapshot_get(struct aion_snapshot *slot);
 void aion_snap_ref(struct aion_snap *snap);
 void aion_snap_unref(struct aion_snap *snap); /* NULL fine; the last one frees */
-/* Brings *cached up to date. The lock is taken only when a newer value exists, so a thread that keeps
- * its own cached pointer pays one atomic load per use. *seen is the generation of *cached, 0 at first. */
-void aion_snapshot_refresh(struct aion_snapshot *slot, struct aion_snap **cached, uint64_t *seen);
+/* Brings *cached up to date. The lock is taken only when a newer value exists, so a thread that
+ * keeps its own cached pointer pays one atomic load per use. *seen is the generation of
+ * *cached, 0 at first. */
+void aion_snapshot_refresh(struct aion_snapshot *slot, struct aion_snap **cached,
+                           uint64_t *seen);
 
 #endif

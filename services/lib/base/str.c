@@ -119,8 +119,8 @@ static bool with_unit(aion_str s, const struct unit *units, size_t count, uint64
 bool aion_str_duration(aion_str s, int64_t *ret_us)
 {
     static const struct unit units[] = {
-        {"us", 1},         {"ms", 1000},          {"s", 1000000},
-        {"m", 60000000},   {"h", 3600000000},     {"d", 86400000000},
+        {"us", 1},       {"ms", 1000},      {"s", 1000000},
+        {"m", 60000000}, {"h", 3600000000}, {"d", 86400000000},
     };
     uint64_t value;
     if (!with_unit(s, units, aion_countof(units), &value))

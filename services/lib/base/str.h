@@ -1,5 +1,5 @@
-/* Borrowed strings: pointer and length, passed by value, never owned. `data` need not end in NUL
- * and may be NULL only when size is 0. */
+/* Borrowed strings: pointer and length, passed by value, never owned. `data` need not end in
+ * NUL and may be NULL only when size is 0. */
 #ifndef BASE_STR_H
 #define BASE_STR_H
 
@@ -43,10 +43,11 @@ bool aion_str_ends(aion_str s, aion_str suffix);
 size_t aion_str_index(aion_str s, char c);
 /* SP and HTAB off both ends. */
 aion_str aion_str_trim(aion_str s);
-/* Cuts the part before the first `sep` off *rest and returns it; the last part leaves *rest with
- * data == NULL. Use: while (rest.data != NULL) { part = aion_str_cut(&rest, ','); ... } */
+/* Cuts the part before the first `sep` off *rest and returns it; the last part leaves *rest
+ * with data == NULL. Use: while (rest.data != NULL) { part = aion_str_cut(&rest, ','); ... } */
 aion_str aion_str_cut(aion_str *rest, char sep);
-/* Decimal, whole string, no sign for u64, no leading '+', no overflow; false leaves *ret alone. */
+/* Decimal, whole string, no sign for u64, no leading '+', no overflow; false leaves *ret alone.
+ */
 bool aion_str_u64(aion_str s, uint64_t *ret_value);
 bool aion_str_i64(aion_str s, int64_t *ret_value);
 /* "1500us", "20ms", "3s", "5m", "2h", "7d" → microseconds; a bare number is refused. */
@@ -57,7 +58,8 @@ bool aion_str_bytes(aion_str s, uint64_t *ret_bytes);
 bool aion_str_copy(char *out, size_t size, aion_str s);
 /* Valid UTF-8 (RFC 3629: shortest form, no surrogates, <= U+10FFFF). */
 bool aion_utf8_valid(const void *data, size_t size);
-/* Decodes one code point at *pos < size and steps over it; an invalid byte gives U+FFFD and one step. */
+/* Decodes one code point at *pos < size and steps over it; an invalid byte gives U+FFFD and one
+ * step. */
 uint32_t aion_utf8_next(aion_str s, size_t *pos);
 /* Equal length compare in constant time, for secrets. */
 bool aion_str_secret_eq(aion_str a, aion_str b);

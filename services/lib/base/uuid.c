@@ -6,7 +6,8 @@
 
 #include <pthread.h>
 
-/* The last one made; a new one in the same millisecond is this plus a small random step, so that order is kept. */
+/* The last one made; a new one in the same millisecond is this plus a small random step, so
+ * that order is kept. */
 static struct {
     pthread_mutex_t lock;
     int64_t ms;

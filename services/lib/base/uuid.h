@@ -1,4 +1,5 @@
-/* UUIDv7 (RFC 9562): 16 bytes in the store, lower-case text on the wire, monotonic per process. */
+/* UUIDv7 (RFC 9562): 16 bytes in the store, lower-case text on the wire, monotonic per process.
+ */
 #ifndef BASE_UUID_H
 #define BASE_UUID_H
 

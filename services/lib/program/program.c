@@ -23,7 +23,8 @@ struct life {
     int status;
 };
 
-/* -- ready ---------------------------------------------------------------------------------------- */
+/* -- ready
+ * ---------------------------------------------------------------------------------------- */
 
 static void tell_ready(struct life *life)
 {
@@ -58,7 +59,8 @@ void program_ready(struct program *program, bool ready, const char *reason)
     tell_ready(life);
 }
 
-/* -- drain ---------------------------------------------------------------------------------------- */
+/* -- drain
+ * ---------------------------------------------------------------------------------------- */
 
 static void server_drained(void *user)
 {
@@ -70,7 +72,8 @@ void program_drained(struct program *program)
 {
     struct life *life = (struct life *)program;
     if (program->server != NULL)
-        mesh_server_drain(program->server, life->options.common.drain_grace, server_drained, life);
+        mesh_server_drain(program->server, life->options.common.drain_grace, server_drained,
+                          life);
     else
         mesh_loop_stop(program->loop);
 }
@@ -98,7 +101,8 @@ void program_fatal(struct program *program, const struct aion_err *err)
     begin_drain(life);
 }
 
-/* -- reload --------------------------------------------------------------------------------------- */
+/* -- reload
+ * --------------------------------------------------------------------------------------- */
 
 static enum aion_log_level level_of(const char *name)
 {
@@ -126,13 +130,15 @@ static void reload(void *user)
         aion_log_start(life->spec->name, STDERR_FILENO, level_of(fresh.common.log_level));
         aion_log_line(AION_LOG_INFO, "reloaded", 0, NULL);
     } else {
-        aion_log(AION_LOG_ERROR, "reload refused, the old options stay", LOG_TEXT("error", err.text));
+        aion_log(AION_LOG_ERROR, "reload refused, the old options stay",
+                 LOG_TEXT("error", err.text));
     }
     program_options_done(&fresh);
     free(argv);
 }
 
-/* -- start ---------------------------------------------------------------------------------------- */
+/* -- start
+ * ---------------------------------------------------------------------------------------- */
 
 static void split_delegates(struct life *life)
 {
@@ -224,7 +230,8 @@ static int run(struct life *life)
     return life->status;
 }
 
-/* -- main ----------------------------------------------------------------------------------------- */
+/* -- main
+ * ----------------------------------------------------------------------------------------- */
 
 static int print_and_leave(const struct life *life)
 {

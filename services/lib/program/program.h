@@ -1,11 +1,12 @@
-/* What the main function of every program shares: options, logging, identity, the loop, the server, the admin
- * port, signals, drain.
+/* What the main function of every program shares: options, logging, identity, the loop, the
+ * server, the admin port, signals, drain.
  *
- *   aion control [--listen ADDR] [--admin-listen ADDR] [--config FILE] [--check-config] [--help] [--version] ...
+ *   aion control [--listen ADDR] [--admin-listen ADDR] [--config FILE] [--check-config]
+ * [--help] [--version] ...
  *
- * Signals are blocked in every thread and read by one: SIGTERM and SIGINT drain (a second one quits at once), SIGHUP reloads.
- * Exit status: 0 drained; 2 bad options or configuration; 1 anything else (the reason is on stderr, one line,
- * and says how to mend it). */
+ * Signals are blocked in every thread and read by one: SIGTERM and SIGINT drain (a second one
+ * quits at once), SIGHUP reloads. Exit status: 0 drained; 2 bad options or configuration; 1
+ * anything else (the reason is on stderr, one line, and says how to mend it). */
 #ifndef PROGRAM_PROGRAM_H
 #define PROGRAM_PROGRAM_H
 
@@ -14,7 +15,8 @@
 #include "mesh/channel.h"
 #include "mesh/server.h"
 
-/* Options that every program has, besides its own. Flags: --listen, --admin-listen, --tls-ca, --tls-cert, --tls-key,
+/* Options that every program has, besides its own. Flags: --listen, --admin-listen, --tls-ca,
+ * --tls-cert, --tls-key,
  * --trust-domain, --log-level, --drain-grace, --plaintext. */
 struct program_common {
     const char *listen;       /* gRPC (gateway: HTTP) address; "127.0.0.1:0" */
@@ -22,57 +24,62 @@ struct program_common {
     const char *tls_ca, *tls_cert, *tls_key;
     const char *trust_domain; /* "aion.local" */
     const char *log_level;    /* debug, info, warn, error */
-    const char *delegates;    /* services that may vouch for principals, comma-separated; "gateway" */
-    int64_t drain_grace;      /* µs; 8 s */
-    bool plaintext;           /* no TLS: tests on loopback only */
+    const char
+        *delegates; /* services that may vouch for principals, comma-separated; "gateway" */
+    int64_t drain_grace; /* µs; 8 s */
+    bool plaintext;      /* no TLS: tests on loopback only */
 };
 
 /* Handed to a program's start; lives until run returns. */
 struct program {
     const char *name;
     const struct program_common *common;
-    const struct mesh_tls *tls;  /* NULL when plaintext */
+    const struct mesh_tls *tls; /* NULL when plaintext */
     struct mesh_loop *loop;
-    struct mesh_server *server;  /* NULL when spec.no_server */
+    struct mesh_server *server; /* NULL when spec.no_server */
     struct mesh_admin *admin;
 };
 
 struct program_spec {
-    const char *name;    /* "control" */
-    const char *summary; /* one line for --help */
+    const char *name;               /* "control" */
+    const char *summary;            /* one line for --help */
     const struct aion_opt *options; /* the program's own; offsets in its struct */
     size_t option_count;
-    size_t conf_size;               /* of the program's struct */
-    bool no_server;                 /* the gateway has its own listener */
+    size_t conf_size;                      /* of the program's struct */
+    bool no_server;                        /* the gateway has its own listener */
     const struct codec_file *const *files; /* for reflection, NULL-terminated */
     /* Beyond ranges: what one option cannot say alone. NULL = nothing. */
     bool (*check)(const void *conf, struct aion_err *err);
-    /* Opens what the program needs and binds its services; the loop runs after it returns. NULL = failed. */
+    /* Opens what the program needs and binds its services; the loop runs after it returns. NULL
+     * = failed. */
     void *(*start)(struct program *program, const void *conf, struct aion_err *err);
-    /* On the I/O thread, right after the server accepts calls. The program calls program_ready when it can serve;
-     * NULL = ready at once. */
+    /* On the I/O thread, right after the server accepts calls. The program calls program_ready
+     * when it can serve; NULL = ready at once. */
     void (*serving)(void *self);
-    /* SIGHUP, on the I/O thread: `conf` holds the options marked reload anew. Text of *err is logged. */
+    /* SIGHUP, on the I/O thread: `conf` holds the options marked reload anew. Text of *err is
+     * logged. */
     bool (*reload)(void *self, const void *conf, struct aion_err *err);
-    /* On the I/O thread: stop taking new work; call program_drained when what was begun is safe. NULL = at once.
-     * The server drains afterwards. */
+    /* On the I/O thread: stop taking new work; call program_drained when what was begun is
+     * safe. NULL = at once. The server drains afterwards. */
     void (*drain)(void *self);
     /* After the loop ended: free everything. */
     void (*stop)(void *self);
 };
 
-/* The whole life of a program. argv[0] is the program's name; see the top for the exit status. */
+/* The whole life of a program. argv[0] is the program's name; see the top for the exit status.
+ */
 int program_run(const struct program_spec *spec, int argc, char **argv);
 
 /* I/O thread. reason is shown by /readyz while not ready. */
 void program_ready(struct program *program, bool ready, const char *reason);
 void program_drained(struct program *program);
-/* Begins the drain as SIGTERM would: for a program that cannot go on (failed fsync). The exit status is 1 and the
- * text is the last log line. I/O thread. */
+/* Begins the drain as SIGTERM would: for a program that cannot go on (failed fsync). The exit
+ * status is 1 and the text is the last log line. I/O thread. */
 void program_fatal(struct program *program, const struct aion_err *err);
 
-/* When it is ready each program prints one line on the fd named by AION_READY_FD (if set), then closes it:
- * "ready listen=127.0.0.1:8081 admin=127.0.0.1:8101\n". For supervisors and tests. */
+/* When it is ready each program prints one line on the fd named by AION_READY_FD (if set), then
+ * closes it: "ready listen=127.0.0.1:8081 admin=127.0.0.1:8101\n". For supervisors and tests.
+ */
 /* Tells the bound address for a program that has its own listener (before program_ready). */
 void program_bound(struct program *program, const char *address);
 

@@ -11,16 +11,20 @@
 #define COMMON(member) offsetof(struct program_common, member)
 
 static const struct aion_opt common_options[] = {
-    {"listen", AION_OPT_TEXT, "127.0.0.1:0", 0, 0, false, false, NULL, "address to serve on", COMMON(listen)},
+    {"listen", AION_OPT_TEXT, "127.0.0.1:0", 0, 0, false, false, NULL, "address to serve on",
+     COMMON(listen)},
     {"admin_listen", AION_OPT_TEXT, "127.0.0.1:0", 0, 0, false, false, NULL,
      "address of /metrics, /healthz, /readyz", COMMON(admin_listen)},
-    {"tls_ca", AION_OPT_TEXT, "", 0, 0, false, false, "AION_CA", "CA certificate of the mesh, PEM", COMMON(tls_ca)},
-    {"tls_cert", AION_OPT_TEXT, "", 0, 0, false, false, "AION_CERT", "own certificate, PEM", COMMON(tls_cert)},
-    {"tls_key", AION_OPT_TEXT, "", 0, 0, false, false, "AION_KEY", "own private key, PEM", COMMON(tls_key)},
+    {"tls_ca", AION_OPT_TEXT, "", 0, 0, false, false, "AION_CA",
+     "CA certificate of the mesh, PEM", COMMON(tls_ca)},
+    {"tls_cert", AION_OPT_TEXT, "", 0, 0, false, false, "AION_CERT", "own certificate, PEM",
+     COMMON(tls_cert)},
+    {"tls_key", AION_OPT_TEXT, "", 0, 0, false, false, "AION_KEY", "own private key, PEM",
+     COMMON(tls_key)},
     {"trust_domain", AION_OPT_TEXT, "aion.local", 0, 0, false, false, "AION_TRUST_DOMAIN",
      "trust domain of SPIFFE ids", COMMON(trust_domain)},
-    {"log_level", AION_OPT_TEXT, "info", 0, 0, true, false, "AION_LOG_LEVEL", "debug, info, warn or error",
-     COMMON(log_level)},
+    {"log_level", AION_OPT_TEXT, "info", 0, 0, true, false, "AION_LOG_LEVEL",
+     "debug, info, warn or error", COMMON(log_level)},
     {"delegates", AION_OPT_TEXT, "gateway", 0, 0, false, false, NULL,
      "services that may speak for principals, comma-separated", COMMON(delegates)},
     {"drain_grace", AION_OPT_DURATION, "8s", 0, 600000000, false, false, NULL,
@@ -28,7 +32,6 @@ static const struct aion_opt common_options[] = {
     {"plaintext", AION_OPT_BOOL, "false", 0, 0, false, false, NULL,
      "no TLS: for tests, on loopback only", COMMON(plaintext)},
 };
-
 
 /* Both structs in one block: the common one first. */
 static bool merge(struct program_options *options, const struct program_spec *spec,
@@ -47,8 +50,10 @@ static bool merge(struct program_options *options, const struct program_spec *sp
     return true;
 }
 
-/* Takes the arguments that are no options (--help ...) out of argv; *ret_file is --config's value. */
-static int take_verbs(struct program_options *options, int argc, char **argv, const char **ret_file)
+/* Takes the arguments that are no options (--help ...) out of argv; *ret_file is --config's
+ * value. */
+static int take_verbs(struct program_options *options, int argc, char **argv,
+                      const char **ret_file)
 {
     int kept = 0;
     for (int i = 0; i < argc; i++) {
@@ -80,7 +85,8 @@ static bool read_file(struct program_options *options, const char *file,
     const struct yaml_node *root = NULL;
     if (aion_file_read(file, &text, err))
         root = yaml_parse(file, aion_buf_view(&text), &options->arena, err);
-    bool good = root != NULL && yaml_conf_pairs(root, &options->arena, ret_pairs, ret_count, err);
+    bool good =
+        root != NULL && yaml_conf_pairs(root, &options->arena, ret_pairs, ret_count, err);
     aion_buf_done(&text);
     return good;
 }
@@ -94,14 +100,18 @@ static bool level_valid(const char *level)
 static bool check_common(const struct program_common *common, struct aion_err *err)
 {
     if (!level_valid(common->log_level))
-        return aion_fail(err, AION_INVALID, "log_level \"%s\" is none of debug, info, warn, error",
-                         common->log_level);
-    bool any = common->tls_ca[0] != '\0' || common->tls_cert[0] != '\0' || common->tls_key[0] != '\0';
-    bool all = common->tls_ca[0] != '\0' && common->tls_cert[0] != '\0' && common->tls_key[0] != '\0';
-    if (common->plaintext ? any : !all)
         return aion_fail(err, AION_INVALID,
-                         "give --tls-ca, --tls-cert and --tls-key together (or --plaintext alone, on "
-                         "loopback)");
+                         "log_level \"%s\" is none of debug, info, warn, error",
+                         common->log_level);
+    bool any =
+        common->tls_ca[0] != '\0' || common->tls_cert[0] != '\0' || common->tls_key[0] != '\0';
+    bool all =
+        common->tls_ca[0] != '\0' && common->tls_cert[0] != '\0' && common->tls_key[0] != '\0';
+    if (common->plaintext ? any : !all)
+        return aion_fail(
+            err, AION_INVALID,
+            "give --tls-ca, --tls-cert and --tls-key together (or --plaintext alone, on "
+            "loopback)");
     return true;
 }
 
@@ -115,7 +125,8 @@ bool program_options_load(struct program_options *options, const struct program_
     *options = (struct program_options){0};
     aion_arena_init(&options->arena, (size_t)64 * 1024 * 1024, NULL, 0);
     int kept = take_verbs(options, argc - 1, argv + 1, &file);
-    char *both = aion_arena_zalloc(&options->arena, sizeof(struct program_common) + spec->conf_size);
+    char *both =
+        aion_arena_zalloc(&options->arena, sizeof(struct program_common) + spec->conf_size);
     if (both == NULL || !merge(options, spec, &merged))
         return aion_fail(err, AION_UNAVAILABLE, "out of memory");
     options->own_spec = merged;
@@ -123,8 +134,8 @@ bool program_options_load(struct program_options *options, const struct program_
     if (options->help || options->version)
         return true;
     if (!read_file(options, file, &pairs, &pair_count, err) ||
-        !aion_conf_load(&merged, both, kept, argv + 1, environ, pairs, pair_count, &options->arena,
-                        err))
+        !aion_conf_load(&merged, both, kept, argv + 1, environ, pairs, pair_count,
+                        &options->arena, err))
         return false;
     memcpy(&options->common, both, sizeof(options->common));
     return check_common(&options->common, err) &&
@@ -139,9 +150,10 @@ void program_options_done(struct program_options *options)
 void program_options_help(const struct program_options *options, struct aion_buf *out)
 {
     aion_conf_help(&options->own_spec, out);
-    aion_buf_text(out, "\n  --config FILE            YAML file of options (or AION_CONFIG)\n"
-                       "  --check-config           check the options, print them, do not start\n"
-                       "  --version, --help\n");
+    aion_buf_text(out,
+                  "\n  --config FILE            YAML file of options (or AION_CONFIG)\n"
+                  "  --check-config           check the options, print them, do not start\n"
+                  "  --version, --help\n");
 }
 
 void program_options_print(const struct program_options *options, struct aion_buf *out)

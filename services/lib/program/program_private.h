@@ -1,4 +1,5 @@
-/* The parts of a program's life: options (program_options.c), signals (program_signals.c), the rest (program.c). */
+/* The parts of a program's life: options (program_options.c), signals (program_signals.c), the
+ * rest (program.c). */
 #ifndef PROGRAM_PRIVATE_H
 #define PROGRAM_PRIVATE_H
 
@@ -9,7 +10,7 @@
 
 struct program_options {
     struct program_common common;
-    void *conf; /* the program's own struct */
+    void *conf;                     /* the program's own struct */
     struct aion_conf_spec own_spec; /* the common options and the own, in one table */
     bool help, version, check;
     struct aion_arena arena;

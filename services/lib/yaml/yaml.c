@@ -33,12 +33,14 @@ bool yaml_fail(struct aion_err *err, const struct yaml_node *at, const char *fmt
     return aion_fail(err, AION_INVALID, "%s:%d:%d: %s", at->file, at->line, at->column, text);
 }
 
-/* -- building ------------------------------------------------------------------------------------- */
+/* -- building
+ * ------------------------------------------------------------------------------------- */
 
 static bool fail_at(struct build *build, const struct fy_mark *mark, const char *text)
 {
     return aion_fail(build->err, AION_INVALID, "%s:%d:%d: %s", build->file,
-                     mark != NULL ? mark->line + 1 : 1, mark != NULL ? mark->column + 1 : 1, text);
+                     mark != NULL ? mark->line + 1 : 1, mark != NULL ? mark->column + 1 : 1,
+                     text);
 }
 
 static struct yaml_node *new_node(struct build *build, enum yaml_kind kind,
@@ -46,8 +48,8 @@ static struct yaml_node *new_node(struct build *build, enum yaml_kind kind,
 {
     struct yaml_node *node = aion_arena_zalloc(build->arena, sizeof(*node));
     if (node == NULL || ++build->nodes > YAML_NODES_MAX) {
-        aion_err_set(build->err, __func__, AION_EXHAUSTED, "%s: more than %d values", build->file,
-                     YAML_NODES_MAX);
+        aion_err_set(build->err, __func__, AION_EXHAUSTED, "%s: more than %d values",
+                     build->file, YAML_NODES_MAX);
         return NULL;
     }
     node->kind = kind;
@@ -119,7 +121,8 @@ static bool open_level(struct build *build, enum yaml_kind kind, const struct fy
 static bool add_scalar(struct build *build, struct fy_event *event, const struct fy_mark *mark)
 {
     size_t size = 0;
-    const char *text = event->scalar.value != NULL ? fy_token_get_text(event->scalar.value, &size) : "";
+    const char *text =
+        event->scalar.value != NULL ? fy_token_get_text(event->scalar.value, &size) : "";
     struct yaml_node *node = new_node(build, YAML_SCALAR, mark);
     if (node == NULL)
         return false;
@@ -137,11 +140,12 @@ static bool add_scalar(struct build *build, struct fy_event *event, const struct
 }
 
 /* Anchors and tags hang on values; both are refused. */
-static bool plain(struct build *build, const struct fy_token *anchor, const struct fy_token *tag,
-                  const struct fy_mark *mark)
+static bool plain(struct build *build, const struct fy_token *anchor,
+                  const struct fy_token *tag, const struct fy_mark *mark)
 {
     if (anchor != NULL)
-        return fail_at(build, mark, "anchors are not supported; write the value where it is used");
+        return fail_at(build, mark,
+                       "anchors are not supported; write the value where it is used");
     return tag == NULL || fail_at(build, mark, "tags are not supported");
 }
 
@@ -165,7 +169,8 @@ static bool on_event(struct build *build, struct fy_event *event)
         return plain(build, event->scalar.anchor, event->scalar.tag, mark) &&
                add_scalar(build, event, mark);
     case FYET_ALIAS:
-        return fail_at(build, mark, "aliases are not supported; write the value where it is used");
+        return fail_at(build, mark,
+                       "aliases are not supported; write the value where it is used");
     case FYET_NONE:
     case FYET_STREAM_START:
     case FYET_STREAM_END:
@@ -175,7 +180,8 @@ static bool on_event(struct build *build, struct fy_event *event)
     return true;
 }
 
-/* -- parsing -------------------------------------------------------------------------------------- */
+/* -- parsing
+ * -------------------------------------------------------------------------------------- */
 
 static bool syntax_error(struct build *build, struct fy_parser *parser)
 {
@@ -220,10 +226,11 @@ const struct yaml_node *yaml_parse(const char *file, aion_str text, struct aion_
 {
     struct build build = {.file = file, .arena = arena, .err = err};
     if (text.size > YAML_BYTES_MAX)
-        return aion_fail_null(err, AION_EXHAUSTED, "%s: larger than %d bytes", file, YAML_BYTES_MAX);
+        return aion_fail_null(err, AION_EXHAUSTED, "%s: larger than %d bytes", file,
+                              YAML_BYTES_MAX);
     struct fy_diag *diag = new_diag();
-    struct fy_parse_cfg conf = {.flags = FYPCF_QUIET | FYPCF_DEFAULT_VERSION_1_2 | FYPCF_JSON_NONE,
-                                .diag = diag};
+    struct fy_parse_cfg conf = {
+        .flags = FYPCF_QUIET | FYPCF_DEFAULT_VERSION_1_2 | FYPCF_JSON_NONE, .diag = diag};
     struct fy_parser *parser = diag != NULL ? fy_parser_create(&conf) : NULL;
     bool good = parser != NULL;
     if (!good)
@@ -241,7 +248,8 @@ const struct yaml_node *yaml_parse(const char *file, aion_str text, struct aion_
     return empty ? new_node(&build, YAML_MAP, NULL) : build.root;
 }
 
-/* -- reading -------------------------------------------------------------------------------------- */
+/* -- reading
+ * -------------------------------------------------------------------------------------- */
 
 const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key)
 {

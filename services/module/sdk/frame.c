@@ -6,7 +6,8 @@
 
 static size_t length_of(const uint8_t *head)
 {
-    return (size_t)head[0] | (size_t)head[1] << 8 | (size_t)head[2] << 16 | (size_t)head[3] << 24;
+    return (size_t)head[0] | (size_t)head[1] << 8 | (size_t)head[2] << 16 |
+           (size_t)head[3] << 24;
 }
 
 int module_frame_next(aion_str bytes, aion_str *ret_payload, size_t *ret_size)

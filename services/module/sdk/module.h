@@ -1,8 +1,9 @@
 /* What a module is written against: one handler, called for one task at a time.
  *
- * A module is an executable of its own. Its main calls module_serve, which reads tasks from stdin and writes chunks and
- * results to stdout until the host closes the pipe; stderr is the module's log. Anything that goes wrong by itself (crash,
- * memory, time) is the host's business: it ends the process and fails the attempt. */
+ * A module is an executable of its own. Its main calls module_serve, which reads tasks from
+ * stdin and writes chunks and results to stdout until the host closes the pipe; stderr is the
+ * module's log. Anything that goes wrong by itself (crash, memory, time) is the host's
+ * business: it ends the process and fails the attempt. */
 #ifndef MODULE_MODULE_H
 #define MODULE_MODULE_H
 
@@ -24,17 +25,19 @@ struct aion_arena *module_arena(struct module_job *job); /* reset after the hand
 void module_chunk_text(struct module_job *job, aion_str text);
 void module_result_text(struct module_job *job, aion_str text, const char *content_type);
 /* reason: UPPER_SNAKE, stable. retriable: another attempt may succeed. */
-void module_fail(struct module_job *job, enum aion_code code, const char *reason, bool retriable,
-                 const char *text);
+void module_fail(struct module_job *job, enum aion_code code, const char *reason,
+                 bool retriable, const char *text);
 
-/* -- reading params ------------------------------------------------------------------------------ */
+/* -- reading params
+ * ------------------------------------------------------------------------------ */
 /* The member of the task's params, or NULL. */
 const Google__Protobuf__Value *module_param(const Aion__V1__HostCommand__Execute *task,
                                             const char *name);
 /* A text; absent gives *ret_text with data NULL. False: there, but not a string. */
 bool module_param_text(const Aion__V1__HostCommand__Execute *task, const char *name,
                        aion_str *ret_text);
-/* An integer within min..max; absent gives the fallback. False: there, but not such a number. */
+/* An integer within min..max; absent gives the fallback. False: there, but not such a number.
+ */
 bool module_param_int(const Aion__V1__HostCommand__Execute *task, const char *name, int64_t min,
                       int64_t max, int64_t fallback, int64_t *ret_value);
 

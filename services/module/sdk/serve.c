@@ -18,7 +18,8 @@ struct module_job {
     bool answered;
 };
 
-/* The pipe is all that links the module to the mesh: when it breaks there is nobody to work for. */
+/* The pipe is all that links the module to the mesh: when it breaks there is nobody to work
+ * for. */
 static void send_message(struct module_job *job, const Aion__V1__HostMessage *message)
 {
     size_t size = protobuf_c_message_get_packed_size(&message->base);
@@ -75,8 +76,8 @@ void module_result_text(struct module_job *job, aion_str text, const char *conte
     send_result(job, &result);
 }
 
-void module_fail(struct module_job *job, enum aion_code code, const char *reason, bool retriable,
-                 const char *text)
+void module_fail(struct module_job *job, enum aion_code code, const char *reason,
+                 bool retriable, const char *text)
 {
     Aion__V1__TaskError error = AION__V1__TASK_ERROR__INIT;
     error.code = (int32_t)code;

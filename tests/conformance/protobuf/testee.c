@@ -1,6 +1,7 @@
-/* The testee of Google's protobuf conformance runner: reads ConformanceRequests from stdin and writes
- * ConformanceResponses to stdout, each behind its length (32 bits, little-endian), until the end of input.
- * Judges codec_unpack, protobuf-c's pack, codec_json_parse and codec_json_print together. */
+/* The testee of Google's protobuf conformance runner: reads ConformanceRequests from stdin and
+ * writes ConformanceResponses to stdout, each behind its length (32 bits, little-endian), until
+ * the end of input. Judges codec_unpack, protobuf-c's pack, codec_json_parse and
+ * codec_json_print together. */
 #include "codec/json.h"
 #include "codec/message.h"
 #include "conformance.pb-c.h"
@@ -55,12 +56,12 @@ static ProtobufCMessage *read_payload(const Conformance__ConformanceRequest *req
         &protobuf_test_messages__proto3__test_all_types_proto3__schema;
     if (req->payload_case == CONFORMANCE__CONFORMANCE_REQUEST__PAYLOAD_PROTOBUF_PAYLOAD)
         return codec_unpack(type,
-                            aion_str_n(req->protobuf_payload.data, req->protobuf_payload.len), NULL,
-                            arena, err);
+                            aion_str_n(req->protobuf_payload.data, req->protobuf_payload.len),
+                            NULL, arena, err);
     const struct codec_json_read options = {
         .files = files,
-        .ignore_unknown = req->test_category ==
-                          CONFORMANCE__TEST_CATEGORY__JSON_IGNORE_UNKNOWN_PARSING_TEST};
+        .ignore_unknown =
+            req->test_category == CONFORMANCE__TEST_CATEGORY__JSON_IGNORE_UNKNOWN_PARSING_TEST};
     return codec_json_parse(type, aion_str_of(req->json_payload), &options, arena, err);
 }
 
@@ -79,8 +80,8 @@ static void write_payload(const Conformance__ConformanceRequest *req,
     struct aion_err err;
     struct aion_buf out;
     aion_buf_init(&out, FRAME_MAX);
-    if (codec_json_print(&protobuf_test_messages__proto3__test_all_types_proto3__schema, message,
-                         &options, &out, &err))
+    if (codec_json_print(&protobuf_test_messages__proto3__test_all_types_proto3__schema,
+                         message, &options, &out, &err))
         answer_text(reply, CONFORMANCE__CONFORMANCE_RESPONSE__RESULT_JSON_PAYLOAD,
                     aion_arena_text(arena, aion_buf_view(&out)));
     else
@@ -135,7 +136,8 @@ int main(void)
             return 1;
         Conformance__ConformanceResponse reply = CONFORMANCE__CONFORMANCE_RESPONSE__INIT;
         answer(req, &arena, &reply);
-        uint32_t reply_size = (uint32_t)conformance__conformance_response__get_packed_size(&reply);
+        uint32_t reply_size =
+            (uint32_t)conformance__conformance_response__get_packed_size(&reply);
         uint8_t *packed = aion_arena_alloc(&arena, reply_size);
         conformance__conformance_response__pack(&reply, packed);
         write_all(&reply_size, sizeof(reply_size));

@@ -1,4 +1,5 @@
-/* Goal: the CA is made once; leaves are kept while they are good and renewed at two thirds of their life. */
+/* Goal: the CA is made once; leaves are kept while they are good and renewed at two thirds of
+ * their life. */
 #include "auth/ca.h"
 #include "base/file.h"
 
@@ -24,11 +25,14 @@ static void leaves_are_renewed_at_two_thirds(void **state)
     assert_true(auth_ca_ensure(folder, "test.local", &err));
     assert_true(auth_leaf_ensure(folder, "x", "test.local", "service/x", now, &renewed, &err));
     assert_true(renewed);
-    assert_true(auth_leaf_ensure(folder, "x", "test.local", "service/x", now + 19 * DAY_S, &renewed, &err));
+    assert_true(auth_leaf_ensure(folder, "x", "test.local", "service/x", now + 19 * DAY_S,
+                                 &renewed, &err));
     assert_false(renewed);
-    assert_true(auth_leaf_ensure(folder, "x", "test.local", "service/x", now + 21 * DAY_S, &renewed, &err));
+    assert_true(auth_leaf_ensure(folder, "x", "test.local", "service/x", now + 21 * DAY_S,
+                                 &renewed, &err));
     assert_true(renewed);
-    assert_true(auth_leaf_ensure(folder, "x", "test.local", "service/other", now + 21 * DAY_S, &renewed, &err));
+    assert_true(auth_leaf_ensure(folder, "x", "test.local", "service/other", now + 21 * DAY_S,
+                                 &renewed, &err));
     assert_true(renewed); /* another id */
 }
 

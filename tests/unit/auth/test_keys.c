@@ -1,4 +1,5 @@
-/* Goal: keys parse by their grammar, errors name the entry and never the secret, lookups find the right one. */
+/* Goal: keys parse by their grammar, errors name the entry and never the secret, lookups find
+ * the right one. */
 #include "auth/digest.h"
 #include "auth/keys.h"
 
@@ -12,8 +13,10 @@
 static void entries_give_tenant_and_highest_role(void **state)
 {
     struct aion_err err;
-    struct auth_keys *keys = auth_keys_parse(
-        AION_STR("# people\naaaaaaaaaaaaaaaa:user|manager, bbbbbbbbbbbbbbbb@acme:admin\n\ncccccccccccccccc:user\n"), &err);
+    struct auth_keys *keys =
+        auth_keys_parse(AION_STR("# people\naaaaaaaaaaaaaaaa:user|manager, "
+                                 "bbbbbbbbbbbbbbbb@acme:admin\n\ncccccccccccccccc:user\n"),
+                        &err);
     (void)state;
     assert_non_null(keys);
     assert_int_equal(auth_keys_count(keys), 3);
@@ -33,8 +36,12 @@ static void entries_give_tenant_and_highest_role(void **state)
 static void bad_entries_are_named_by_number_without_their_secret(void **state)
 {
     static const char *const bad[] = {
-        "tooshort:user",           "aaaaaaaaaaaaaaaa",           "aaaaaaaaaaaaaaaa:boss",
-        "aaaaaaaaaaaaaaaa@ACME:user", "aaaaaaaaaaaaaaaa:user,aaaaaaaaaaaaaaaa:admin", "aaaaaaaaaaaaaaaa@:user",
+        "tooshort:user",
+        "aaaaaaaaaaaaaaaa",
+        "aaaaaaaaaaaaaaaa:boss",
+        "aaaaaaaaaaaaaaaa@ACME:user",
+        "aaaaaaaaaaaaaaaa:user,aaaaaaaaaaaaaaaa:admin",
+        "aaaaaaaaaaaaaaaa@:user",
         "aaaaaaaaaaaaaa\xc3\xa9:user",
     };
     struct aion_err err;
@@ -64,7 +71,8 @@ static void sha256_is_sha256(void **state)
     (void)state;
     auth_sha256(digest, AION_STR("abc"));
     auth_sha256_text(text, digest);
-    assert_string_equal(text, "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    assert_string_equal(
+        text, "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     auth_sha256_add(sha, AION_STR("a"));
     auth_sha256_add(sha, AION_STR("bc"));
     auth_sha256_end(sha, again);

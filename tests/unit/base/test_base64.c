@@ -11,8 +11,12 @@
 
 static void the_rfc_vectors_hold(void **state)
 {
-    static const char *const pairs[][2] = {{"", ""},         {"f", "Zg=="},     {"fo", "Zm8="},
-                                           {"foo", "Zm9v"},  {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="},
+    static const char *const pairs[][2] = {{"", ""},
+                                           {"f", "Zg=="},
+                                           {"fo", "Zm8="},
+                                           {"foo", "Zm9v"},
+                                           {"foob", "Zm9vYg=="},
+                                           {"fooba", "Zm9vYmE="},
                                            {"foobar", "Zm9vYmFy"}};
     (void)state;
     for (size_t i = 0; i < aion_countof(pairs); i++) {
@@ -39,7 +43,8 @@ static void url_safe_and_unpadded_texts_are_read(void **state)
 
 static void what_is_no_base64_is_refused(void **state)
 {
-    static const char *const bad[] = {"A", "AB=C", "Zg=", "Zh==", "Zm9v=", "Z g=", "====", "Zm9vYg==="};
+    static const char *const bad[] = {
+        "A", "AB=C", "Zg=", "Zh==", "Zm9v=", "Z g=", "====", "Zm9vYg==="};
     uint8_t back[32];
     size_t size;
     (void)state;

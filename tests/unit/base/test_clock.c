@@ -27,7 +27,8 @@ static void times_are_written(void **state)
     for (size_t i = 0; i < aion_countof(cases); i++) {
         int64_t seconds;
         int32_t nanos;
-        assert_int_equal(aion_clock_rfc3339(text, cases[i].seconds, cases[i].nanos), strlen(cases[i].text));
+        assert_int_equal(aion_clock_rfc3339(text, cases[i].seconds, cases[i].nanos),
+                         strlen(cases[i].text));
         assert_string_equal(text, cases[i].text);
         assert_true(aion_clock_parse(aion_str_of(text), &seconds, &nanos));
         assert_true(seconds == cases[i].seconds && nanos == cases[i].nanos);
@@ -49,9 +50,18 @@ static void offsets_count(void **state)
 static void what_is_no_time_is_refused(void **state)
 {
     static const char *const bad[] = {
-        "", "1970-01-01", "1970-01-01T00:00:00", "1970-13-01T00:00:00Z", "1970-02-30T00:00:00Z",
-        "1970-01-01T24:00:00Z", "1970-01-01T00:60:00Z", "1970-01-01t00:00:00Z", "0000-01-01T00:00:00Z",
-        "1970-01-01T00:00:00.Z", "1970-01-01T00:00:00.1234567890Z", "1970-01-01T00:00:00Zx",
+        "",
+        "1970-01-01",
+        "1970-01-01T00:00:00",
+        "1970-13-01T00:00:00Z",
+        "1970-02-30T00:00:00Z",
+        "1970-01-01T24:00:00Z",
+        "1970-01-01T00:60:00Z",
+        "1970-01-01t00:00:00Z",
+        "0000-01-01T00:00:00Z",
+        "1970-01-01T00:00:00.Z",
+        "1970-01-01T00:00:00.1234567890Z",
+        "1970-01-01T00:00:00Zx",
         "1970-01-01T00:00:00+25:00",
     };
     int64_t seconds;

@@ -1,4 +1,5 @@
-/* Goal: one table of options; flag over environment over file over default; errors that name option, value and mend. */
+/* Goal: one table of options; flag over environment over file over default; errors that name
+ * option, value and mend. */
 #include "base/conf.h"
 
 #include <setjmp.h>
@@ -17,12 +18,17 @@ struct conf {
 };
 
 static const struct aion_opt options[] = {
-    {"queue_depth", AION_OPT_INT, "10", 1, 100, true, false, NULL, "depth", offsetof(struct conf, depth)},
-    {"timeout", AION_OPT_DURATION, "50ms", 1000, 60000000, false, false, NULL, "time", offsetof(struct conf, timeout)},
-    {"size", AION_OPT_BYTES, "4KiB", 1, 1 << 20, false, false, NULL, "size", offsetof(struct conf, size)},
-    {"fast", AION_OPT_BOOL, "false", 0, 0, false, false, NULL, "fast", offsetof(struct conf, fast)},
+    {"queue_depth", AION_OPT_INT, "10", 1, 100, true, false, NULL, "depth",
+     offsetof(struct conf, depth)},
+    {"timeout", AION_OPT_DURATION, "50ms", 1000, 60000000, false, false, NULL, "time",
+     offsetof(struct conf, timeout)},
+    {"size", AION_OPT_BYTES, "4KiB", 1, 1 << 20, false, false, NULL, "size",
+     offsetof(struct conf, size)},
+    {"fast", AION_OPT_BOOL, "false", 0, 0, false, false, NULL, "fast",
+     offsetof(struct conf, fast)},
     {"name", AION_OPT_TEXT, "x", 0, 0, false, false, NULL, "name", offsetof(struct conf, name)},
-    {"secret", AION_OPT_TEXT, "", 0, 0, true, true, NULL, "secret", offsetof(struct conf, secret)},
+    {"secret", AION_OPT_TEXT, "", 0, 0, true, true, NULL, "secret",
+     offsetof(struct conf, secret)},
 };
 static const struct aion_conf_spec spec = {"test", "a test", options, aion_countof(options)};
 
@@ -41,7 +47,8 @@ static bool load(struct conf *conf, struct aion_err *err, char *const *environme
     va_end(args);
     if (conf == NULL)
         return false; /* only frees what the last load made */
-    bool good = aion_conf_load(&spec, conf, argc, argv, environment, pairs, pair_count, &arena, err);
+    bool good =
+        aion_conf_load(&spec, conf, argc, argv, environment, pairs, pair_count, &arena, err);
     return good;
 }
 
@@ -49,7 +56,8 @@ static void defaults_file_environment_and_flags_stand_in_order(void **state)
 {
     char *const environment[] = {(char *)(uintptr_t) "AION_TEST_QUEUE_DEPTH=30",
                                  (char *)(uintptr_t) "AION_TEST_SIZE=8KiB", NULL};
-    const struct aion_conf_pair pairs[] = {{"queue_depth", "20", "f:1:1"}, {"timeout", "2s", "f:2:1"}};
+    const struct aion_conf_pair pairs[] = {{"queue_depth", "20", "f:1:1"},
+                                           {"timeout", "2s", "f:2:1"}};
     struct conf conf;
     struct aion_err err;
     (void)state;
@@ -70,7 +78,8 @@ static void a_bad_value_names_option_value_and_what_was_expected(void **state)
     assert_false(load(&conf, &err, NULL, NULL, 0, 2, "--queue-depth", "101"));
     assert_string_equal(err.text, "--queue-depth: \"101\" is not an integer, 1..100");
     assert_false(load(&conf, &err, NULL, &bad, 1, 0));
-    assert_string_equal(err.text, "aion.yaml:3:5: queue_depth: \"many\" is not an integer, 1..100");
+    assert_string_equal(err.text,
+                        "aion.yaml:3:5: queue_depth: \"many\" is not an integer, 1..100");
     assert_false(load(&conf, &err, NULL, NULL, 0, 1, "--timeout"));
     assert_non_null(strstr(err.text, "needs a value"));
 }
@@ -113,7 +122,8 @@ static void unknown_variables_are_warned_of(void **state)
     char text[200] = "";
     (void)state;
     aion_conf_unknown(&spec, environment, keep, text);
-    assert_string_equal(text, "AION_TEST_QUEUE_DEPTHS is no option; nearest: AION_TEST_QUEUE_DEPTH");
+    assert_string_equal(text,
+                        "AION_TEST_QUEUE_DEPTHS is no option; nearest: AION_TEST_QUEUE_DEPTH");
 }
 
 static int release(void **state)

@@ -19,8 +19,8 @@ enum { THREADS = 4, LINES = 500 };
 static void *write_lines(void *argument)
 {
     for (int64_t i = 0; i < LINES; i++)
-        aion_log(AION_LOG_INFO, "line", LOG_I64("thread", (int64_t)(intptr_t)argument), LOG_I64("i", i),
-                 LOG_TEXT("text", "quote \" and \n newline"));
+        aion_log(AION_LOG_INFO, "line", LOG_I64("thread", (int64_t)(intptr_t)argument),
+                 LOG_I64("i", i), LOG_TEXT("text", "quote \" and \n newline"));
     return NULL;
 }
 
@@ -45,7 +45,8 @@ static void lines_of_many_threads_stay_whole(void **state)
         long long i;
         assert_int_equal(line[0], '{');
         assert_string_equal(line + strlen(line) - 2, "}\n");
-        assert_int_equal(sscanf(strstr(line, "\"thread\":"), "\"thread\":%d,\"i\":%lld", &thread, &i), 2);
+        assert_int_equal(
+            sscanf(strstr(line, "\"thread\":"), "\"thread\":%d,\"i\":%lld", &thread, &i), 2);
         assert_int_equal(next[thread]++, i);
         count++;
     }

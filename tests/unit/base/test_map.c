@@ -35,16 +35,20 @@ static void keys_are_found_until_they_are_removed(void **state)
     aion_map_done(&map);
 }
 
-/* The first vectors of the paper's appendix: key 00..0f, messages of 0, 1 and 15 bytes 00 01 02 ... */
+/* The first vectors of the paper's appendix: key 00..0f, messages of 0, 1 and 15 bytes 00 01 02
+ * ... */
 static void siphash_has_its_published_values(void **state)
 {
     uint8_t message[15];
     (void)state;
     for (uint8_t i = 0; i < sizeof(message); i++)
         message[i] = i;
-    assert_true(aion_siphash(0x0706050403020100u, 0x0f0e0d0c0b0a0908u, message, 0) == 0x726fdb47dd0e0e31u);
-    assert_true(aion_siphash(0x0706050403020100u, 0x0f0e0d0c0b0a0908u, message, 1) == 0x74f839c593dc67fdu);
-    assert_true(aion_siphash(0x0706050403020100u, 0x0f0e0d0c0b0a0908u, message, 15) == 0xa129ca6149be45e5u);
+    assert_true(aion_siphash(0x0706050403020100u, 0x0f0e0d0c0b0a0908u, message, 0) ==
+                0x726fdb47dd0e0e31u);
+    assert_true(aion_siphash(0x0706050403020100u, 0x0f0e0d0c0b0a0908u, message, 1) ==
+                0x74f839c593dc67fdu);
+    assert_true(aion_siphash(0x0706050403020100u, 0x0f0e0d0c0b0a0908u, message, 15) ==
+                0xa129ca6149be45e5u);
 }
 
 int main(void)

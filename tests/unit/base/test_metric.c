@@ -1,4 +1,5 @@
-/* Goal: metrics count, histograms keep their error, the text is OpenMetrics, series are bounded. */
+/* Goal: metrics count, histograms keep their error, the text is OpenMetrics, series are
+ * bounded. */
 #include "base/metric.h"
 
 #include <setjmp.h>
@@ -9,10 +10,16 @@
 
 #include <cmocka.h>
 
-static const struct aion_metric_family calls = {
-    .name = "test_calls", .help = "Calls.", .kind = AION_COUNTER, .labels = {"method"}, .series_max = 4};
-static const struct aion_metric_family times = {
-    .name = "test_time_seconds", .help = "Times.", .unit = "seconds", .kind = AION_HISTOGRAM, .scale = 1e-6};
+static const struct aion_metric_family calls = {.name = "test_calls",
+                                                .help = "Calls.",
+                                                .kind = AION_COUNTER,
+                                                .labels = {"method"},
+                                                .series_max = 4};
+static const struct aion_metric_family times = {.name = "test_time_seconds",
+                                                .help = "Times.",
+                                                .unit = "seconds",
+                                                .kind = AION_HISTOGRAM,
+                                                .scale = 1e-6};
 
 static void buckets_are_exact_below_16_and_within_a_sixteenth(void **state)
 {

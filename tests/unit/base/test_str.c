@@ -1,4 +1,5 @@
-/* Goal: borrowed strings compare, cut and convert; numbers do not overflow; UTF-8 is RFC 3629. */
+/* Goal: borrowed strings compare, cut and convert; numbers do not overflow; UTF-8 is RFC 3629.
+ */
 #include "base/str.h"
 
 #include <setjmp.h>
@@ -51,10 +52,18 @@ static void parts_are_cut_to_the_last(void **state)
 
 static void utf8_is_shortest_form_without_surrogates(void **state)
 {
-    static const char *const good[] = {"", "abc", "\xc2\x80", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xf4\x8f\xbf\xbf",
-                                       "12345678\xc3\xa9", "\xf0\x90\x80\x80"};
-    static const char *const bad[] = {"\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf",
-                                      "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xc3", "abcdefgh\xff", "\xe2\x82"};
+    static const char *const good[] = {"",
+                                       "abc",
+                                       "\xc2\x80",
+                                       "\xe0\xa0\x80",
+                                       "\xed\x9f\xbf",
+                                       "\xf4\x8f\xbf\xbf",
+                                       "12345678\xc3\xa9",
+                                       "\xf0\x90\x80\x80"};
+    static const char *const bad[] = {
+        "\x80",         "\xc0\x80",         "\xc1\xbf",         "\xe0\x9f\xbf",
+        "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80",
+        "\xc3",         "abcdefgh\xff",     "\xe2\x82"};
     (void)state;
     for (size_t i = 0; i < aion_countof(good); i++)
         assert_true(aion_utf8_valid(good[i], strlen(good[i])));

@@ -296,6 +296,25 @@ static void a_lost_hosts_attempt_goes_to_another_and_its_late_result_is_refused(
     assert_string_equal(task->attempts[0]->error->reason, "HOST_LOST");
 }
 
+/* The start is a lazy write: what it says of the host must not be the host's memory. */
+static void a_start_outlives_its_host(void **state)
+{
+    struct bench *bench = *state;
+    bench->conf.host_grace = 60000000;
+    control_reload(bench->control, &bench->conf);
+    const Aion__V1__Task *task = bench_submit(bench, "x", NULL, 0);
+    store_script_hold(bench->store, true);
+    bench_attach(bench, 0, 1, NULL, 0);
+    bench_until(bench, bench->hosts[0].executes == 1);
+    bench_detach(bench, 0);
+    bench_turns(bench, 20);
+    store_script_hold(bench->store, false);
+    store_script_step(bench->store, 100);
+    task = bench_get(bench, task->task_id);
+    assert_string_equal(task->attempts[0]->module_digest, "sha256:1");
+    assert_string_equal(task->attempts[0]->host_id, "host-0");
+}
+
 static void a_host_that_comes_back_in_time_goes_on(void **state)
 {
     struct bench *bench = *state;
@@ -619,6 +638,7 @@ int main(void)
         mesh_test(a_retriable_failure_is_tried_again_until_dead),
         mesh_test(a_failure_that_cannot_be_mended_ends_the_task),
         mesh_test(a_lost_hosts_attempt_goes_to_another_and_its_late_result_is_refused),
+        mesh_test(a_start_outlives_its_host),
         mesh_test(a_host_that_comes_back_in_time_goes_on),
         mesh_test(what_a_returning_host_does_not_name_is_lost_at_once),
         mesh_test(a_silent_host_loses_its_lease),

@@ -1,4 +1,5 @@
-/* Goal: frames go through a pipe whole; a length beyond the maximum and a cut frame are refused. */
+/* Goal: frames go through a pipe whole; a length beyond the maximum and a cut frame are
+ * refused. */
 #include "sdk/frame.h"
 
 #include <setjmp.h>

@@ -1,4 +1,5 @@
-/* Goal: sentences are cut where people would, the summary is of the document, in its order, and any bytes are survived. */
+/* Goal: sentences are cut where people would, the summary is of the document, in its order, and
+ * any bytes are survived. */
 #include "summarize.h"
 #include "summarize_private.h"
 
@@ -53,7 +54,8 @@ static void sentences_end_where_people_end_them(void **state)
 static void the_central_sentences_are_taken_in_order(void **state)
 {
     static const char text[] =
-        "The budget of the city grew this year. Lunch was soup. The city council passed the budget of the city. "
+        "The budget of the city grew this year. Lunch was soup. The city council passed the "
+        "budget of the city. "
         "A bird sang. The council said the city budget will grow again next year.";
     struct summarize_result result;
     struct aion_err err;
@@ -71,8 +73,9 @@ static void the_central_sentences_are_taken_in_order(void **state)
 
 static void the_same_said_twice_is_taken_once(void **state)
 {
-    static const char text[] = "The river flooded the old town. The river flooded the old town. "
-                               "People of the town left by boat on the river.";
+    static const char text[] =
+        "The river flooded the old town. The river flooded the old town. "
+        "People of the town left by boat on the river.";
     struct summarize_result result;
     struct aion_err err;
     (void)state;
@@ -94,7 +97,8 @@ static void a_real_document_is_summarized(void **state)
     assert_int_equal(result.count, 5);
     assert_true(result.total > 150);
     for (size_t i = 0; i < 5; i++)
-        assert_non_null(memmem(text.data, text.size, result.sentences[i].text.data, result.sentences[i].text.size));
+        assert_non_null(memmem(text.data, text.size, result.sentences[i].text.data,
+                               result.sentences[i].text.size));
     aion_buf_done(&text);
 }
 
@@ -112,7 +116,8 @@ static void bad_texts_are_refused(void **state)
 
 static void stop_words_are_sorted(void **state)
 {
-    static const char *const words[] = {"about", "the", "your", "being", "further", "upon", "a"};
+    static const char *const words[] = {"about",   "the",  "your", "being",
+                                        "further", "upon", "a"};
     (void)state;
     for (size_t i = 0; i < aion_countof(words); i++)
         assert_true(summarize_stop_word(aion_str_of(words[i])));
@@ -121,8 +126,10 @@ static void stop_words_are_sorted(void **state)
 
 static void random_text_of_any_alphabet_is_survived(void **state)
 {
-    static const char *const pieces[] = {". ", "word ", "\n\n", "\xc3\x84rger ", "\xe6\x97\xa5\xe6\x9c\xac", "3.4 ", "!? ",
-                                         "\"", "a. ", "\xf0\x9f\x98\x80 ", "The ", "\xe3\x80\x82"};
+    static const char *const pieces[] = {
+        ". ",   "word ",       "\n\n", "\xc3\x84rger ", "\xe6\x97\xa5\xe6\x9c\xac",
+        "3.4 ", "!? ",         "\"",   "a. ",           "\xf0\x9f\x98\x80 ",
+        "The ", "\xe3\x80\x82"};
     struct aion_rand rand;
     struct summarize_result result;
     struct aion_err err;

@@ -1,4 +1,5 @@
-/* Goal: the cutoffs follow the plan and the clock given; a plan out of its bounds is refused by the field's name. */
+/* Goal: the cutoffs follow the plan and the clock given; a plan out of its bounds is refused by
+ * the field's name. */
 #include "retention_plan.h"
 
 #include <setjmp.h>

@@ -1,4 +1,5 @@
-/* Goal: policies compile or say what is wrong and where; decisions are pure and keep within what was asked. */
+/* Goal: policies compile or say what is wrong and where; decisions are pure and keep within
+ * what was asked. */
 #include "router_decide.h"
 
 #include <setjmp.h>
@@ -11,12 +12,17 @@
 static const char policy_text[] =
     "version: 1\n"
     "routes:\n"
-    "  - {name: local, intents: [sum], module: m1, tier: local, p95: 500ms, cost_nano_usd: 10}\n"
-    "  - {name: fast, intents: [sum], module: m2, tier: provider, p95: 50ms, cost_nano_usd: 1000, cost_nano_usd_per_kib: 5}\n"
-    "  - {name: cheap, intents: [sum, chat], module: m3, tier: provider, p95: 2s, cost_nano_usd: 1}\n"
+    "  - {name: local, intents: [sum], module: m1, tier: local, p95: 500ms, cost_nano_usd: "
+    "10}\n"
+    "  - {name: fast, intents: [sum], module: m2, tier: provider, p95: 50ms, cost_nano_usd: "
+    "1000, cost_nano_usd_per_kib: 5}\n"
+    "  - {name: cheap, intents: [sum, chat], module: m3, tier: provider, p95: 2s, "
+    "cost_nano_usd: 1}\n"
     "rules:\n"
-    "  - {name: no-batch-chat, when: {intent: chat, priority: batch}, deny: chat is not for batches}\n"
-    "  - {name: urgent, when: {intent: sum, priority: [critical, high], privacy: any}, use: [fast, cheap], choose: fastest}\n"
+    "  - {name: no-batch-chat, when: {intent: chat, priority: batch}, deny: chat is not for "
+    "batches}\n"
+    "  - {name: urgent, when: {intent: sum, priority: [critical, high], privacy: any}, use: "
+    "[fast, cheap], choose: fastest}\n"
     "  - {name: acme, when: {tenant: acme, privacy: any}, choose: cheapest}\n";
 
 static struct router_fault faults[ROUTER_FAULTS_MAX];
@@ -43,10 +49,12 @@ static void drop(struct router_policy *policy)
 
 static struct router_request request_for(const char *intent)
 {
-    return (struct router_request){.tenant = AION_STR("default"), .intent = aion_str_of(intent), .priority = 3};
+    return (struct router_request){
+        .tenant = AION_STR("default"), .intent = aion_str_of(intent), .priority = 3};
 }
 
-static const char *route_of(const struct router_policy *policy, const struct router_request *request)
+static const char *route_of(const struct router_policy *policy,
+                            const struct router_request *request)
 {
     static char name[64];
     struct router_decision decision;
@@ -66,7 +74,8 @@ static void privacy_keeps_data_local_by_default(void **state)
     assert_string_equal(route_of(policy, &request), "local");
     request.privacy = ROUTER_PRIVACY_LOCAL_ONLY;
     request.preferred = AION_STR("fast");
-    assert_string_equal(route_of(policy, &request), "local"); /* a preference never widens privacy */
+    assert_string_equal(route_of(policy, &request),
+                        "local"); /* a preference never widens privacy */
     request = request_for("chat");
     assert_string_equal(route_of(policy, &request), "NO_ROUTE");
     request.privacy = ROUTER_PRIVACY_ANY;
@@ -136,11 +145,17 @@ static void faults_say_file_line_and_column(void **state)
         const char *part;
     } cases[] = {
         {"routes:\n  - {name: a, intents: [x]}\n", 2, "module is missing"},
-        {"routes:\n  - {name: a, intents: [x], module: m, tier: cloud}\n", 2, "local, provider"},
-        {"routes:\n  - {name: a, intents: [x], module: m}\n  - {name: a, intents: [y], module: m}\n", 3, "exists already"},
+        {"routes:\n  - {name: a, intents: [x], module: m, tier: cloud}\n", 2,
+         "local, provider"},
+        {"routes:\n  - {name: a, intents: [x], module: m}\n  - {name: a, intents: [y], module: "
+         "m}\n",
+         3, "exists already"},
         {"routes:\n  - {name: a, intents: [x], module: m, timeout: 5}\n", 2, "duration"},
-        {"routes:\n  - {name: a, intents: [x], module: m}\nrules:\n  - {name: r, use: [b]}\n", 4, "no route is named"},
-        {"routes:\n  - {name: a, intents: [x], module: m}\nrules:\n  - {name: r, use: [a, a]}\n", 4, "twice"},
+        {"routes:\n  - {name: a, intents: [x], module: m}\nrules:\n  - {name: r, use: [b]}\n",
+         4, "no route is named"},
+        {"routes:\n  - {name: a, intents: [x], module: m}\nrules:\n  - {name: r, use: [a, "
+         "a]}\n",
+         4, "twice"},
         {"rotes: []\n", 1, "nearest: routes"},
         {"routes: [\n", 2, ""},
         {"version: 2\n", 1, "1..1"},
@@ -174,7 +189,8 @@ static void the_digest_is_of_names_and_contents(void **state)
 
 static void costs_saturate(void **state)
 {
-    const struct router_route route = {.cost_nano_usd = 1, .cost_nano_usd_per_kib = INT64_MAX / 2};
+    const struct router_route route = {.cost_nano_usd = 1,
+                                       .cost_nano_usd_per_kib = INT64_MAX / 2};
     (void)state;
     assert_true(router_cost(&route, 0) == 1);
     assert_true(router_cost(&route, 1024 * 100) == INT64_MAX);

@@ -1,4 +1,5 @@
-/* Goal: what invites mistakes in a configuration is refused, each with its place; the rest is a tree with places. */
+/* Goal: what invites mistakes in a configuration is refused, each with its place; the rest is a
+ * tree with places. */
 #include "yaml/yaml.h"
 
 #include <setjmp.h>
@@ -46,12 +47,17 @@ static void what_invites_mistakes_is_refused_with_its_place(void **state)
     static const struct {
         const char *text, *starts;
     } cases[] = {
-        {"a: 1\nb: 2\na: 3\n", "f.yaml:3:1: "},          {"a: &x 1\n", "f.yaml:1:"},
-        {"a: 1\nb: *x\n", "f.yaml:2:"},                    {"a: !!str 1\n", "f.yaml:1:"},
-        {"a: 1\n---\nb: 2\n", "f.yaml:2:1: a second"},     {"a: [1\nb: }", "f.yaml:2:"},
-        {"a: \"\\0\"\n", "f.yaml:1:"},                     {"{a: 1}: 2\n", "f.yaml:1:"},
+        {"a: 1\nb: 2\na: 3\n", "f.yaml:3:1: "},
+        {"a: &x 1\n", "f.yaml:1:"},
+        {"a: 1\nb: *x\n", "f.yaml:2:"},
+        {"a: !!str 1\n", "f.yaml:1:"},
+        {"a: 1\n---\nb: 2\n", "f.yaml:2:1: a second"},
+        {"a: [1\nb: }", "f.yaml:2:"},
+        {"a: \"\\0\"\n", "f.yaml:1:"},
+        {"{a: 1}: 2\n", "f.yaml:1:"},
         {"\ta: 1\n", "f.yaml:1:"},
-        {"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]", "f.yaml:1:"},
+        {"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]",
+         "f.yaml:1:"},
     };
     struct aion_err err;
     (void)state;
@@ -77,7 +83,8 @@ static void a_flat_map_becomes_pairs_for_options(void **state)
     size_t count;
     struct aion_err err;
     (void)state;
-    assert_true(yaml_conf_pairs(parse("depth: 4\nname: x\n", &err), &arena, &pairs, &count, &err));
+    assert_true(
+        yaml_conf_pairs(parse("depth: 4\nname: x\n", &err), &arena, &pairs, &count, &err));
     assert_int_equal(count, 2);
     assert_string_equal(pairs[1].key, "name");
     assert_string_equal(pairs[1].at, "f.yaml:2:7");

@@ -5,7 +5,8 @@ static void echo(struct module_job *job, const Aion__V1__HostCommand__Execute *t
 {
     aion_str text;
     if (!module_param_text(task, "text", &text)) {
-        module_fail(job, AION_INVALID, "PARAM_INVALID", false, "params.text: expected a string");
+        module_fail(job, AION_INVALID, "PARAM_INVALID", false,
+                    "params.text: expected a string");
         return;
     }
     if (text.data == NULL)

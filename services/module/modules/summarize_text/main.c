@@ -1,7 +1,7 @@
 /* Module summarize_text: the most telling sentences of a text, streamed one a chunk.
  *
- * params.text (or input, UTF-8) is the document; params.length the number of sentences, 1..100, default 5.
- * The result is the chunks put together. */
+ * params.text (or input, UTF-8) is the document; params.length the number of sentences, 1..100,
+ * default 5. The result is the chunks put together. */
 #include "base/buf.h"
 #include "sdk/module.h"
 #include "summarize.h"
@@ -60,7 +60,8 @@ static void send_summary(struct module_job *job, const struct summarize_result *
     if (good)
         module_result_text(job, aion_buf_view(&out), "text/plain; charset=utf-8");
     else
-        module_fail(job, AION_EXHAUSTED, "RESULT_TOO_LARGE", false, "the summary exceeds 4 MiB");
+        module_fail(job, AION_EXHAUSTED, "RESULT_TOO_LARGE", false,
+                    "the summary exceeds 4 MiB");
     aion_buf_done(&out);
 }
 

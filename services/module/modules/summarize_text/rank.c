@@ -1,7 +1,8 @@
 /* TextRank: sentences are nodes, common words are edges, PageRank finds the ones that matter.
  *
- * weight(a, b) = common words / (log |a| + log |b|), as in the paper. Edges are found through an inverted index;
- * words that stand in more than a quarter of the sentences make none (function words of any language). */
+ * weight(a, b) = common words / (log |a| + log |b|), as in the paper. Edges are found through
+ * an inverted index; words that stand in more than a quarter of the sentences make none
+ * (function words of any language). */
 #include "summarize_private.h"
 
 #include <math.h>
@@ -16,9 +17,9 @@ struct edge {
 };
 
 struct graph {
-    struct edge *edges;   /* of node i: [first[i], first[i + 1]) */
+    struct edge *edges; /* of node i: [first[i], first[i + 1]) */
     uint32_t *first;
-    double *out;          /* sum of a node's weights */
+    double *out; /* sum of a node's weights */
 };
 
 /* sentences_of[start[w] .. start[w + 1]) are the sentences with word w. */
@@ -26,8 +27,9 @@ struct postings {
     uint32_t *start, *sentences;
 };
 
-static bool make_postings(const struct summarize_words *words, size_t count, uint32_t vocabulary,
-                          struct aion_arena *arena, struct postings *postings)
+static bool make_postings(const struct summarize_words *words, size_t count,
+                          uint32_t vocabulary, struct aion_arena *arena,
+                          struct postings *postings)
 {
     size_t total = 0;
     for (size_t i = 0; i < count; i++)
@@ -53,10 +55,11 @@ static bool make_postings(const struct summarize_words *words, size_t count, uin
     return true;
 }
 
-/* Common words of sentence `from` with every other one, into shared[]; lists the touched in near[]. */
+/* Common words of sentence `from` with every other one, into shared[]; lists the touched in
+ * near[]. */
 static uint32_t count_shared(const struct summarize_words *words, uint32_t from,
-                             const struct postings *postings, size_t common_max, uint32_t *shared,
-                             uint32_t *near)
+                             const struct postings *postings, size_t common_max,
+                             uint32_t *shared, uint32_t *near)
 {
     uint32_t found = 0;
     for (uint32_t k = 0; k < words[from].count; k++) {
@@ -107,7 +110,8 @@ static bool make_graph(const struct summarize_words *words, size_t count,
 }
 
 /* One round; returns the largest change. */
-static double round_of(const struct graph *graph, size_t count, const double *ranks, double *next)
+static double round_of(const struct graph *graph, size_t count, const double *ranks,
+                       double *next)
 {
     for (size_t i = 0; i < count; i++)
         next[i] = 1 - damping;

@@ -1,5 +1,5 @@
-/* Sentences of running text. A sentence ends at . ! ? … or their CJK forms, or at an empty line; not at an
- * abbreviation's full stop, an initial or inside a number. */
+/* Sentences of running text. A sentence ends at . ! ? … or their CJK forms, or at an empty
+ * line; not at an abbreviation's full stop, an initial or inside a number. */
 #include "summarize_private.h"
 
 static bool cjk_end(uint32_t c)
@@ -37,10 +37,11 @@ static aion_str word_before(aion_str text, size_t start, size_t dot)
 static bool abbreviation(aion_str word)
 {
     static const char *const known[] = {
-        "mr",  "mrs", "ms",  "dr",  "prof", "st",  "rev", "gen", "col", "capt", "lt",  "sgt", "hon",
-        "vs",  "etc", "inc", "ltd", "co",   "jr",  "sr",  "no",  "vol", "pp",   "fig", "ed",  "cf",
-        "art", "sec", "al",  "jan", "feb",  "mar", "apr", "jun", "jul", "aug",  "sep", "sept", "oct",
-        "nov", "dec", "bzw", "ca",  "nr",   "usw", "sog", "approx",
+        "mr",  "mrs", "ms",  "dr",  "prof", "st",  "rev",    "gen",  "col", "capt",
+        "lt",  "sgt", "hon", "vs",  "etc",  "inc", "ltd",    "co",   "jr",  "sr",
+        "no",  "vol", "pp",  "fig", "ed",   "cf",  "art",    "sec",  "al",  "jan",
+        "feb", "mar", "apr", "jun", "jul",  "aug", "sep",    "sept", "oct", "nov",
+        "dec", "bzw", "ca",  "nr",  "usw",  "sog", "approx",
     };
     if (word.size == 1 && summarize_class_of((unsigned char)word.data[0]) == SUMMARIZE_LETTER)
         return true;

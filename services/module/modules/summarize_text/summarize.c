@@ -49,7 +49,8 @@ static bool said_already(const struct summarize_words *words, uint32_t candidate
     return false;
 }
 
-/* Takes the best `length` of the ranked sentences to the front and puts them in document order. */
+/* Takes the best `length` of the ranked sentences to the front and puts them in document order.
+ */
 static size_t select_best(struct summarize_sentence *ranked, size_t count, size_t length,
                           const struct summarize_words *words)
 {

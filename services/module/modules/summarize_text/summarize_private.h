@@ -14,7 +14,8 @@ struct summarize_words {
 bool summarize_split(aion_str text, struct aion_arena *arena, aion_str **ret_sentences,
                      size_t *ret_count);
 
-/* Numbers the words of all sentences from 0; stop words are left out. False: arena or too many words. */
+/* Numbers the words of all sentences from 0; stop words are left out. False: arena or too many
+ * words. */
 bool summarize_index(const aion_str *sentences, size_t count, struct aion_arena *arena,
                      struct summarize_words **ret_words, uint32_t *ret_vocabulary);
 
@@ -27,7 +28,12 @@ uint32_t summarize_overlap(const struct summarize_words *a, const struct summari
 
 bool summarize_stop_word(aion_str word); /* folded */
 uint32_t summarize_fold(uint32_t code_point);
-enum summarize_class { SUMMARIZE_OTHER, SUMMARIZE_LETTER, SUMMARIZE_IDEOGRAPH, SUMMARIZE_DIGIT };
+enum summarize_class {
+    SUMMARIZE_OTHER,
+    SUMMARIZE_LETTER,
+    SUMMARIZE_IDEOGRAPH,
+    SUMMARIZE_DIGIT
+};
 enum summarize_class summarize_class_of(uint32_t code_point);
 
 #endif

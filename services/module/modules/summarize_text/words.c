@@ -8,21 +8,22 @@ enum { WORD_BYTES_MAX = 64, SENTENCE_WORDS_MAX = 400, VOCABULARY_MAX = 200000 };
 
 bool summarize_stop_word(aion_str word)
 {
-    /* The commonest function words of English; in other languages their weight is low by their number of
-     * sentences alone (see rank.c). Sorted. */
+    /* The commonest function words of English; in other languages their weight is low by their
+     * number of sentences alone (see rank.c). Sorted. */
     static const char *const stop[] = {
-        "about", "above", "after",  "again", "against", "all",   "also",  "am",    "an",    "and",
-        "any",   "are",   "as",     "at",    "be",      "been",  "before", "being", "between", "both",
-        "but",   "by",    "can",    "could", "did",     "do",    "does",  "down",  "each",  "few",
-        "for",   "from",  "further", "had",  "has",     "have",  "he",    "her",   "here",  "him",
-        "his",   "how",   "if",     "in",    "into",    "is",    "it",    "its",   "just",  "may",
-        "me",    "more",  "most",   "must",  "my",      "no",    "nor",   "not",   "of",    "off",
-        "on",    "only",  "or",     "other", "our",     "out",   "over",  "own",   "same",  "shall",
-        "she",   "should", "so",    "some",  "such",    "than",  "that",  "the",   "their", "them",
-        "then",  "there", "these",  "they",  "this",    "those", "through", "to",  "too",   "under",
-        "until", "up",    "upon",   "us",    "very",    "was",   "we",    "were",  "what",  "when",
-        "where", "which", "while",  "who",   "whom",    "why",   "will",  "with",  "would", "you",
-        "your",
+        "about",   "above", "after", "again", "against", "all",     "also",  "am",     "an",
+        "and",     "any",   "are",   "as",    "at",      "be",      "been",  "before", "being",
+        "between", "both",  "but",   "by",    "can",     "could",   "did",   "do",     "does",
+        "down",    "each",  "few",   "for",   "from",    "further", "had",   "has",    "have",
+        "he",      "her",   "here",  "him",   "his",     "how",     "if",    "in",     "into",
+        "is",      "it",    "its",   "just",  "may",     "me",      "more",  "most",   "must",
+        "my",      "no",    "nor",   "not",   "of",      "off",     "on",    "only",   "or",
+        "other",   "our",   "out",   "over",  "own",     "same",    "shall", "she",    "should",
+        "so",      "some",  "such",  "than",  "that",    "the",     "their", "them",   "then",
+        "there",   "these", "they",  "this",  "those",   "through", "to",    "too",    "under",
+        "until",   "up",    "upon",  "us",    "very",    "was",     "we",    "were",   "what",
+        "when",    "where", "which", "while", "who",     "whom",    "why",   "will",   "with",
+        "would",   "you",   "your",
     };
     size_t low = 0, high = aion_countof(stop);
     while (low < high) {
@@ -71,8 +72,8 @@ static aion_str singular(aion_str word)
     return word;
 }
 
-/* The next word from *pos on, folded into out; empty at the end. An ideograph makes a word with the one
- * behind it, and the walk goes on one further. */
+/* The next word from *pos on, folded into out; empty at the end. An ideograph makes a word with
+ * the one behind it, and the walk goes on one further. */
 static aion_str next_word(aion_str text, size_t *pos, char out[WORD_BYTES_MAX])
 {
     size_t size = 0;
