@@ -6,12 +6,12 @@ set -euo pipefail
 server=$1
 least=143
 tools=${AION_TOOLS:-$PWD/build/tools}
-h2spec=$tools/h2spec/h2spec
-if [ ! -x "$h2spec" ]; then
-    command -v go >/dev/null || { echo "skipped: h2spec is not there and go, which would fetch it, is missing"; exit 77; }
-    GOBIN=$tools/h2spec go install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible >/dev/null 2>&1 ||
-        { echo "skipped: h2spec cannot be fetched"; exit 77; }
-fi
+export AION_TOOLS=$tools
+# shellcheck source=tests/lib/go.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../../lib/go.sh"
+h2spec=$tools/bin/h2spec
+go_tool h2spec github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible ||
+    { echo "SKIP: h2spec could not be built; see $tools/go-h2spec.log"; exit 77; }
 work=$(mktemp -d)
 pids=()
 stop() {
