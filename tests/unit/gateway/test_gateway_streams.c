@@ -145,7 +145,7 @@ static void credit_follows_what_the_reader_takes(void **state)
     assert_int_equal(stream->credit, held_at);
     for (int i = 0; i < 20000 && stream->credit < given * PIECE; i++) { /* now it reads */
         fixture->answer_size = 0;
-        fixture_turn(fixture, 1);
+        fixture->answer[0] = '\0';
         fixture_expect(fixture, "x");
     }
     assert_int_equal(stream->credit, given * PIECE);
