@@ -22,8 +22,10 @@ struct control_write {
     struct aion_link link;
     struct mesh_timer again;
     int64_t begun_us;
-    uint64_t cursor;                              /* newest chunk in it */
-    struct store_chunk *chunks;                   /* owned */
+    uint64_t cursor;            /* newest chunk in it */
+    struct store_chunk *chunks; /* owned */
+    /* What as.start and as.resume point into: they may outlive their host. */
+    char host[64], module[64], module_digest[80];
     struct control_error error;                   /* what as.*.error points into */
     void (*prepare)(struct control_write *write); /* control_write_end: last touches */
     void (*done)(struct control_write *write);    /* committed; the write is freed after it */
