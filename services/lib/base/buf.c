@@ -34,7 +34,9 @@ static bool grow(struct aion_buf *buf, size_t need)
     size_t want = buf->size + need;
     if (want <= buf->capacity)
         return true;
-    size_t capacity = buf->capacity > 0 ? buf->capacity : FIRST_CAPACITY;
+    size_t capacity = buf->capacity > 0           ? buf->capacity
+                      : buf->max < FIRST_CAPACITY ? buf->max
+                                                  : FIRST_CAPACITY;
     while (capacity < want)
         capacity = capacity > buf->max / 2 ? buf->max : capacity * 2;
     char *data = realloc(buf->data, capacity + 1);
@@ -60,7 +62,8 @@ bool aion_buf_add(struct aion_buf *buf, const void *data, size_t size)
 {
     if (size == 0)
         return !buf->overflow;
-    if (!grow(buf, size))
+    bool roomy = size <= buf->capacity - buf->size && !buf->overflow; /* nearly always */
+    if (!roomy && !grow(buf, size))
         return false;
     memcpy(buf->data + buf->size, data, size);
     buf->size += size;

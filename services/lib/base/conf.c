@@ -39,8 +39,7 @@ static aion_str env_value(char *const *environ_, const char *name)
     return (aion_str){0};
 }
 
-/* -- one value
- * ------------------------------------------------------------------------------------ */
+/* -- one value ------------------------------------------------------------ */
 
 static const char *expected(const struct aion_opt *opt, char out[NAME_MAX_SIZE])
 {
@@ -133,8 +132,7 @@ static bool set(const struct aion_opt *opt, void *conf, aion_str text, const cha
     return false;
 }
 
-/* -- sources
- * -------------------------------------------------------------------------------------- */
+/* -- sources -------------------------------------------------------------- */
 
 static bool from_secret_file(const struct aion_opt *opt, void *conf, const char *name,
                              aion_str path, struct aion_arena *arena, struct aion_err *err)
@@ -285,8 +283,7 @@ bool aion_conf_load(const struct aion_conf_spec *spec, void *out, int argc, char
     return true;
 }
 
-/* -- telling
- * -------------------------------------------------------------------------------------- */
+/* -- telling -------------------------------------------------------------- */
 
 void aion_conf_help(const struct aion_conf_spec *spec, struct aion_buf *out)
 {

@@ -59,9 +59,9 @@ static const char *level_name(enum aion_log_level level)
 
 static void add_field(struct aion_buf *line, const struct aion_log_field *field)
 {
-    aion_buf_char(line, ',');
-    aion_buf_json(line, aion_str_of(field->name));
-    aion_buf_char(line, ':');
+    aion_buf_text(line, ",\"");
+    aion_buf_text(line, field->name); /* an identifier of ours: nothing to escape */
+    aion_buf_text(line, "\":");
     switch (field->kind) {
     case AION_LOG_STR:
         aion_buf_json(line, field->str);

@@ -164,8 +164,7 @@ int64_t aion_metric_quantile(const struct aion_metric *metric, double q)
     return 0;
 }
 
-/* -- OpenMetrics
- * ---------------------------------------------------------------------------------- */
+/* -- OpenMetrics ---------------------------------------------------------- */
 
 static double scale_of(const struct aion_metric_family *about)
 {
