@@ -30,8 +30,7 @@ extern const struct cli_command cli_up, cli_down, cli_env, cli_status, cli_logs,
     cli_host, cli_retention;
 extern const struct cli_command *const cli_commands[]; /* NULL-terminated */
 
-/* -- options of a command
- * ------------------------------------------------------------------------- */
+/* -- options of a command ------------------------------------------------- */
 struct cli_args {
     int argc;
     char **argv;
@@ -46,8 +45,7 @@ int cli_usage(const struct cli_command *command, const char *fmt, ...) AION_PRIN
 /* Prints "aion: text" on stderr; the exit status of the error's code. */
 int cli_error(const struct aion_err *err);
 
-/* -- home (cli_home.c)
- * ---------------------------------------------------------------------------- */
+/* -- home (cli_home.c) ---------------------------------------------------- */
 enum { CLI_PATH_MAX = 1024, CLI_PROCESSES_MAX = 24 };
 
 struct cli_process {
@@ -79,8 +77,7 @@ bool cli_run_write(const struct cli_run *run, struct aion_err *err);
 const struct cli_process *cli_run_process(const struct cli_run *run, const char *name);
 bool cli_path(char out[CLI_PATH_MAX], const char *dir, const char *name);
 
-/* -- plain HTTP to an admin port (cli_http.c)
- * ----------------------------------------------------- */
+/* -- plain HTTP to an admin port (cli_http.c) ----------------------------- */
 /* GET on 127.0.0.1; the body into out. The status, or 0: no answer within two seconds. */
 int cli_http_get(int port, const char *path, struct aion_buf *out);
 

@@ -41,8 +41,7 @@ const struct cli_process *cli_run_process(const struct cli_run *run, const char 
     return NULL;
 }
 
-/* -- writing
- * -------------------------------------------------------------------------------------- */
+/* -- writing -------------------------------------------------------------- */
 
 bool cli_run_write(const struct cli_run *run, struct aion_err *err)
 {
@@ -73,8 +72,7 @@ bool cli_run_write(const struct cli_run *run, struct aion_err *err)
     return good;
 }
 
-/* -- reading
- * -------------------------------------------------------------------------------------- */
+/* -- reading -------------------------------------------------------------- */
 
 static void copy_text(char *out, size_t size, json_t *object, const char *key)
 {

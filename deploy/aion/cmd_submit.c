@@ -41,8 +41,7 @@ struct submit {
     bool stream, print_json;
 };
 
-/* -- reading files
- * -------------------------------------------------------------------------------- */
+/* -- reading files -------------------------------------------------------- */
 
 /* "-" is stdin. */
 static bool read_input(const char *path, struct aion_buf *out, struct aion_err *err)
@@ -71,8 +70,7 @@ static bool request_from_json(struct submit *submit, struct aion_err *err)
     return good && submit->request != NULL;
 }
 
-/* -- building the request
- * ------------------------------------------------------------------------- */
+/* -- building the request ------------------------------------------------- */
 
 /* A number when it looks like one, true, false and null as such, else a text. */
 static void set_value(Google__Protobuf__Value *value, const char *text)
@@ -164,8 +162,7 @@ static bool build(struct submit *submit, struct aion_err *err)
     return add_params(submit, err) && add_input(submit, err) && add_priority(submit, err);
 }
 
-/* -- following
- * ------------------------------------------------------------------------------------ */
+/* -- following ------------------------------------------------------------ */
 
 static bool is_final(Aion__V1__TaskState state)
 {

@@ -27,8 +27,7 @@ const struct cli_command cli_up = {"up",
                                    "[--policies DIR] [--trust-domain NAME]",
                                    "start the whole mesh on embedded defaults", words, run};
 
-/* -- the first one in this home
- * ------------------------------------------------------------------- */
+/* -- the first one in this home ------------------------------------------- */
 
 static bool lock_home(const char *home, int *ret_fd, struct aion_err *err)
 {
@@ -55,8 +54,7 @@ static bool lock_home(const char *home, int *ret_fd, struct aion_err *err)
     return aion_fail(err, AION_EXISTS, "a mesh is starting in %s already", home);
 }
 
-/* -- telling that all is ready
- * -------------------------------------------------------------------- */
+/* -- telling that all is ready -------------------------------------------- */
 
 static bool all_ready(const struct up *up)
 {
@@ -111,8 +109,7 @@ static void on_ready(struct up *up, struct up_child *child)
     }
 }
 
-/* -- stopping: the gateway first, so that nothing new comes in; then the others
- * -------------------- */
+/* -- stopping: the gateway first, so that nothing new comes in; then the others -- */
 
 static bool running(const struct up *up, size_t first)
 {
@@ -152,8 +149,7 @@ static void begin_stop(struct up *up)
     stop_on(up);
 }
 
-/* -- the loop
- * ------------------------------------------------------------------------------------- */
+/* -- the loop ------------------------------------------------------------- */
 
 static void reap(struct up *up)
 {
@@ -253,8 +249,7 @@ static int supervise(struct up *up)
     return CLI_OK;
 }
 
-/* -- start
- * ---------------------------------------------------------------------------------------- */
+/* -- start ---------------------------------------------------------------- */
 
 static bool find_executable(struct up *up, struct aion_err *err)
 {

@@ -50,25 +50,21 @@ struct up {
     bool told;
 };
 
-/* -- up_prepare.c: CA, certificates, API key, policies
- * -------------------------------------------- */
+/* -- up_prepare.c: CA, certificates, API key, policies -------------------- */
 bool up_prepare(struct up *up, struct aion_err *err);
 /* Renews what is past two thirds of its life. */
 void up_renew(struct up *up);
 
-/* -- up_plan.c: ports and the command line of each program
- * ---------------------------------------- */
+/* -- up_plan.c: ports and the command line of each program ---------------- */
 bool up_plan(struct up *up, struct aion_err *err);
 
-/* -- up_child.c
- * ----------------------------------------------------------------------------------- */
+/* -- up_child.c ----------------------------------------------------------- */
 void up_start(struct up *up, struct up_child *child);
 /* A child ended: waits for its back-off, or is through when stopping. */
 void up_ended(struct up *up, struct up_child *child, int status);
 void up_signal(struct up_child *child, int number);
 
-/* -- up_log.c
- * ------------------------------------------------------------------------------------- */
+/* -- up_log.c ------------------------------------------------------------- */
 bool up_log_open(struct up *up, struct up_child *child, struct aion_err *err);
 void up_log_read(struct up *up, struct up_child *child);
 void up_log_note(struct up *up, struct up_child *child, const char *fmt, ...) AION_PRINTF(3, 4);

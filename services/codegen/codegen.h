@@ -30,8 +30,7 @@ struct codegen {
     bool mesh, plain;
 };
 
-/* -- names (all in the arena)
- * --------------------------------------------------------------------- */
+/* -- names (all in the arena) --------------------------------------------- */
 /* protobuf-c's own rules: "aion.v1.TaskRequest" → "aion__v1__task_request",
  * "Aion__V1__TaskRequest". */
 const char *codegen_lower(struct codegen *gen, const char *full_name);
@@ -48,8 +47,7 @@ const char *codegen_absolute(const char *type_name);
 /* package + "." + name, or the name alone. */
 const char *codegen_full(struct codegen *gen, const char *scope, const char *name);
 
-/* -- walking
- * -------------------------------------------------------------------------------------- */
+/* -- walking -------------------------------------------------------------- */
 /* Every message / enum of the file, nested ones after their parent. */
 typedef bool codegen_message_fn(struct codegen *gen, const message_proto *message,
                                 const char *full_name, void *user);
@@ -60,8 +58,7 @@ bool codegen_walk(struct codegen *gen, const file_proto *file, codegen_message_f
 /* The message of that full name in any file of the request, or NULL. */
 const message_proto *codegen_find(struct codegen *gen, const char *full_name);
 
-/* -- emitters: append to out; false fills err, which protoc prints
- * ------------------------------- */
+/* -- emitters: append to out; false fills err, which protoc prints -------- */
 bool codegen_schema_header(struct codegen *gen, const file_proto *file, struct aion_buf *out);
 bool codegen_schema_source(struct codegen *gen, const file_proto *file, struct aion_buf *out,
                            struct aion_err *err);
@@ -70,8 +67,7 @@ bool codegen_mesh_header(struct codegen *gen, const file_proto *file, struct aio
 bool codegen_mesh_source(struct codegen *gen, const file_proto *file, struct aion_buf *out,
                          struct aion_err *err);
 
-/* -- options
- * -------------------------------------------------------------------------------------- */
+/* -- options -------------------------------------------------------------- */
 struct codegen_options {
     const Aion__V1__Rpc *rpc;          /* NULL: none */
     const Google__Api__HttpRule *http; /* NULL: none */

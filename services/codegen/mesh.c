@@ -74,8 +74,7 @@ static bool each_method(struct codegen *gen, const struct service *service, emit
     return true;
 }
 
-/* -- the header
- * ----------------------------------------------------------------------------------- */
+/* -- the header ----------------------------------------------------------- */
 
 static void emit_index(struct aion_buf *out, const struct service *service,
                        const struct method *method)
@@ -254,8 +253,7 @@ bool codegen_mesh_header(struct codegen *gen, const file_proto *file, struct aio
     return !out->overflow || aion_fail(err, AION_EXHAUSTED, "%s: output too large", file->name);
 }
 
-/* -- the source
- * ----------------------------------------------------------------------------------- */
+/* -- the source ----------------------------------------------------------- */
 
 static void thunk(struct aion_buf *out, const struct service *service,
                   const struct method *method, const char *slot, const char *parameters,

@@ -118,8 +118,7 @@ const char *codegen_full(struct codegen *gen, const char *scope, const char *nam
     return must(aion_arena_printf(&gen->arena, "%s.%s", scope, name));
 }
 
-/* -- walking
- * -------------------------------------------------------------------------------------- */
+/* -- walking -------------------------------------------------------------- */
 
 static bool walk_enums(struct codegen *gen, enum_proto *const *enums, size_t count,
                        const char *scope, codegen_enum_fn *on_enum, void *user)

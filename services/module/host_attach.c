@@ -38,8 +38,7 @@ void host_send_capacity(struct host *host)
     host_send(host, &message);
 }
 
-/* -- hello
- * ---------------------------------------------------------------------------------------- */
+/* -- hello ---------------------------------------------------------------- */
 
 static void fill_offer(const struct host_manifest *manifest, Aion__V1__ModuleOffer *offer)
 {
@@ -72,8 +71,7 @@ static void send_hello(struct host *host)
     host_send(host, &message);
 }
 
-/* -- commands
- * ------------------------------------------------------------------------------------- */
+/* -- commands ------------------------------------------------------------- */
 
 static void on_welcome(struct host *host)
 {

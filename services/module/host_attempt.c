@@ -4,8 +4,7 @@
 
 #include <stdlib.h>
 
-/* -- finding and freeing
- * -------------------------------------------------------------------------- */
+/* -- finding and freeing -------------------------------------------------- */
 
 static struct host_attempt *find(struct host *host, const Aion__V1__AttemptToken *token)
 {
@@ -39,8 +38,7 @@ static void fill_token(const struct host_attempt *attempt, Aion__V1__AttemptToke
     token->epoch = attempt->epoch;
 }
 
-/* -- telling control
- * ------------------------------------------------------------------------------ */
+/* -- telling control ------------------------------------------------------ */
 
 static struct host_kept *keep(const Aion__V1__HostMessage *message, uint64_t sequence)
 {
@@ -132,8 +130,7 @@ static void on_failed(struct host_job *job, enum aion_code code, const char *rea
     conclude((struct host_attempt *)job, &told);
 }
 
-/* -- commands
- * ------------------------------------------------------------------------------------- */
+/* -- commands ------------------------------------------------------------- */
 
 static struct host_attempt *new_attempt(struct host *host, const Aion__V1__AttemptToken *token)
 {
@@ -203,8 +200,7 @@ void host_settled(struct host *host, const Aion__V1__HostCommand__Settled *settl
         host->settled(host);
 }
 
-/* -- a new stream
- * --------------------------------------------------------------------------------- */
+/* -- a new stream --------------------------------------------------------- */
 
 static void send_wire(struct host *host, const struct host_kept *kept)
 {

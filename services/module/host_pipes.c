@@ -55,8 +55,7 @@ struct host_pipes {
     atomic_bool paused, stop;
 };
 
-/* -- notes
- * ---------------------------------------------------------------------------------------- */
+/* -- notes ---------------------------------------------------------------- */
 
 static void run_note(struct aion_job *job)
 {
@@ -119,8 +118,7 @@ void host_note_free(struct host_pipes *pipes, struct host_note *note)
     free(note);
 }
 
-/* -- reading
- * -------------------------------------------------------------------------------------- */
+/* -- reading -------------------------------------------------------------- */
 
 static void watch(struct host_pipes *pipes, int fd, struct source *source, uint32_t events,
                   int how)
@@ -229,8 +227,7 @@ static void read_log(struct host_pipes *pipes, struct host_process *process)
     release(pipes, process);
 }
 
-/* -- the spawner's events
- * ------------------------------------------------------------------------- */
+/* -- the spawner's events ------------------------------------------------- */
 
 static void started(struct host_pipes *pipes, const struct spawner_event *event)
 {
@@ -309,8 +306,7 @@ static bool take_events(struct host_pipes *pipes)
     return err.code == AION_OK;
 }
 
-/* -- writing what is left
- * ------------------------------------------------------------------------- */
+/* -- writing what is left ------------------------------------------------- */
 
 static void end_rest(struct host_pipes *pipes, struct rest *rest)
 {
@@ -347,8 +343,7 @@ bool host_pipes_write(struct host_pipes *pipes, int fd, aion_str bytes)
     return true;
 }
 
-/* -- the thread
- * ----------------------------------------------------------------------------------- */
+/* -- the thread ----------------------------------------------------------- */
 
 static void take_new(struct host_pipes *pipes)
 {

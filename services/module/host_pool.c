@@ -73,8 +73,7 @@ static const struct aion_metric_family deaths_family = {
 
 static void dispatch(struct host_pool *pool, struct module_state *module);
 
-/* -- workers
- * -------------------------------------------------------------------------------------- */
+/* -- workers -------------------------------------------------------------- */
 
 static struct module_state *module_of(struct host_pool *pool,
                                       const struct host_manifest *manifest)
@@ -170,8 +169,7 @@ static struct host_worker *idle_worker(struct host_pool *pool,
     return NULL;
 }
 
-/* -- jobs
- * ----------------------------------------------------------------------------------------- */
+/* -- jobs ----------------------------------------------------------------- */
 
 static void free_frame(struct host_job *job)
 {
@@ -309,8 +307,7 @@ void host_pool_cancel(struct host_pool *pool, struct host_job *job, const char *
         end_failed(job, AION_CANCELLED, "CANCELLED", false, "cancelled before it started");
 }
 
-/* -- what the pipes tell
- * -------------------------------------------------------------------------- */
+/* -- what the pipes tell -------------------------------------------------- */
 
 static void on_started(struct host_pool *pool, struct host_worker *worker,
                        struct host_note *note)
@@ -457,8 +454,7 @@ static void on_note(void *user, struct host_note *note)
     host_note_free(pool->pipes, note);
 }
 
-/* -- life
- * ----------------------------------------------------------------------------------------- */
+/* -- life ----------------------------------------------------------------- */
 
 struct host_pool *host_pool_new(struct mesh_loop *loop, struct spawner *spawner,
                                 const struct host_manifest *manifests, size_t manifest_count,

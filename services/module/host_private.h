@@ -56,16 +56,14 @@ struct host {
     void (*settled)(struct host *host); /* while draining: an attempt is settled */
 };
 
-/* -- host_attach.c
- * -------------------------------------------------------------------------------- */
+/* -- host_attach.c -------------------------------------------------------- */
 void host_attach(struct host *host);
 void host_detach(struct host *host);
 /* Sends a message when attached; dropped otherwise: what matters is kept by its attempt. */
 void host_send(struct host *host, const Aion__V1__HostMessage *message);
 void host_send_capacity(struct host *host);
 
-/* -- host_attempt.c
- * ------------------------------------------------------------------------------- */
+/* -- host_attempt.c ------------------------------------------------------- */
 void host_execute(struct host *host, const Aion__V1__HostCommand__Execute *execute);
 void host_cancel(struct host *host, const Aion__V1__HostCommand__Cancel *cancel);
 void host_settled(struct host *host, const Aion__V1__HostCommand__Settled *settled);
@@ -73,8 +71,7 @@ void host_settled(struct host *host, const Aion__V1__HostCommand__Settled *settl
 void host_resend(struct host *host);
 void host_free_attempts(struct host *host);
 
-/* -- host_describe.c
- * ------------------------------------------------------------------------------ */
+/* -- host_describe.c ------------------------------------------------------ */
 void host_bind(struct host *host);
 
 #endif

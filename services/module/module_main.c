@@ -72,8 +72,7 @@ static void serving(void *self)
     host_attach(self);
 }
 
-/* -- drain: no new work, running attempts finish within the grace, then control is left
- * ----------- */
+/* -- drain: no new work, running attempts finish within the grace, then control is left -- */
 
 static void leave(struct host *host)
 {

@@ -28,15 +28,13 @@ struct retention {
 
 void retention_bind(struct retention *retention);
 
-/* -- retention_wire.c
- * ----------------------------------------------------------------------------- */
+/* -- retention_wire.c ----------------------------------------------------- */
 /* Absent durations are the default's. INVALID names the field. */
 bool retention_plan_read(const Aion__V1__RetentionPlan *message,
                          struct retention_plan *ret_plan, struct aion_err *err);
 void retention_timestamp(int64_t utc_us, Google__Protobuf__Timestamp *out);
 
-/* -- retention_sweep.c
- * ---------------------------------------------------------------------------- */
+/* -- retention_sweep.c ---------------------------------------------------- */
 /* Sets the timer for the next scheduled sweep; the first one at once after the start. */
 void retention_schedule(struct retention *retention, int64_t in_us);
 

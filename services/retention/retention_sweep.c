@@ -135,8 +135,7 @@ static struct retention_sweep *begin(struct retention *retention, struct mesh_ca
     return sweep;
 }
 
-/* -- by the timer
- * --------------------------------------------------------------------------------- */
+/* -- by the timer --------------------------------------------------------- */
 
 static void on_time(struct mesh_timer *timer)
 {
@@ -152,8 +151,7 @@ void retention_schedule(struct retention *retention, int64_t in_us)
                    mesh_loop_now(retention->program->loop) + in_us);
 }
 
-/* -- by a call
- * ------------------------------------------------------------------------------------ */
+/* -- by a call ------------------------------------------------------------ */
 
 static void retention_sweep(struct mesh_call *call, const Aion__V1__SweepRequest *request)
 {
@@ -173,8 +171,7 @@ static void retention_sweep_done(struct mesh_call *call, bool cancelled)
         sweep->gone = true; /* the batch under way ends, then the sweep */
 }
 
-/* -- the plan (workers)
- * --------------------------------------------------------------------------- */
+/* -- the plan (workers) --------------------------------------------------- */
 
 static const ProtobufCMessage *ask(struct mesh_call *call, int index,
                                    const ProtobufCMessage *request, struct aion_err *err)

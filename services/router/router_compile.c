@@ -21,8 +21,7 @@ struct compile {
     size_t fault_count;
 };
 
-/* -- faults
- * --------------------------------------------------------------------------------------- */
+/* -- faults --------------------------------------------------------------- */
 
 static bool fault_at(struct compile *c, const char *file, int line, int column, const char *fmt,
                      ...) AION_PRINTF(5, 6);
@@ -64,8 +63,7 @@ static bool fault_of(struct compile *c, const char *file, const struct aion_err 
     return fault_at(c, file, (int)line, (int)column, "%.*s", AION_STR_ARG(rest));
 }
 
-/* -- values
- * --------------------------------------------------------------------------------------- */
+/* -- values --------------------------------------------------------------- */
 
 static bool name_valid(aion_str name)
 {
@@ -205,8 +203,7 @@ static const struct yaml_node *need(struct compile *c, const struct yaml_node *m
     return node;
 }
 
-/* -- routes
- * --------------------------------------------------------------------------------------- */
+/* -- routes --------------------------------------------------------------- */
 
 static bool read_costs(struct compile *c, const struct yaml_node *map,
                        struct router_route *route)
@@ -291,8 +288,7 @@ static bool read_route(struct compile *c, const struct yaml_node *map)
     return true;
 }
 
-/* -- rules
- * ---------------------------------------------------------------------------------------- */
+/* -- rules ---------------------------------------------------------------- */
 
 static bool read_when(struct compile *c, const struct yaml_node *map, struct router_rule *rule)
 {
@@ -369,8 +365,7 @@ static bool resolve_use(struct compile *c, struct router_rule *rule,
     return true;
 }
 
-/* -- files
- * ---------------------------------------------------------------------------------------- */
+/* -- files ---------------------------------------------------------------- */
 
 static bool read_default(struct compile *c, const struct yaml_node *map)
 {
@@ -426,8 +421,7 @@ static void read_file(struct compile *c, const struct router_file *file)
         (void)read_default(c, yaml_get(root, "default"));
 }
 
-/* -- the whole
- * ------------------------------------------------------------------------------------ */
+/* -- the whole ------------------------------------------------------------ */
 
 static int by_path(const void *a, const void *b)
 {

@@ -40,8 +40,7 @@ void router_get_policy(struct mesh_call *call, const Aion__V1__GetPolicyRequest 
     aion_v1_router_get_policy_reply(call, message);
 }
 
-/* -- validate (worker)
- * ---------------------------------------------------------------------------- */
+/* -- validate (worker) ---------------------------------------------------- */
 
 /* The files of the request, or those on disk when it has none. */
 static bool files_of(struct mesh_call *call, const Aion__V1__ValidatePolicyRequest *request,
@@ -105,8 +104,7 @@ void router_validate_policy(struct mesh_call *call,
     router_files_done(files);
 }
 
-/* -- reload and rollback (worker)
- * ----------------------------------------------------------------- */
+/* -- reload and rollback (worker) ----------------------------------------- */
 
 static void reply_policy(struct mesh_call *call, struct router_policy *policy,
                          const struct aion_err *err)
@@ -207,8 +205,7 @@ void router_rollback_policy(struct mesh_call *call,
     reply_policy(call, policy, &err);
 }
 
-/* -- list: control's answer, handed on
- * ------------------------------------------------------------ */
+/* -- list: control's answer, handed on ------------------------------------ */
 
 static void listed(void *user, const struct mesh_result *result)
 {

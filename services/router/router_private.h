@@ -24,8 +24,7 @@ struct router {
 /* The policy in force, borrowed until the next call. I/O thread. */
 const struct router_policy *router_active(struct router *router);
 
-/* -- router_files.c: any thread
- * ------------------------------------------------------------------- */
+/* -- router_files.c: any thread ------------------------------------------- */
 struct router_files {
     struct router_file files[ROUTER_FILES_MAX];
     size_t count;
@@ -36,8 +35,7 @@ struct router_files {
 bool router_files_read(const char *dir, struct router_files *ret_files, struct aion_err *err);
 void router_files_done(struct router_files *files);
 
-/* -- router_revision.c
- * ---------------------------------------------------------------------------- */
+/* -- router_revision.c ---------------------------------------------------- */
 /* Compiles, has control record it, puts it in force. On a worker. INVALID reason POLICY_INVALID
  * with file:line:column; UNAVAILABLE: control cannot record it: the old one stays. NULL =
  * failed; else a reference. */
@@ -51,8 +49,7 @@ bool router_activate_first(struct router *router, struct aion_err *err);
  * the router is ready. */
 void router_reconcile(struct router *router);
 
-/* -- router_wire.c
- * -------------------------------------------------------------------------------- */
+/* -- router_wire.c -------------------------------------------------------- */
 /* Protobuf form; texts borrow the policy, which must outlive the message's use. */
 Aion__V1__Policy *router_policy_message(const struct router_policy *policy, bool with_files,
                                         struct aion_arena *arena);
@@ -62,8 +59,7 @@ Aion__V1__Decision *router_decision_message(const struct router_policy *policy,
                                             const struct router_decision *decision,
                                             struct aion_arena *arena);
 
-/* -- handlers: router_decide_calls.c, router_policy_calls.c
- * ---------------------------------------- */
+/* -- handlers: router_decide_calls.c, router_policy_calls.c --------------- */
 void router_bind(struct router *router);
 void router_decide_call(struct mesh_call *call, const Aion__V1__DecideRequest *request);
 void router_decide_stream_open(struct mesh_call *call);

@@ -17,8 +17,7 @@ const struct router_policy *router_active(struct router *router)
     return router->cached;
 }
 
-/* -- compiling
- * ------------------------------------------------------------------------------------ */
+/* -- compiling ------------------------------------------------------------ */
 
 static struct router_policy *compile(struct router *router, const struct router_file *files,
                                      size_t count, struct aion_err *err)
@@ -59,8 +58,7 @@ static void publish(struct router *router, struct router_policy *policy)
     aion_snapshot_publish(&router->active, &snap);
 }
 
-/* -- recording
- * ------------------------------------------------------------------------------------ */
+/* -- recording ------------------------------------------------------------ */
 
 static Aion__V1__PutPolicyRevisionRequest *put_request(const struct router_policy *policy,
                                                        struct aion_arena *arena)
@@ -140,8 +138,7 @@ bool router_activate_first(struct router *router, struct aion_err *err)
     return true;
 }
 
-/* -- after a start: what does control remember?
- * --------------------------------------------------- */
+/* -- after a start: what does control remember? --------------------------- */
 
 static void try_again(struct mesh_timer *timer)
 {

@@ -33,8 +33,7 @@ static bool failed(struct aion_err *err, const char *what)
     return false;
 }
 
-/* -- files
- * ---------------------------------------------------------------------------------------- */
+/* -- files ---------------------------------------------------------------- */
 
 static bool path_of(char out[PATH_MAX], const char *dir, const char *name, const char *ending,
                     struct aion_err *err)
@@ -95,8 +94,7 @@ static EVP_PKEY *load_key(const char *path, struct aion_err *err)
     return key;
 }
 
-/* -- making
- * --------------------------------------------------------------------------------------- */
+/* -- making --------------------------------------------------------------- */
 
 static bool add_extension(X509 *cert, X509 *issuer, int nid, const char *value)
 {
@@ -188,8 +186,7 @@ bool auth_ca_ensure(const char *dir, const char *trust_domain, struct aion_err *
                      key_path);
 }
 
-/* -- leaves
- * --------------------------------------------------------------------------------------- */
+/* -- leaves --------------------------------------------------------------- */
 
 static int64_t seconds_of(const ASN1_TIME *asn1)
 {

@@ -24,8 +24,7 @@ enum {
     ACCEPT_AGAIN_MS = 100, /* after an accept that failed for want of descriptors */
 };
 
-/* -- connections
- * ---------------------------------------------------------------------------------- */
+/* -- connections ---------------------------------------------------------- */
 
 static void conn_close(struct mesh_admin_conn *conn)
 {
@@ -132,8 +131,7 @@ static void serve(struct mesh_admin *admin, struct mesh_admin_conn *conn, short 
         conn_close(conn);
 }
 
-/* -- the thread
- * ----------------------------------------------------------------------------------- */
+/* -- the thread ----------------------------------------------------------- */
 
 enum { POLL_WAKE, POLL_LISTEN, POLL_FIRST };
 
@@ -178,8 +176,7 @@ static void *run(void *argument)
     }
 }
 
-/* -- listening
- * ------------------------------------------------------------------------------------ */
+/* -- listening ------------------------------------------------------------ */
 
 /* "127.0.0.1:8101", "localhost:0", "[::1]:8101" → an address. */
 static bool parse_listen(const char *listen_text, struct sockaddr_storage *ret_address,
@@ -257,8 +254,7 @@ static void release(struct mesh_admin *admin)
     free(admin);
 }
 
-/* -- the contract
- * --------------------------------------------------------------------------------- */
+/* -- the contract --------------------------------------------------------- */
 
 static bool start(struct mesh_admin *admin, const char *listen_text, struct aion_err *err)
 {

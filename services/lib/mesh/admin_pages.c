@@ -12,8 +12,7 @@ enum { BODY_MAX = 32 * 1024 * 1024 };
 static const char text_type[] = "text/plain; charset=utf-8";
 static const char json_type[] = "application/json";
 
-/* -- built-in pages
- * ------------------------------------------------------------------------------- */
+/* -- built-in pages ------------------------------------------------------- */
 
 static int show_metrics(struct mesh_admin *admin, aion_str query, struct aion_buf *out)
 {
@@ -110,8 +109,7 @@ static const struct built_in {
     {"/debug/loop", json_type, show_loops},
 };
 
-/* -- routing
- * -------------------------------------------------------------------------------------- */
+/* -- routing -------------------------------------------------------------- */
 
 /* A copy, so that the page is written without the lock. */
 static bool find_page(struct mesh_admin *admin, aion_str path, struct mesh_admin_page *ret_page)

@@ -22,8 +22,7 @@ static bool refuse(struct mesh_call *call, enum aion_code code, const char *reas
     return false;
 }
 
-/* -- identity
- * ------------------------------------------------------------------------------------- */
+/* -- identity ------------------------------------------------------------- */
 
 /* The peer's SPIFFE id, copied into the arena; data NULL: none. */
 static aion_str peer_id(struct mesh_call *call)
@@ -95,8 +94,7 @@ static bool identify(struct mesh_call *call)
     return delegated(call);
 }
 
-/* -- role
- * ----------------------------------------------------------------------------------------- */
+/* -- role ----------------------------------------------------------------- */
 
 /* SERVICE methods are for services (and for local tests without TLS); the others for principals
  * of at least the role; services pass as well: they act for the mesh itself. */
@@ -114,8 +112,7 @@ static bool allowed(struct mesh_call *call)
     return refuse(call, AION_DENIED, "ROLE_MISSING", text);
 }
 
-/* -- limits
- * --------------------------------------------------------------------------------------- */
+/* -- limits --------------------------------------------------------------- */
 
 static struct mesh_peer_count *count_of(struct mesh_server *server, aion_str id)
 {

@@ -14,8 +14,7 @@ static void on_close(struct mesh_op *op, bool ok);
 static void on_recv(struct mesh_op *op, bool ok);
 static void on_deadline(struct mesh_timer *timer);
 
-/* -- the pool
- * ------------------------------------------------------------------------------------- */
+/* -- the pool ------------------------------------------------------------- */
 
 static struct mesh_call *new_call(struct mesh_server *server)
 {
@@ -84,8 +83,7 @@ bool mesh_call_arm(struct mesh_server *server, const struct mesh_server_method *
     return error == GRPC_CALL_OK;
 }
 
-/* -- what the core tells
- * -------------------------------------------------------------------------- */
+/* -- what the core tells -------------------------------------------------- */
 
 static void start_close(struct mesh_call *call)
 {
@@ -175,8 +173,7 @@ static void on_recv(struct mesh_op *op, bool ok)
     mesh_call_unref(call);
 }
 
-/* -- handlers
- * ------------------------------------------------------------------------------------- */
+/* -- handlers ------------------------------------------------------------- */
 
 static void on_worker(struct mesh_work *work)
 {
@@ -260,11 +257,24 @@ static void run_handler(struct mesh_call *call)
     }
 }
 
+static bool is_row(const struct mesh_server *server, aion_str path)
+{
+    for (size_t i = 0; i < server->bound_count; i++) {
+        const struct mesh_service_type *type = server->bound[i].type;
+        for (size_t k = 0; k < type->method_count; k++)
+            if (aion_str_is(path, type->methods[k].path))
+                return true;
+    }
+    return false;
+}
+
 /* The catch-all: a method nobody registered, or one marked unstable. */
 static void refuse_unknown(struct mesh_call *call)
 {
     aion_str path = mesh_slice_view(&call->details.method);
-    mesh_fail(call, AION_UNIMPLEMENTED, "%.*s is not served here", AION_STR_ARG(path));
+    const char *why =
+        is_row(call->server, path) ? "not served by this version" : "not served here";
+    mesh_fail(call, AION_UNIMPLEMENTED, "%.*s is %s", AION_STR_ARG(path), why);
     grpc_slice_unref(call->details.method);
     grpc_slice_unref(call->details.host);
 }
@@ -331,8 +341,7 @@ grpc_call *mesh_core_call(grpc_channel *channel, struct mesh_call *parent,
         grpc_slice_from_static_string(path), NULL, mesh_timespec(deadline_us), NULL);
 }
 
-/* -- what handlers may ask
- * ------------------------------------------------------------------------ */
+/* -- what handlers may ask ------------------------------------------------ */
 
 struct mesh_call *mesh_hold(struct mesh_call *call)
 {

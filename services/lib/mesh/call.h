@@ -16,8 +16,7 @@
 
 struct mesh_call;
 
-/* -- ending a call
- * ------------------------------------------------------------------------------- */
+/* -- ending a call -------------------------------------------------------- */
 /* Unary and client-streaming: the one reply and OK. Packed before it returns; reply is the
  * caller's. */
 void mesh_reply(struct mesh_call *call, const ProtobufCMessage *reply);
@@ -31,8 +30,7 @@ void mesh_fail(struct mesh_call *call, enum aion_code code, const char *fmt, ...
  * call's log line only. */
 void mesh_fail_with(struct mesh_call *call, const struct aion_err *err);
 
-/* -- streaming
- * ----------------------------------------------------------------------------------- */
+/* -- streaming ------------------------------------------------------------ */
 enum mesh_sent {
     MESH_SENT, /* queued, room for more */
     MESH_FULL, /* queued, but wait for `writable` before the next */
@@ -48,8 +46,7 @@ size_t mesh_send_queued(
 void mesh_pause(struct mesh_call *call);
 void mesh_resume(struct mesh_call *call);
 
-/* -- keeping a call for later
- * -------------------------------------------------------------------- */
+/* -- keeping a call for later --------------------------------------------- */
 /* A unary handler that replies later holds the call and drops it after the reply. */
 struct mesh_call *mesh_hold(struct mesh_call *call);
 void mesh_drop(struct mesh_call *call);
@@ -59,8 +56,7 @@ void mesh_drop(struct mesh_call *call);
 void mesh_on_cancel(struct mesh_call *call, void (*fn)(struct mesh_call *call));
 bool mesh_ended(const struct mesh_call *call);
 
-/* -- what a handler may know
- * --------------------------------------------------------------------- */
+/* -- what a handler may know ---------------------------------------------- */
 void *mesh_service(const struct mesh_call *call); /* given to mesh_server_bind */
 void *mesh_user(const struct mesh_call *call);    /* the handler's own, NULL at first */
 void mesh_set_user(struct mesh_call *call, void *user);

@@ -194,8 +194,7 @@ size_t mesh_send_queued(const struct mesh_call *call)
     return call->out_bytes;
 }
 
-/* -- ends
- * ----------------------------------------------------------------------------------------- */
+/* -- ends ----------------------------------------------------------------- */
 
 static void end(struct mesh_call *call)
 {

@@ -28,8 +28,7 @@ static const struct aion_metric_family ejected_family = {
     .labels = {"peer"},
 };
 
-/* -- targets
- * -------------------------------------------------------------------------------------- */
+/* -- targets -------------------------------------------------------------- */
 
 static bool loopback(aion_str address)
 {
@@ -136,8 +135,7 @@ bool mesh_channel_set_target(struct mesh_channel *channel, const char *text,
     return true;
 }
 
-/* -- life
- * ----------------------------------------------------------------------------------------- */
+/* -- life ----------------------------------------------------------------- */
 
 static void fill_defaults(struct mesh_channel_conf *conf)
 {

@@ -54,11 +54,10 @@ struct mesh_metadata_pair {
 };
 
 struct mesh_rpc_opts {
-    struct mesh_call
-        *parent; /* carries deadline, cancellation, trace and principal on; NULL = none */
-    int64_t timeout_us; /* 0 = the channel's for unary, none for streams */
-    const struct mesh_principal
-        *principal; /* sent as aion-principal-bin; NULL = the parent's, if any */
+    struct mesh_call *parent; /* carries deadline, cancellation and trace on; NULL = none */
+    int64_t timeout_us;       /* 0 = the channel's for unary, none for streams */
+    /* Sent as aion-principal-bin; NULL = none: the work is done in this service's own name. */
+    const struct mesh_principal *principal;
     const struct mesh_trace *trace; /* parent span; NULL = the parent's or a new root */
     bool
         wait_for_ready; /* wait for an endpoint until the deadline instead of failing at once */

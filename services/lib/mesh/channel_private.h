@@ -1,5 +1,5 @@
-/* A channel, its endpoints and its calls: channel.c (life, targets), endpoint.c (pick, health, ejection), rpc.c (what
- * every call has), unary.c and stream.c. All on the I/O thread. */
+/* A channel, its endpoints and its calls: channel.c (life, targets), endpoint.c (pick, health,
+ * ejection), rpc.c (what every call has), unary.c and stream.c. All on the I/O thread. */
 #ifndef MESH_CHANNEL_PRIVATE_H
 #define MESH_CHANNEL_PRIVATE_H
 
@@ -13,7 +13,7 @@
 enum {
     MESH_ENDPOINTS_MAX = 64,
     MESH_RPC_FIRST_BLOCK = 1024,
-    MESH_PAIRS_MAX = 10,
+    MESH_PAIRS_MAX = 12,
     MESH_ATTEMPTS_MAX = 3,
     MESH_ADDRESS_MAX = 256,
 };
@@ -22,22 +22,23 @@ enum mesh_endpoint_health { MESH_HEALTH_UNKNOWN, MESH_HEALTH_SERVING, MESH_HEALT
 
 struct mesh_endpoint {
     struct mesh_channel *channel;
-    char address[MESH_ADDRESS_MAX]; /* as the core wants it: "ipv4:127.0.0.1:8081" or "dns:///..." */
+    char address[MESH_ADDRESS_MAX]; /* as the core wants it: "ipv4:127.0.0.1:8081" or
+                                       "dns:///..." */
     grpc_channel *core;
     uint32_t outstanding;
     bool removed; /* by set_target or close: freed with its last call */
     struct mesh_outlier outlier;
     enum mesh_endpoint_health health;
-    struct mesh_rpc *watch;         /* the health stream, NULL = none */
+    struct mesh_rpc *watch; /* the health stream, NULL = none */
     struct mesh_timer watch_again;
-    int64_t watch_wait_us;          /* until then; doubled by each watch that tells nothing */
+    int64_t watch_wait_us; /* until then; doubled by each watch that tells nothing */
 };
 
 struct mesh_channel {
     struct mesh_loop *loop;
     struct mesh_channel_conf conf; /* defaults filled in; texts are copies */
     char *name;
-    struct mesh_client_tls *tls;   /* NULL: plain text */
+    struct mesh_client_tls *tls; /* NULL: plain text */
     struct mesh_endpoint *endpoints[MESH_ENDPOINTS_MAX];
     size_t endpoint_count;
     struct aion_link rpcs;
@@ -67,7 +68,8 @@ struct mesh_rpc {
     char traceparent[MESH_TRACEPARENT_SIZE];
     grpc_metadata pairs[MESH_PAIRS_MAX];
     size_t pair_count;
-    bool wait_for_ready, repeatable, cancelled, system; /* system: the channel's own health watch */
+    bool wait_for_ready, repeatable, cancelled,
+        system; /* system: the channel's own health watch */
 
     grpc_metadata_array headers, trailers;
     grpc_status_code status;
@@ -97,34 +99,36 @@ struct mesh_rpc {
     char first_block[MESH_RPC_FIRST_BLOCK];
 };
 
-/* -- endpoint.c ----------------------------------------------------------------------------------- */
+/* -- endpoint.c ----------------------------------------------------------- */
 struct mesh_endpoint *mesh_endpoint_new(struct mesh_channel *channel, const char *address);
 /* No new calls; its own go on. */
 void mesh_endpoint_remove(struct mesh_endpoint *endpoint);
 void mesh_endpoint_unref(struct mesh_endpoint *endpoint); /* a call on it ended */
-/* The better of two random ones of the best rank (see endpoint.c). `avoid` (may be NULL) only when nothing is better. */
+/* The better of two random ones of the best rank (see endpoint.c). `avoid` (may be NULL) only
+ * when nothing is better. */
 struct mesh_endpoint *mesh_endpoint_pick(struct mesh_channel *channel,
                                          const struct mesh_endpoint *avoid);
 void mesh_endpoint_record(struct mesh_endpoint *endpoint, enum aion_code code);
 void mesh_endpoint_watch(struct mesh_endpoint *endpoint); /* starts its health stream */
 
-/* -- rpc.c ---------------------------------------------------------------------------------------- */
+/* -- rpc.c ---------------------------------------------------------------- */
 struct mesh_rpc *mesh_rpc_new(struct mesh_channel *channel, const struct mesh_method *method,
                               const struct mesh_rpc_opts *opts, void *user);
 /* Makes rpc->core on an endpoint (NULL: picks one). */
 void mesh_rpc_begin(struct mesh_rpc *rpc, struct mesh_endpoint *endpoint,
                     const struct mesh_endpoint *avoid);
-void mesh_rpc_end_attempt(struct mesh_rpc *rpc); /* unrefs core and endpoint, forgets what was received */
+void mesh_rpc_end_attempt(
+    struct mesh_rpc *rpc); /* unrefs core and endpoint, forgets what was received */
 /* status, status_text, trailers → rpc->err; true when OK. */
 bool mesh_rpc_read_status(struct mesh_rpc *rpc);
 aion_str mesh_rpc_status_details(const struct mesh_rpc *rpc);
 void mesh_rpc_tell_end(struct mesh_rpc *rpc); /* metrics and span */
 void mesh_rpc_free(struct mesh_rpc *rpc);
 struct mesh_rpc *mesh_open_on(struct mesh_endpoint *endpoint, const struct mesh_method *method,
-                              const struct mesh_rpc_opts *opts, const struct mesh_stream_ops *ops,
-                              void *user);
+                              const struct mesh_rpc_opts *opts,
+                              const struct mesh_stream_ops *ops, void *user);
 
-/* -- channel.c ------------------------------------------------------------------------------------ */
+/* -- channel.c ------------------------------------------------------------ */
 void mesh_channel_release(struct mesh_channel *channel); /* alive--; frees when closing and 0 */
 
 #endif

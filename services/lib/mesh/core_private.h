@@ -70,8 +70,7 @@ gpr_timespec mesh_timespec(int64_t mono_us); /* INT64_MAX = never */
 /* Sends the core's log lines to ours. Once is enough. */
 void mesh_core_log(void);
 
-/* -- the loops of this process, as the admin port shows them; loop_list.c, any thread
- * -------------- */
+/* -- the loops of this process, as the admin port shows them; loop_list.c, any thread -- */
 void mesh_loops_add(struct mesh_loop *loop);
 void mesh_loops_remove(struct mesh_loop *loop);
 void mesh_loops_write(struct aion_buf *out);
@@ -83,8 +82,7 @@ void mesh_loops_slow(struct mesh_loop *loop, int64_t used_ns);
 grpc_call *mesh_core_call(grpc_channel *channel, struct mesh_call *parent,
                           struct mesh_loop *loop, const char *path, int64_t deadline_us);
 
-/* -- slices and buffers
- * --------------------------------------------------------------------------- */
+/* -- slices and buffers --------------------------------------------------- */
 /* A packed message; NULL: out of memory. */
 grpc_byte_buffer *mesh_pack(const ProtobufCMessage *message, size_t *ret_size);
 grpc_byte_buffer *mesh_pack_wire(aion_str wire);
@@ -95,23 +93,20 @@ aion_str mesh_slice_view(const grpc_slice *slice);
 /* The value of a metadata key, data NULL when absent; "-bin" values are raw in the core. */
 aion_str mesh_metadata_find(const grpc_metadata_array *array, const char *name);
 
-/* -- google.rpc.Status
- * ---------------------------------------------------------------------------- */
+/* -- google.rpc.Status ---------------------------------------------------- */
 /* The serialized Status of an error with reason, field or retry_after; empty (size 0) when
  * there is nothing to say beyond code and text. In the arena. */
 aion_str mesh_status_details(const struct aion_err *err, struct aion_arena *arena);
 /* Reads reason, field and retry_after out of a serialized Status into *err. */
 void mesh_status_read(aion_str details, struct aion_err *err);
 
-/* -- principal
- * ------------------------------------------------------------------------------------ */
+/* -- principal ------------------------------------------------------------ */
 /* aion.v1.Principal, by hand: mesh stands below the protos of AION. */
 bool mesh_principal_decode(aion_str wire, struct mesh_principal *ret_principal);
 /* Into out[size]; 0 = does not fit. */
 size_t mesh_principal_encode(const struct mesh_principal *principal, uint8_t *out, size_t size);
 
-/* -- TLS
- * ------------------------------------------------------------------------------------------ */
+/* -- TLS ------------------------------------------------------------------ */
 /* INVALID or UNAVAILABLE: a file is missing or unreadable; the text names it. */
 grpc_server_credentials *mesh_server_credentials(const struct mesh_tls *tls,
                                                  struct aion_err *err);

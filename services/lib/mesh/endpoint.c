@@ -9,8 +9,7 @@
  * less often. */
 enum { WATCH_AGAIN_US = 50000, WATCH_AGAIN_MAX_US = 5000000 };
 
-/* -- life
- * ----------------------------------------------------------------------------------------- */
+/* -- life ----------------------------------------------------------------- */
 
 static grpc_arg int_arg(const char *name, int value)
 {
@@ -80,8 +79,7 @@ void mesh_endpoint_unref(struct mesh_endpoint *endpoint)
     free_if_unused(endpoint);
 }
 
-/* -- health
- * --------------------------------------------------------------------------------------- */
+/* -- health --------------------------------------------------------------- */
 
 static void on_health(struct mesh_rpc *rpc, const ProtobufCMessage *message)
 {
@@ -132,8 +130,7 @@ void mesh_endpoint_watch(struct mesh_endpoint *endpoint)
     mesh_rpc_half_close(endpoint->watch);
 }
 
-/* -- picking
- * -------------------------------------------------------------------------------------- */
+/* -- picking -------------------------------------------------------------- */
 
 /* How good a choice it is: of the endpoints of the best rank at hand one is taken. */
 enum rank {

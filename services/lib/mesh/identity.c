@@ -81,8 +81,7 @@ bool mesh_spiffe_parse(aion_str id, const char *trust_domain, struct mesh_peer *
     return false;
 }
 
-/* -- aion.v1.Principal: tenant 1, subject 2, key_id 3, roles 4, all strings
- * ----------------------- */
+/* -- aion.v1.Principal: tenant 1, subject 2, key_id 3, roles 4, all strings -- */
 
 /* One field "tag length bytes" with tag and length of one byte each: all parts are below 128
  * bytes. */

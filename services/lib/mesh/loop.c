@@ -28,8 +28,7 @@ gpr_timespec mesh_timespec(int64_t mono_us)
                           GPR_CLOCK_MONOTONIC};
 }
 
-/* -- jobs
- * ----------------------------------------------------------------------------------------- */
+/* -- jobs ----------------------------------------------------------------- */
 
 static void wake_up(struct mesh_loop *loop)
 {
@@ -78,8 +77,7 @@ static void woken(struct mesh_op *op, bool ok)
     run_jobs(loop);
 }
 
-/* -- timers
- * --------------------------------------------------------------------------------------- */
+/* -- timers --------------------------------------------------------------- */
 
 void mesh_timer_set(struct mesh_loop *loop, struct mesh_timer *timer, int64_t at_us)
 {
@@ -101,8 +99,7 @@ static void fire_timers(struct mesh_loop *loop)
     }
 }
 
-/* -- rounds
- * --------------------------------------------------------------------------------------- */
+/* -- rounds --------------------------------------------------------------- */
 
 /* CPU time, not wall time: on a busy machine the thread may just not have run. The CPU clock is
  * read only after a long wall time; what it counts since the last reading is an upper bound of
@@ -181,8 +178,7 @@ int64_t mesh_loop_longest_ns(struct mesh_loop *loop)
     return atomic_exchange(&loop->longest_ns, 0);
 }
 
-/* -- workers
- * -------------------------------------------------------------------------------------- */
+/* -- workers -------------------------------------------------------------- */
 
 static void work_done(struct aion_job *job)
 {
@@ -258,8 +254,7 @@ static void stop_workers(struct mesh_loop *loop)
         pthread_join(workers->ids[i], NULL);
 }
 
-/* -- life
- * ----------------------------------------------------------------------------------------- */
+/* -- life ----------------------------------------------------------------- */
 
 static void init_workers(struct mesh_workers *workers, const struct mesh_loop_conf *conf)
 {

@@ -42,10 +42,21 @@ static void add_principal(struct mesh_rpc *rpc, const struct mesh_principal *pri
         add_pair(rpc, "aion-principal-bin", aion_str_n(wire, size));
 }
 
+/* Vendors' own state goes on with the trace it belongs to, unread. */
+static void add_tracestate(struct mesh_rpc *rpc)
+{
+    aion_str state = {0};
+    if (rpc->parent != NULL)
+        state = mesh_metadata(rpc->parent, "tracestate");
+    if (state.size > 0 && state.size <= MESH_TRACESTATE_MAX)
+        add_pair(rpc, "tracestate", aion_arena_str(&rpc->arena, state));
+}
+
 static void add_metadata(struct mesh_rpc *rpc, const struct mesh_rpc_opts *opts)
 {
     mesh_trace_header(&rpc->trace, rpc->traceparent);
     add_pair(rpc, "traceparent", aion_str_of(rpc->traceparent));
+    add_tracestate(rpc);
     if (opts != NULL && opts->principal != NULL)
         add_principal(rpc, opts->principal);
     for (size_t i = 0; opts != NULL && i < opts->metadata_count; i++)

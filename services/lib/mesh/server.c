@@ -25,8 +25,7 @@ static const struct aion_metric_family live_family = {
     .kind = AION_GAUGE,
 };
 
-/* -- making
- * --------------------------------------------------------------------------------------- */
+/* -- making --------------------------------------------------------------- */
 
 static bool is_loopback(const char *listen)
 {
@@ -143,8 +142,7 @@ uint32_t mesh_server_live(const struct mesh_server *server)
     return server->live_unary + server->live_streams;
 }
 
-/* -- binding and starting
- * ------------------------------------------------------------------------- */
+/* -- binding and starting ------------------------------------------------- */
 
 void mesh_server_bind(struct mesh_server *server, const struct mesh_service_type *type,
                       const void *table, void *service)
@@ -214,8 +212,7 @@ void mesh_server_serving(struct mesh_server *server, const char *service, bool s
     mesh_health_changed(server->health);
 }
 
-/* -- drain
- * ---------------------------------------------------------------------------------------- */
+/* -- drain ---------------------------------------------------------------- */
 
 enum { DRAIN_NONE, DRAIN_TOLD, DRAIN_GRACE, DRAIN_CANCELLED, DRAIN_DONE };
 
@@ -292,8 +289,7 @@ void mesh_server_drain(struct mesh_server *server, int64_t grace_us, void (*done
     mesh_timer_set(server->loop, &server->drain_timer, server->loop->now_us + DRAIN_WAIT_US);
 }
 
-/* -- freeing
- * -------------------------------------------------------------------------------------- */
+/* -- freeing -------------------------------------------------------------- */
 
 static void free_calls(struct mesh_server *server)
 {

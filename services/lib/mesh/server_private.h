@@ -150,22 +150,19 @@ struct mesh_call {
     char first_block[MESH_FIRST_BLOCK];
 };
 
-/* -- call.c
- * --------------------------------------------------------------------------------------- */
+/* -- call.c --------------------------------------------------------------- */
 /* Asks the core for the next call of the method (NULL = any other); false: the server is
  * stopping. */
 bool mesh_call_arm(struct mesh_server *server, const struct mesh_server_method *at);
 /* Ends the call for its handler: cancelled from outside. */
 void mesh_call_gone(struct mesh_call *call);
 
-/* -- call_send.c
- * ---------------------------------------------------------------------------------- */
+/* -- call_send.c ---------------------------------------------------------- */
 /* Starts the next batch of what waits to be sent, if none is under way. */
 void mesh_call_pump(struct mesh_call *call);
 void mesh_call_drop_queue(struct mesh_call *call);
 
-/* -- call_end.c
- * ----------------------------------------------------------------------------------- */
+/* -- call_end.c ----------------------------------------------------------- */
 /* The transport is through with the call: metrics, span, log line, release. */
 void mesh_call_finished(struct mesh_call *call);
 void mesh_call_ref(struct mesh_call *call);
@@ -175,19 +172,16 @@ void mesh_call_recycle(struct mesh_call *call);
 /* Who calls, by address; asked of the core when it is wanted first. */
 aion_str mesh_call_address(struct mesh_call *call);
 
-/* -- admission.c
- * ---------------------------------------------------------------------------------- */
+/* -- admission.c ---------------------------------------------------------- */
 /* Identity, role and limits; false: the call was failed. */
 bool mesh_admit(struct mesh_call *call);
 void mesh_unadmit(struct mesh_call *call);
 
-/* -- server.c
- * ------------------------------------------------------------------------------------- */
+/* -- server.c ------------------------------------------------------------- */
 /* A call ended: the drain may go on. */
 void mesh_server_call_gone(struct mesh_server *server);
 
-/* -- health.c, reflection.c
- * ----------------------------------------------------------------------- */
+/* -- health.c, reflection.c ----------------------------------------------- */
 struct mesh_health *mesh_health_new(struct mesh_server *server);
 /* Ends all watches: they would keep a draining server for its whole grace. */
 void mesh_health_end_watches(struct mesh_health *health);

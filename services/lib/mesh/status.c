@@ -87,8 +87,7 @@ aion_str mesh_status_details(const struct aion_err *err, struct aion_arena *aren
     return aion_str_n(wire, size);
 }
 
-/* -- reading
- * -------------------------------------------------------------------------------------- */
+/* -- reading -------------------------------------------------------------- */
 
 static void read_detail(const Google__Protobuf__Any *any, struct aion_arena *arena,
                         struct aion_err *err)

@@ -11,8 +11,7 @@ enum { SEND_QUEUE_MAX = 256 * 1024 };
 
 static void maybe_close(struct mesh_rpc *rpc);
 
-/* -- reading
- * -------------------------------------------------------------------------------------- */
+/* -- reading -------------------------------------------------------------- */
 
 static void on_recv(struct mesh_op *op, bool ok);
 
@@ -79,8 +78,7 @@ void mesh_rpc_resume(struct mesh_rpc *rpc)
         start_recv(rpc);
 }
 
-/* -- sending
- * -------------------------------------------------------------------------------------- */
+/* -- sending -------------------------------------------------------------- */
 
 static void on_sent(struct mesh_op *op, bool ok);
 
@@ -169,8 +167,7 @@ void mesh_rpc_half_close(struct mesh_rpc *rpc)
     pump(rpc);
 }
 
-/* -- the ends
- * ------------------------------------------------------------------------------------- */
+/* -- the ends ------------------------------------------------------------- */
 
 static void maybe_close(struct mesh_rpc *rpc)
 {

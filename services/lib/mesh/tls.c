@@ -54,8 +54,7 @@ grpc_server_credentials *mesh_server_credentials(const struct mesh_tls *tls,
     return credentials;
 }
 
-/* -- the client's check of the server's name
- * ------------------------------------------------------ */
+/* -- the client's check of the server's name ------------------------------ */
 
 struct mesh_client_tls {
     grpc_tls_certificate_verifier_external external; /* the core keeps its address */

@@ -89,8 +89,7 @@ void mesh_trace_header(const struct mesh_trace *trace, char out[MESH_TRACEPARENT
     memcpy(out + 53, trace->sampled ? "01" : "00", 3);
 }
 
-/* -- spans
- * ---------------------------------------------------------------------------------------- */
+/* -- spans ---------------------------------------------------------------- */
 
 enum { SPANS = 1024 };
 

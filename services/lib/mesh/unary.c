@@ -5,8 +5,7 @@
 
 static void start_attempt(struct mesh_rpc *rpc, const struct mesh_endpoint *avoid);
 
-/* -- ends
- * ----------------------------------------------------------------------------------------- */
+/* -- ends ----------------------------------------------------------------- */
 
 static void finish(struct mesh_rpc *rpc, const ProtobufCMessage *reply, aion_str wire)
 {
@@ -39,8 +38,7 @@ static void fail_later(struct mesh_rpc *rpc)
     aion_exec_post(mesh_loop_exec(rpc->channel->loop), &rpc->fail_job);
 }
 
-/* -- retries
- * -------------------------------------------------------------------------------------- */
+/* -- retries -------------------------------------------------------------- */
 
 /* UNAVAILABLE, and CANCELLED that we did not ask for: a server that drained (facts: rolling
  * restart). */
@@ -81,8 +79,7 @@ static bool retry(struct mesh_rpc *rpc)
     return true;
 }
 
-/* -- attempts
- * ------------------------------------------------------------------------------------- */
+/* -- attempts ------------------------------------------------------------- */
 
 static const ProtobufCMessage *unpack(struct mesh_rpc *rpc, aion_str *ret_wire)
 {

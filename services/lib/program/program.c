@@ -23,8 +23,7 @@ struct life {
     int status;
 };
 
-/* -- ready
- * ---------------------------------------------------------------------------------------- */
+/* -- ready ---------------------------------------------------------------- */
 
 static void tell_ready(struct life *life)
 {
@@ -59,8 +58,7 @@ void program_ready(struct program *program, bool ready, const char *reason)
     tell_ready(life);
 }
 
-/* -- drain
- * ---------------------------------------------------------------------------------------- */
+/* -- drain ---------------------------------------------------------------- */
 
 static void server_drained(void *user)
 {
@@ -101,8 +99,7 @@ void program_fatal(struct program *program, const struct aion_err *err)
     begin_drain(life);
 }
 
-/* -- reload
- * --------------------------------------------------------------------------------------- */
+/* -- reload --------------------------------------------------------------- */
 
 static enum aion_log_level level_of(const char *name)
 {
@@ -137,8 +134,7 @@ static void reload(void *user)
     free(argv);
 }
 
-/* -- start
- * ---------------------------------------------------------------------------------------- */
+/* -- start ---------------------------------------------------------------- */
 
 static void split_delegates(struct life *life)
 {
@@ -230,8 +226,7 @@ static int run(struct life *life)
     return life->status;
 }
 
-/* -- main
- * ----------------------------------------------------------------------------------------- */
+/* -- main ----------------------------------------------------------------- */
 
 static int print_and_leave(const struct life *life)
 {

@@ -33,8 +33,7 @@ bool yaml_fail(struct aion_err *err, const struct yaml_node *at, const char *fmt
     return aion_fail(err, AION_INVALID, "%s:%d:%d: %s", at->file, at->line, at->column, text);
 }
 
-/* -- building
- * ------------------------------------------------------------------------------------- */
+/* -- building ------------------------------------------------------------- */
 
 static bool fail_at(struct build *build, const struct fy_mark *mark, const char *text)
 {
@@ -180,8 +179,7 @@ static bool on_event(struct build *build, struct fy_event *event)
     return true;
 }
 
-/* -- parsing
- * -------------------------------------------------------------------------------------- */
+/* -- parsing -------------------------------------------------------------- */
 
 static bool syntax_error(struct build *build, struct fy_parser *parser)
 {
@@ -248,8 +246,7 @@ const struct yaml_node *yaml_parse(const char *file, aion_str text, struct aion_
     return empty ? new_node(&build, YAML_MAP, NULL) : build.root;
 }
 
-/* -- reading
- * -------------------------------------------------------------------------------------- */
+/* -- reading -------------------------------------------------------------- */
 
 const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key)
 {

@@ -28,8 +28,7 @@ void module_result_text(struct module_job *job, aion_str text, const char *conte
 void module_fail(struct module_job *job, enum aion_code code, const char *reason,
                  bool retriable, const char *text);
 
-/* -- reading params
- * ------------------------------------------------------------------------------ */
+/* -- reading params ------------------------------------------------------- */
 /* The member of the task's params, or NULL. */
 const Google__Protobuf__Value *module_param(const Aion__V1__HostCommand__Execute *task,
                                             const char *name);

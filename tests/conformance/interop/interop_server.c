@@ -19,8 +19,7 @@ enum { BODY_MAX = 4 * 1024 * 1024, RESPONSES_MAX = 64 };
 
 static uint8_t zeros[BODY_MAX];
 
-/* -- what all methods share
- * ----------------------------------------------------------------------- */
+/* -- what all methods share ----------------------------------------------- */
 
 static void echo_metadata(struct mesh_call *call)
 {
@@ -48,8 +47,7 @@ static bool fill(Grpc__Testing__Payload *payload, int32_t size)
     return size >= 0 && size <= BODY_MAX;
 }
 
-/* -- unary
- * ---------------------------------------------------------------------------------------- */
+/* -- unary ---------------------------------------------------------------- */
 
 static void interop_empty_call(struct mesh_call *call, const Grpc__Testing__Empty *request)
 {
@@ -72,8 +70,7 @@ static void interop_unary_call(struct mesh_call *call,
     grpc_testing_test_service_unary_call_reply(call, &response);
 }
 
-/* -- responses at intervals: server-streaming and bidi
- * -------------------------------------------- */
+/* -- responses at intervals: server-streaming and bidi -------------------- */
 
 struct sender {
     struct mesh_call *call;
@@ -205,8 +202,7 @@ static void interop_full_duplex_call_done(struct mesh_call *call, bool cancelled
     sender_done(call);
 }
 
-/* -- client-streaming
- * ----------------------------------------------------------------------------- */
+/* -- client-streaming ----------------------------------------------------- */
 
 static void interop_streaming_input_call_open(struct mesh_call *call)
 {
@@ -243,8 +239,7 @@ static void interop_streaming_input_call_done(struct mesh_call *call, bool cance
 static const struct grpc_testing_test_service_server table =
     GRPC_TESTING_TEST_SERVICE_SERVER(interop);
 
-/* -- the program
- * ---------------------------------------------------------------------------------- */
+/* -- the program ---------------------------------------------------------- */
 
 static struct mesh_loop *loop;
 static struct mesh_server *server;

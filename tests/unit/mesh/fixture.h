@@ -11,6 +11,8 @@ struct fixture {
     struct mesh_loop *loop;
     struct mesh_server *server;
     struct mesh_channel *channel;
+    struct mesh_timer step;
+    bool stepped;
     bool waiting; /* run_until is inside the loop */
 
     /* what the handlers saw */
@@ -37,6 +39,8 @@ void fixture_run_until(struct fixture *fixture, const bool *flag);
 /* One unary call by its method's index, with this text; fills finished, code, err, text. */
 void fixture_unary(struct fixture *fixture, int method, const char *text,
                    const struct mesh_rpc_opts *opts);
+/* Runs the loop for a moment: to wait for what wakes nobody. */
+void fixture_step(struct fixture *fixture);
 void fixture_wake(struct fixture *fixture); /* a flag may have changed */
 const struct mesh_method *fixture_method(int index);
 /* The handlers; their service is a fixture. */

@@ -29,8 +29,7 @@ static int stop(void **state)
     return 0;
 }
 
-/* -- health
- * --------------------------------------------------------------------------------------- */
+/* -- health --------------------------------------------------------------- */
 
 static int health_status;
 
@@ -178,8 +177,7 @@ static void a_drain_cancels_what_outlives_the_grace(void **state)
     assert_null(fixture->held);
 }
 
-/* -- reflection
- * ----------------------------------------------------------------------------------- */
+/* -- reflection ----------------------------------------------------------- */
 
 static char listing[4096];
 static size_t file_count, extension_count;
@@ -315,8 +313,7 @@ static void a_long_reflection_stream_is_answered_to_its_end(void **state)
     reflect(*state, &request, 500);
 }
 
-/* -- tracing
- * -------------------------------------------------------------------------------------- */
+/* -- tracing -------------------------------------------------------------- */
 
 static void a_call_carries_its_trace_and_leaves_spans(void **state)
 {

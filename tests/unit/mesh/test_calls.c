@@ -72,6 +72,8 @@ static void an_unstable_method_is_unimplemented(void **state)
     struct fixture *fixture = *state;
     fixture_unary(fixture, MESH_TEST_ECHO_LATER, "x", NULL);
     assert_int_equal(fixture->code, AION_UNIMPLEMENTED);
+    assert_string_equal(fixture->err.text,
+                        "/mesh.test.Echo/Later is not served by this version");
 }
 
 static void a_held_call_is_answered_later(void **state)
@@ -128,8 +130,7 @@ static void a_cancelled_call_tells_the_handler(void **state)
         mesh_loop_run(fixture->loop);
 }
 
-/* -- streams
- * -------------------------------------------------------------------------------------- */
+/* -- streams -------------------------------------------------------------- */
 
 static void on_message(struct mesh_rpc *rpc, const ProtobufCMessage *message)
 {
@@ -238,8 +239,7 @@ static void a_cancelled_stream_ends_on_both_sides(void **state)
     assert_int_equal(fixture->cancels, 1);
 }
 
-/* -- what must not reach a handler
- * ---------------------------------------------------------------- */
+/* -- what must not reach a handler ---------------------------------------- */
 
 static void send_raw(struct fixture *fixture, const Mesh__Test__Msg *request)
 {
@@ -296,8 +296,7 @@ static void deeply_nested_values_are_refused(void **state)
     free(values);
 }
 
-/* -- limits and drain
- * ----------------------------------------------------------------------------- */
+/* -- limits and drain ----------------------------------------------------- */
 
 static void a_call_beyond_the_limit_is_refused_at_once(void **state)
 {
@@ -315,6 +314,44 @@ static void a_call_beyond_the_limit_is_refused_at_once(void **state)
     assert_int_equal(fixture.code, AION_EXHAUSTED);
     assert_string_equal(fixture.err.reason, "TOO_MANY_CALLS");
     fixture_stop(&fixture); /* cancels the held call, whose handler lets go of it */
+}
+
+static void a_peer_beyond_its_own_limit_is_refused(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct mesh_server_conf conf = {.listen = "127.0.0.1:0", .calls_per_peer_max = 2};
+    fixture_start(&fixture, &conf, NULL);
+    Mesh__Test__Msg request = MESH__TEST__MSG__INIT;
+    struct mesh_rpc *stream =
+        mesh_test_echo_both_open(fixture.channel, NULL, &stream_ops, &fixture);
+    mesh_unary(fixture.channel, fixture_method(MESH_TEST_ECHO_HELD), &request.base, NULL,
+               fixture_done, &fixture);
+    fixture.waiting = true;
+    while (fixture.held == NULL || mesh_server_live(fixture.server) < 2)
+        fixture_step(&fixture);
+    fixture_unary(&fixture, MESH_TEST_ECHO_UNARY, "a third one", NULL);
+    assert_int_equal(fixture.code, AION_EXHAUSTED);
+    assert_string_equal(fixture.err.reason, "TOO_MANY_CALLS_OF_PEER");
+    mesh_rpc_cancel(stream);
+    fixture_stop(&fixture);
+}
+
+static void a_stream_beyond_the_limit_is_refused(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct mesh_server_conf conf = {.listen = "127.0.0.1:0", .streams_max = 1};
+    fixture_start(&fixture, &conf, NULL);
+    struct mesh_rpc *first =
+        mesh_test_echo_both_open(fixture.channel, NULL, &stream_ops, &fixture);
+    while (mesh_server_live(fixture.server) < 1)
+        fixture_step(&fixture);
+    mesh_test_echo_both_open(fixture.channel, NULL, &stream_ops, &fixture);
+    fixture_run_until(&fixture, &fixture.finished);
+    assert_int_equal(fixture.code, AION_EXHAUSTED);
+    mesh_rpc_cancel(first);
+    fixture_stop(&fixture);
 }
 
 static void plain_text_off_loopback_is_refused(void **state)
@@ -388,6 +425,8 @@ int main(void)
         test_of(an_oversized_request_is_refused),
         test_of(deeply_nested_values_are_refused),
         cmocka_unit_test(a_call_beyond_the_limit_is_refused_at_once),
+        cmocka_unit_test(a_peer_beyond_its_own_limit_is_refused),
+        cmocka_unit_test(a_stream_beyond_the_limit_is_refused),
         test_of(plain_text_off_loopback_is_refused),
         test_of(a_port_in_use_is_a_clear_error),
         test_of(a_drain_lets_a_call_in_flight_finish),

@@ -92,7 +92,8 @@ static void restart(struct test_server *mine)
     mesh_server_free(mine->server);
     run_calls(BETWEEN);
     start_server(mine);
-    while (mesh_server_live(mine->server) < 3) /* it has work again: who restarts in turn looks for readiness, too */
+    /* it has work again: who restarts in turn looks for readiness, too */
+    while (mesh_server_live(mine->server) < 3)
         run_calls(BETWEEN);
     steps++;
 }

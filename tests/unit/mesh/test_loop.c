@@ -31,8 +31,7 @@ static int stop(void **state)
     return 0;
 }
 
-/* -- timers
- * --------------------------------------------------------------------------------------- */
+/* -- timers --------------------------------------------------------------- */
 
 struct test_timer {
     struct mesh_timer timer;
@@ -85,8 +84,7 @@ static void a_timer_may_set_itself_again(void **state)
     assert_int_equal(fired_count, 5);
 }
 
-/* -- jobs
- * ----------------------------------------------------------------------------------------- */
+/* -- jobs ----------------------------------------------------------------- */
 
 enum { POSTERS = 4, JOBS = 5000 };
 
@@ -146,8 +144,7 @@ static void jobs_posted_before_the_stop_run_before_run_returns(void **state)
     assert_int_equal(ran, 1);
 }
 
-/* -- work that may block
- * -------------------------------------------------------------------------- */
+/* -- work that may block -------------------------------------------------- */
 
 enum { WORKS = 60 };
 
@@ -219,8 +216,7 @@ static void work_beyond_the_bound_is_refused(void **state)
     assert_int_equal(came_back, 0);
 }
 
-/* -- the watchdog
- * --------------------------------------------------------------------------------- */
+/* -- the watchdog --------------------------------------------------------- */
 
 static void burn(struct mesh_timer *timer)
 {
