@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { RENEW_US = 600000000, DETACH_WAIT_S = 60, TELL_MAX = 512 };
+enum { RENEW_US = 600000000, DETACH_WAIT_S = 60 };
 
 static const char *const words[] = {"--home",     "--port-base",    "--detach", "--modules",
                                     "--policies", "--trust-domain", NULL};
@@ -54,44 +54,11 @@ static bool lock_home(const char *home, int *ret_fd, struct aion_err *err)
     return aion_fail(err, AION_EXISTS, "a mesh is starting in %s already", home);
 }
 
-/* -- telling that all is ready -------------------------------------------- */
-
-static bool all_ready(const struct up *up)
-{
-    for (size_t i = 0; i < up->count; i++)
-        if (!up->children[i].public->ready)
-            return false;
-    return true;
-}
-
 static void publish(struct up *up)
 {
     struct aion_err err;
     if (!cli_run_write(&up->run, &err))
         fprintf(stderr, "aion up: run.json was not written: %s\n", err.text);
-}
-
-static void tell(struct up *up)
-{
-    char text[TELL_MAX];
-    if (up->told || !all_ready(up))
-        return;
-    up->told = true;
-    int size = snprintf(
-        text, sizeof(text),
-        "ready: http://127.0.0.1:%d (key in %s), gRPC control 127.0.0.1:%d; stop: aion down "
-        "--home %s\n",
-        up->port_base, up->run.api_key_file, up->port_base + 1, up->run.home);
-    if (up->tell_fd >= 0) {
-        ssize_t ignored = write(up->tell_fd, text, (size_t)size);
-        (void)ignored;
-        close(up->tell_fd);
-        up->tell_fd = -1;
-    }
-    if (!up->quiet) {
-        fputs(text, stdout);
-        fflush(stdout);
-    }
 }
 
 static void on_ready(struct up *up, struct up_child *child)
@@ -101,7 +68,7 @@ static void on_ready(struct up *up, struct up_child *child)
     if (n > 0 && strncmp(text, "ready ", 6) == 0) {
         child->public->ready = true;
         publish(up);
-        tell(up);
+        up_tell_ready(up);
     }
     if (n <= 0 || child->public->ready) {
         close(child->ready_fd);
@@ -167,6 +134,10 @@ static void reap(struct up *up)
                 up_ended(up, &up->children[i], status);
                 publish(up);
             }
+    if (up->failed != NULL && !up->stopping) {
+        up_tell_failed(up);
+        begin_stop(up);
+    }
     if (up->stopping)
         stop_on(up);
 }
@@ -246,7 +217,7 @@ static int supervise(struct up *up)
     char path[CLI_PATH_MAX];
     if (cli_path(path, up->run.home, "run.json"))
         unlink(path);
-    return CLI_OK;
+    return up->failed != NULL ? CLI_FAILED : CLI_OK;
 }
 
 /* -- start ---------------------------------------------------------------- */
@@ -303,7 +274,7 @@ static int start(struct up *up)
 /* The parent of a detached mesh: waits for its first word. */
 static int wait_for_word(int fd)
 {
-    char text[TELL_MAX];
+    char text[UP_TELL_MAX];
     size_t used = 0;
     struct pollfd wait = {fd, POLLIN, 0};
     while (used < sizeof(text) - 1 && poll(&wait, 1, DETACH_WAIT_S * 1000) > 0) {

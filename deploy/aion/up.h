@@ -1,5 +1,6 @@
 /* `aion up`: one single-threaded supervisor. up_plan.c says what runs, up_prepare.c makes the
- * home, up_child.c starts and restarts, up_log.c carries their lines, cmd_up.c is the loop. */
+ * home, up_child.c starts and restarts, up_log.c carries their lines, up_tell.c says the first
+ * word, cmd_up.c is the loop. */
 #ifndef UP_H
 #define UP_H
 
@@ -15,8 +16,11 @@ enum {
     UP_LINE_MAX = 16 * 1024,
     UP_BACKOFF_FIRST_MS = 100,
     UP_BACKOFF_MOST_MS = 5000,
-    UP_STEADY_US = 10000000, /* up this long: the back-off starts anew */
-    UP_DRAIN_US = 9500000,   /* children that still run then are killed */
+    UP_STEADY_US = 2000000, /* up this long: the back-off starts anew */
+    UP_START_TRIES = 3,     /* failed starts of one program before the mesh was ever ready */
+    UP_LAST_MAX = 1024,
+    UP_TELL_MAX = UP_LAST_MAX + 2 * CLI_PATH_MAX,
+    UP_DRAIN_US = 9500000, /* children that still run then are killed */
 };
 
 struct up_child {
@@ -30,7 +34,9 @@ struct up_child {
     int color;
     FILE *log;
     size_t log_size;
-    struct aion_buf line; /* what came without its end */
+    struct aion_buf line;   /* what came without its end */
+    char last[UP_LAST_MAX]; /* its newest line: says why when it cannot start */
+    unsigned failed_starts;
     bool stopping;
 };
 
@@ -46,8 +52,9 @@ struct up {
     bool stopping;
     int stop_step;
     int64_t stop_by_us;
-    int tell_fd; /* to the parent of a detached start; -1 = none */
-    bool told;
+    int tell_fd;                   /* to the parent of a detached start; -1 = none */
+    bool told;                     /* the mesh was ready once */
+    const struct up_child *failed; /* cannot be started: the mesh is given up */
 };
 
 /* -- up_prepare.c: CA, certificates, API key, policies -------------------- */
@@ -69,5 +76,11 @@ bool up_log_open(struct up *up, struct up_child *child, struct aion_err *err);
 void up_log_read(struct up *up, struct up_child *child);
 void up_log_note(struct up *up, struct up_child *child, const char *fmt, ...) AION_PRINTF(3, 4);
 void up_log_close(struct up_child *child);
+
+/* -- up_tell.c ------------------------------------------------------------ */
+/* Once every program is ready, and only the first time. */
+void up_tell_ready(struct up *up);
+/* Why up->failed cannot start. */
+void up_tell_failed(struct up *up);
 
 #endif

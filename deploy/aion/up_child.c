@@ -74,9 +74,21 @@ void up_signal(struct up_child *child, int number)
         kill(child->pid, number);
 }
 
+/* At the very start nobody is served yet: better an end with its reason than tries for ever. */
+static bool hopeless(const struct up *up, struct up_child *child)
+{
+    if (up->told || child->public->ready)
+        return false;
+    return ++child->failed_starts >= UP_START_TRIES;
+}
+
 void up_ended(struct up *up, struct up_child *child, int status)
 {
     int64_t now = aion_clock_mono_us();
+    if (!up->stopping && hopeless(up, child)) {
+        up->failed = child;
+        child->stopping = true;
+    }
     child->pid = child->public->pid = 0;
     child->public->ready = false;
     close_fd(&child->ready_fd);

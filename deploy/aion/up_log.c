@@ -41,6 +41,7 @@ static void rotate(struct up *up, struct up_child *child)
 
 static void put_line(struct up *up, struct up_child *child, aion_str line)
 {
+    aion_str_copy(child->last, sizeof(child->last), line);
     if (child->log != NULL) {
         fprintf(child->log, "%.*s\n", AION_STR_ARG(line));
         fflush(child->log);

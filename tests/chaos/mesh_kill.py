@@ -1,0 +1,320 @@
+#!/usr/bin/env python3
+"""kill -9 of any process of the mesh, again and again, under load: mesh_kill.py AION MODULES KILLS [SEED]
+
+Writers submit tasks with idempotency keys and repeat what was not answered; readers follow streams and come back with
+their cursor. At the end: every acknowledged task has succeeded, once, with the right result; every stream was read
+without gap or double; the same key never gave two tasks. The ledger of what was acknowledged lives here, outside."""
+import http.client
+import json
+import os
+import pathlib
+import random
+import signal
+import sqlite3
+import sys
+import threading
+import time
+import uuid
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "scenario"))
+from mesh import Mesh, eventually, write  # noqa: E402
+
+POLICY = """version: 1
+default: {privacy: local_only}
+routes:
+  - {name: drip, intents: [drip], module: drip, tier: local, pool: cpu, timeout: 30s, attempts: 10}
+  - {name: noop, intents: [noop], module: noop, tier: local, pool: cpu, timeout: 10s, attempts: 10}
+"""
+WRITERS, READERS = 6, 4
+LINES, PAUSE_MS, WIDTH = 30, 20, 32
+FINAL = {"TASK_STATE_SUCCEEDED", "TASK_STATE_FAILED", "TASK_STATE_CANCELLED", "TASK_STATE_EXPIRED", "TASK_STATE_DEAD"}
+
+
+def drip_text():
+    """What module drip writes (tests/modules/drip/main.c)."""
+    lines = []
+    for number in range(LINES):
+        head = f"{number:06d} "
+        lines.append(head + "".join(chr(97 + (number + i) % 26) for i in range(len(head), WIDTH - 1)) + "\n")
+    return "".join(lines)
+
+
+class Ledger:
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.acknowledged = {}  # task id -> text its result must have
+        self.repeats = self.resumes = self.restarts = self.streams = 0
+        self.faults = []
+
+    def fault(self, text):
+        with self.lock:
+            self.faults.append(text)
+
+
+class Client:
+    """A keep-alive HTTP client that is told of every failure: retrying is the caller's business."""
+
+    def __init__(self, mesh):
+        self.host = mesh.env["AION_URL"].removeprefix("http://")
+        self.key = mesh.env["AION_API_KEY"]
+        self.connection = None
+
+    def open(self, method, path, body=None, headers=None):
+        if self.connection is None:
+            self.connection = http.client.HTTPConnection(self.host, timeout=20)
+        sent = {"Authorization": "Bearer " + self.key, "Content-Type": "application/json", **(headers or {})}
+        try:
+            self.connection.request(method, path, json.dumps(body) if body is not None else None, sent)
+            return self.connection.getresponse()
+        except (OSError, http.client.HTTPException):
+            self.close()
+            raise
+
+    def close(self):
+        if self.connection is not None:
+            self.connection.close()
+        self.connection = None
+
+    def ask(self, method, path, body=None, headers=None):
+        """(status, json) or None when there was no whole answer."""
+        try:
+            answer = self.open(method, path, body, headers)
+            text = answer.read()
+            return answer.status, json.loads(text)
+        except (OSError, http.client.HTTPException, ValueError):
+            self.close()
+            return None
+
+
+def submit(client, ledger, body, key, stop_at):
+    """The id, however often it takes: the key makes repeating safe. None: time is up, so it was never acknowledged."""
+    ids, refusals = set(), {429, 500, 502, 503, 504}
+    while time.monotonic() < stop_at:
+        answer = client.ask("POST", "/v1/tasks", body, {"Idempotency-Key": key})
+        if answer is not None and answer[0] in (200, 202):
+            ids.add(answer[1]["taskId"])
+            if len(ids) > 1:
+                ledger.fault(f"key {key} gave two tasks: {ids}")
+            return answer[1]["taskId"]
+        if answer is not None and answer[0] not in refusals:
+            ledger.fault(f"submit answered {answer}")
+            return None
+        with ledger.lock:
+            ledger.repeats += 1
+        time.sleep(0.05)
+    return None
+
+
+def write_tasks(mesh, ledger, stop):
+    client = Client(mesh)
+    while not stop.is_set():
+        text, key = uuid.uuid4().hex, uuid.uuid4().hex
+        task_id = submit(client, ledger, {"intent": "noop", "params": {"text": text}}, key, time.monotonic() + 60)
+        if task_id is None:
+            continue
+        with ledger.lock:
+            ledger.acknowledged[task_id] = text
+        if random.random() < 0.2:  # the answer was lost, as far as the client knows: it asks again
+            again = submit(client, ledger, {"intent": "noop", "params": {"text": text}}, key, time.monotonic() + 60)
+            if again is not None and again != task_id:
+                ledger.fault(f"key {key} gave {task_id}, then {again}")
+        time.sleep(0.02)
+
+
+class Reader:
+    """One stream, read to its end over as many connections as it takes."""
+
+    def __init__(self, ledger, task_id):
+        self.ledger, self.task_id = ledger, task_id
+        self.pieces = []  # (cursor, text)
+        self.cursor = 0
+        self.final = None
+
+    def take(self, cursor, chunk):
+        if cursor <= self.cursor:
+            self.ledger.fault(f"{self.task_id}: cursor {cursor} after {self.cursor}")
+        self.cursor = cursor
+        if chunk.get("gap"):
+            self.ledger.fault(f"{self.task_id}: gap at {cursor}")
+        if "restart" in chunk:
+            self.ledger.restarts += 1
+            discard_from = int(chunk["restart"].get("discardFrom", 0))
+            self.pieces = [piece for piece in self.pieces if piece[0] < discard_from]
+        if "final" in chunk:
+            self.final = chunk["final"]["state"]
+        elif "text" in chunk:
+            self.pieces.append((cursor, chunk["text"]))
+
+    def events(self, answer):
+        cursor, data = None, None
+        for raw in answer:
+            line = raw.decode().rstrip("\r\n")
+            if line.startswith("id:"):
+                cursor = int(line[3:])
+            elif line.startswith("data:"):
+                data = line[5:]
+            elif line == "" and data is not None:
+                if cursor is not None:
+                    self.take(cursor, json.loads(data))
+                cursor = data = None
+
+    def read(self, client, stop_at):
+        first = True
+        while self.final is None and time.monotonic() < stop_at:
+            if not first:
+                self.ledger.resumes += 1
+                time.sleep(0.05)
+            first = False
+            headers = {"Accept": "text/event-stream"}
+            if self.cursor:
+                headers["Last-Event-ID"] = str(self.cursor)
+            try:
+                answer = client.open("GET", f"/v1/stream/{self.task_id}", headers=headers)
+                if answer.status == 200:
+                    self.events(answer)
+                elif answer.status not in (429, 500, 502, 503, 504):
+                    self.ledger.fault(f"{self.task_id}: stream answered {answer.status} {answer.read()}")
+                    return
+            except (OSError, http.client.HTTPException, ValueError):
+                pass
+            client.close()
+
+
+def read_streams(mesh, ledger, stop):
+    client, wanted = Client(mesh), drip_text()
+    body = {"intent": "drip", "params": {"lines": LINES, "pause_ms": PAUSE_MS, "width": WIDTH}}
+    while not stop.is_set():
+        task_id = submit(client, ledger, body, uuid.uuid4().hex, time.monotonic() + 60)
+        if task_id is None:
+            continue
+        with ledger.lock:
+            ledger.acknowledged[task_id] = wanted
+        reader = Reader(ledger, task_id)
+        reader.read(client, time.monotonic() + 90)
+        ledger.streams += 1
+        got = "".join(text for _, text in reader.pieces)
+        if reader.final != "TASK_STATE_SUCCEEDED" or got != wanted:
+            ledger.fault(f"{task_id}: stream ended {reader.final} with {len(got)} of {len(wanted)} bytes")
+
+
+def module_pids(host):
+    """The processes of modules: grandchildren of the host, by its spawner."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            grandparent = int(pathlib.Path(f"/proc/{parent}/stat").read_text().rsplit(")", 1)[1].split()[1])
+        except (OSError, IndexError):
+            continue
+        if grandparent == host:
+            found.append(int(entry.name))
+    return found
+
+
+def kill_some(mesh, kills):
+    """Kills at random moments; a process is struck again only once it is up again."""
+    counts = {}
+    while sum(counts.values()) < kills:
+        processes = {p["name"]: p["pid"] for p in mesh.status()["processes"] if p["pid"] > 0}
+        name = random.choice(["control", "control", "router", "host-1", "gateway", "retention", "module"])
+        pid = processes.get(name)
+        if name == "module":
+            pids = module_pids(processes.get("host-1", -1))
+            pid = random.choice(pids) if pids else None
+        if pid is None:
+            time.sleep(0.05)
+            continue
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+        counts[name] = counts.get(name, 0) + 1
+        time.sleep(random.uniform(0.1, 0.9))
+        if random.random() < 0.5:
+            mesh.wait_ready(30)
+    mesh.wait_ready(30)
+    return counts
+
+
+def judge(mesh, ledger):
+    """Every acknowledged task: succeeded, with its own result, by one committed outcome."""
+    client = Client(mesh)
+    for task_id, text in ledger.acknowledged.items():
+        def final():
+            answer = client.ask("GET", f"/v1/tasks/{task_id}")
+            return answer is not None and answer[0] == 200 and answer[1]["state"] in FINAL
+        eventually(f"task {task_id} is final", final, 60)
+        task = client.ask("GET", f"/v1/tasks/{task_id}")[1]
+        if task["state"] != "TASK_STATE_SUCCEEDED" or task["result"]["text"] != text:
+            ledger.fault(f"{task_id}: {task['state']} {task.get('error')}")
+        finals = [event for event in task["events"] if event["state"] in FINAL]
+        if len(finals) != 1:
+            ledger.fault(f"{task_id}: {len(finals)} final events")
+
+
+def judge_store(home, ledger):
+    """The database itself: as many tasks as keys, an outcome each, nothing left that lives."""
+    with sqlite3.connect(f"file:{home}/aion.db?mode=ro", uri=True) as db:
+        tasks, outcomes, keys, live = (db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+                                       for table in ("task", "outcome", "idempotency", "live"))
+    if not tasks == outcomes == keys or live != 0 or tasks < len(ledger.acknowledged):
+        ledger.fault(f"store: {tasks} tasks, {outcomes} outcomes, {keys} keys, {live} live, "
+                     f"{len(ledger.acknowledged)} acknowledged")
+
+
+def modules_folder(mesh, executable, test_modules):
+    folder = pathlib.Path(mesh.home, "modules")
+    folder.mkdir()
+    (folder / "noop").symlink_to(pathlib.Path(executable).parent / "modules/noop")
+    (folder / "drip").symlink_to(pathlib.Path(test_modules) / "drip")
+    return str(folder)
+
+
+def run(mesh, modules, kills):
+    pathlib.Path(mesh.home, "policies").mkdir()
+    write(pathlib.Path(mesh.home, "policies/10-default.yaml"), POLICY)
+    mesh.up("--modules", modules_folder(mesh, mesh.executable, modules))
+    ledger, stop = Ledger(), threading.Event()
+    threads = [threading.Thread(target=write_tasks, args=(mesh, ledger, stop)) for _ in range(WRITERS)]
+    threads += [threading.Thread(target=read_streams, args=(mesh, ledger, stop)) for _ in range(READERS)]
+    for thread in threads:
+        thread.start()
+    try:
+        counts = kill_some(mesh, kills)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    judge(mesh, ledger)
+    mesh.down()
+    judge_store(mesh.home, ledger)
+    print(f"{sum(counts.values())} kills {counts}: {len(ledger.acknowledged)} tasks acknowledged, {ledger.repeats} submits "
+          f"repeated, {ledger.streams} streams read over {ledger.resumes} resumptions and {ledger.restarts} restarts")
+    for fault in ledger.faults[:20]:
+        print("FAULT:", fault)
+    assert not ledger.faults, f"{len(ledger.faults)} faults"
+    assert len(ledger.acknowledged) > 2 * kills and ledger.streams > 10, "too little load to mean anything"
+    assert ledger.resumes > 0 and ledger.restarts > 0, "no stream was ever cut: the kills missed their target"
+
+
+def main():
+    executable, modules, kills = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), int(sys.argv[3])
+    if os.environ.get("AION_TEST_LONG"):
+        kills *= 10
+    seed = int(sys.argv[4]) if len(sys.argv) > 4 else random.SystemRandom().randrange(1 << 31)
+    print(f"seed {seed}")
+    random.seed(seed)
+    mesh = Mesh(executable)
+    try:
+        run(mesh, modules, kills)
+    except BaseException:
+        print(mesh.run("logs", "-n", "40").stdout[-8000:], file=sys.stderr)
+        raise
+    finally:
+        mesh.close()
+
+
+if __name__ == "__main__":
+    main()
