@@ -57,15 +57,22 @@ static int show(const char *home, const char *only, long lines, bool follow)
 {
     struct tail tails[aion_countof(names)];
     char path[CLI_PATH_MAX];
-    size_t count = 0;
+    size_t count = 0, opened = 0;
     for (size_t i = 0; i < aion_countof(names); i++) {
         if (only != NULL && strcmp(only, names[i]) != 0)
             continue;
         snprintf(path, sizeof(path), "%.900s/logs/%s.log", home, names[i]);
         tails[count] = (struct tail){names[i], fopen(path, "re")};
-        if (tails[count].file != NULL)
+        if (tails[count].file != NULL) {
             seek_tail(tails[count].file, lines);
+            opened++;
+        }
         count++;
+    }
+    if (count > 0 && opened == 0) {
+        fprintf(stderr, "aion: no logs in %s: no mesh has run there; start one by `aion up`\n",
+                home);
+        return CLI_UNREACHABLE;
     }
     const struct timespec pause = {0, 200000000};
     do {
@@ -106,5 +113,5 @@ static int run(int argc, char **argv)
     if (!cli_home(home, path, &err))
         return cli_error(&err);
     int status = show(path, only, (long)lines, follow);
-    return status == CLI_OK ? status : cli_usage(&cli_logs, "no process \"%s\"", only);
+    return status != CLI_NOT_FOUND ? status : cli_usage(&cli_logs, "no process \"%s\"", only);
 }

@@ -156,5 +156,6 @@ static int run(int argc, char **argv)
         cli_client_close(&policy.client);
         return status;
     }
-    return cli_usage(&cli_policy, "name a verb");
+    return policy.verb == NULL ? cli_usage(&cli_policy, "name a verb")
+                               : cli_usage(&cli_policy, "no verb \"%s\"", policy.verb);
 }

@@ -24,10 +24,11 @@ static const struct cli_command *find(const char *name)
     return NULL;
 }
 
+/* Of a short name not a letter may be left, or everything would be near. */
 static const char *nearest(const char *name)
 {
     const char *best = NULL;
-    size_t least = 4;
+    size_t least = strlen(name) < 4 ? strlen(name) : 4;
     for (size_t i = 0; cli_commands[i] != NULL; i++) {
         size_t distance =
             aion_str_distance(aion_str_of(name), aion_str_of(cli_commands[i]->name));
@@ -37,6 +38,32 @@ static const char *nearest(const char *name)
         }
     }
     return best;
+}
+
+static bool has_word(const struct cli_command *command, const char *word)
+{
+    for (size_t i = 0; command->words[i] != NULL; i++)
+        if (strcmp(command->words[i], word) == 0)
+            return true;
+    return false;
+}
+
+static bool asks_help(int argc, char **argv)
+{
+    for (int i = 2; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0)
+            return true;
+    return false;
+}
+
+/* A program has --help among its words and tells its own options. */
+static int run(const struct cli_command *command, int argc, char **argv)
+{
+    if (has_word(command, "--help") || !asks_help(argc, argv))
+        return command->run(argc - 1, argv + 1);
+    printf("aion %s: %s\n\nusage: aion %s %s\n", command->name, command->summary, command->name,
+           command->arguments);
+    return CLI_OK;
 }
 
 int main(int argc, char **argv)
@@ -52,7 +79,7 @@ int main(int argc, char **argv)
     }
     const struct cli_command *command = find(name);
     if (command != NULL)
-        return command->run(argc - 1, argv + 1);
+        return run(command, argc, argv);
     const char *near = nearest(name);
     fprintf(stderr, "aion: no command \"%s\"%s%s%s; see aion --help\n", name,
             near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
