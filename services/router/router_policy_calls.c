@@ -3,6 +3,8 @@
 
 #include "aion/v1/router.schema.h"
 
+enum { PAGE_SIZE_MAX = 1000 };
+
 static Aion__V1__PolicyFault *fault_message(const struct router_fault *fault,
                                             struct aion_arena *arena)
 {
@@ -224,6 +226,14 @@ void router_list_policy_revisions(struct mesh_call *call,
     Aion__V1__StateListPolicyRevisionsRequest list =
         AION__V1__STATE_LIST_POLICY_REVISIONS_REQUEST__INIT;
     struct mesh_rpc_opts opts = {.parent = call};
+    if (request->page_size > PAGE_SIZE_MAX) {
+        struct aion_err err;
+        aion_err_set(&err, __func__, AION_INVALID, "page_size is %u: give 1 to %d",
+                     request->page_size, PAGE_SIZE_MAX);
+        aion_err_field(&err, "page_size");
+        mesh_fail_with(call, &err);
+        return;
+    }
     list.limit = request->page_size;
     aion_v1_state_list_policy_revisions_call(router->control, &list, &opts, listed,
                                              mesh_hold(call));

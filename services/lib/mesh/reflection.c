@@ -3,6 +3,7 @@
 #include "mesh/server_private.h"
 
 #include "codec/message.h"
+#include "google/rpc/error_details.schema.h"
 #include "grpc/reflection/v1/reflection.mesh.h"
 #include "grpc/reflection/v1alpha/reflection.mesh.h"
 
@@ -29,7 +30,8 @@ static void add_file(struct file_set *set, const struct codec_file *file)
         add_file(set, file->imports[i]);
 }
 
-/* Every file that serves here, NULL-terminated for codec_find_*. */
+/* Every file that serves here, and that of the errors' details, NULL-terminated for
+ * codec_find_*. */
 static void served_files(const struct mesh_server *server, const struct codec_file **out,
                          size_t max)
 {
@@ -39,6 +41,8 @@ static void served_files(const struct mesh_server *server, const struct codec_fi
         out[count++] = server->bound[i].type->file;
     for (; extra != NULL && *extra != NULL && count + 1 < max; extra++)
         out[count++] = *extra;
+    if (count + 1 < max)
+        out[count++] = &google__rpc__error_details_proto__file;
     out[count] = NULL;
 }
 

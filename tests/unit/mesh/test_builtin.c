@@ -276,6 +276,14 @@ static void reflection_finds_files_with_all_their_imports(void **state)
     assert_int_equal(file_count, 2);
 }
 
+static void reflection_knows_what_errors_carry(void **state)
+{
+    Grpc__Reflection__V1__ServerReflectionRequest request =
+        ASK(FILE_CONTAINING_SYMBOL, "google.rpc.BadRequest");
+    reflect(*state, &request, 1);
+    assert_int_equal(file_count, 2); /* itself, duration */
+}
+
 static void reflection_knows_our_extensions(void **state)
 {
     Grpc__Reflection__V1__ExtensionRequest extension =
@@ -348,6 +356,7 @@ int main(void)
         test_of(a_drain_cancels_what_outlives_the_grace),
         test_of(reflection_lists_all_services),
         test_of(reflection_finds_files_with_all_their_imports),
+        test_of(reflection_knows_what_errors_carry),
         test_of(reflection_knows_our_extensions),
         test_of(reflection_says_what_it_does_not_know),
         test_of(a_long_reflection_stream_is_answered_to_its_end),
