@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""What the command line says, word by word: cli.py AION [--update]. Each call's status, output and errors stand in a file of
+cli/; --update writes them anew, to be read before they are committed."""
+import difflib
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+COMMANDS = ("up", "down", "status", "env", "logs", "submit", "tasks", "policy", "doctor", "completion")
+NO_MESH = ["--home", "HOME"]
+
+# file: calls
+CASES = {
+    "help": [["--help"], ["help"], ["--version"], []],
+    **{f"help-{command}": [[command, "--help"]] for command in COMMANDS},
+    **{f"completion-{shell}": [["completion", shell]] for shell in ("bash", "zsh", "fish")},
+    "wrong-usage": [
+        ["sumbit"], ["x"], ["--colour"], ["submit"], ["submit", "noop", "--colour"], ["submit", "--param"],
+        ["submit", "noop", "--param", "novalue", *NO_MESH], ["tasks"], ["tasks", "get"], ["tasks", "eat"], ["policy"],
+        ["policy", "eat"], ["completion"], ["completion", "tcsh"], ["up", "--port-base"], ["up", "--port-base", "x", *NO_MESH],
+        ["up", "--port-base", "70000", *NO_MESH], ["status", "more"], ["control", "--colour"], ["router", "--listen"],
+    ],
+    "no-mesh": [
+        ["down", *NO_MESH], ["status", *NO_MESH], ["status", "--json", *NO_MESH], ["env", *NO_MESH], ["logs", *NO_MESH],
+        ["submit", "noop", *NO_MESH], ["tasks", "list", *NO_MESH], ["policy", "get", *NO_MESH],
+    ],
+}
+
+
+def told(executable, arguments, home):
+    """A call as its file shows it; places and versions of this machine have names."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("AION_", "XDG_"))}
+    done = subprocess.run([executable, *[home if word == "HOME" else word for word in arguments]], capture_output=True,
+                          text=True, env={**env, "HOME": home, "LC_ALL": "C"}, stdin=subprocess.DEVNULL, timeout=30)
+    text = " ".join(["$ aion", *arguments]) + "\n" + done.stdout
+    text += "".join(f"2> {line}\n" for line in done.stderr.splitlines()) + f"exit {done.returncode}\n"
+    text = text.replace(home, "HOME").replace(str(executable), "aion")
+    return re.sub(r"\baion \d+\.\d+\.\d+\S*?(?=[:\n])", "aion VERSION", text)
+
+
+def main():
+    executable, update = pathlib.Path(sys.argv[1]).resolve(), "--update" in sys.argv[2:]
+    wrong, folder = 0, HERE / "cli"
+    with tempfile.TemporaryDirectory(prefix="aion-golden-") as home:
+        for name, calls in CASES.items():
+            file = folder / f"{name}.txt"
+            got = "\n".join(told(executable, arguments, home) for arguments in calls)
+            if update:
+                file.write_text(got)
+                continue
+            wanted = file.read_text() if file.exists() else ""
+            if got != wanted:
+                wrong += 1
+                sys.stdout.writelines(difflib.unified_diff(wanted.splitlines(True), got.splitlines(True),
+                                                           f"cli/{name}.txt", "now"))
+    for file in sorted(folder.glob("*.txt")):
+        if file.stem not in CASES:
+            wrong += 1
+            print(f"cli/{file.name} belongs to no case")
+    print(f"{len(CASES)} files, {wrong} differ" + ("; if they should: tests/golden/cli.py AION --update" if wrong else ""))
+    sys.exit(1 if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()
