@@ -46,6 +46,7 @@ static struct gw_server_conf server_conf(const struct gateway *gateway)
     bool tls = conf->http_cert[0] != '\0';
     return (struct gw_server_conf){
         .listen = gateway->program->common->listen,
+        .inherited = gw_listen_inherited(),
         .cert_file = tls ? conf->http_cert : NULL,
         .key_file = tls ? conf->http_key : NULL,
         .connections_max = (uint32_t)conf->connections_max,

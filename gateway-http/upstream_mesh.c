@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { READY_POLL_US = 100000 };
+enum { READY_POLL_US = 100000, READY_WAIT_US = 5000000 };
 
 struct mesh_channel *gw_mesh_channel(struct gw_mesh *self, const struct mesh_method *method)
 {
@@ -47,6 +47,8 @@ static void start_batch(struct aion_job *job)
         struct mesh_rpc_opts opts = {.timeout_us = call->timeout_us,
                                      .principal = call->principal,
                                      .trace = call->trace,
+                                     .wait_for_ready = true, /* a restart is no error */
+                                     .ready_wait_us = READY_WAIT_US,
                                      .repeatable = call->repeatable};
         call->rpc = mesh_unary(gw_mesh_channel(self, call->method), call->method, call->request,
                                &opts, finished, call);

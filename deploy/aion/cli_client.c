@@ -56,8 +56,11 @@ struct mesh_channel *cli_channel(struct cli_client *client, const char *name,
     if (process == NULL)
         return aion_fail_null(err, AION_UNAVAILABLE, "%s is not part of this mesh", name);
     snprintf(target, sizeof(target), "127.0.0.1:%d", process->port);
-    const struct mesh_channel_conf conf = {
-        .name = name, .target = target, .tls = &client->tls, .peer_service = name};
+    const struct mesh_channel_conf conf = {.name = name,
+                                           .target = target,
+                                           .tls = &client->tls,
+                                           .peer_service = name,
+                                           .no_health = true};
     *channel = mesh_channel_new(client->loop, &conf, err);
     return *channel;
 }
@@ -87,10 +90,19 @@ const ProtobufCMessage *cli_call(struct cli_client *client, const char *service,
                                  const ProtobufCMessage *request, int64_t timeout_us,
                                  struct aion_err *err)
 {
+    return cli_call_keyed(client, service, method, request, false, timeout_us, err);
+}
+
+const ProtobufCMessage *cli_call_keyed(struct cli_client *client, const char *service,
+                                       const struct mesh_method *method,
+                                       const ProtobufCMessage *request, bool keyed,
+                                       int64_t timeout_us, struct aion_err *err)
+{
     struct waiting waiting = {.client = client, .method = method, .err = err};
     /* a process that is being restarted comes back within seconds */
     const struct mesh_rpc_opts opts = {.timeout_us = timeout_us > 0 ? timeout_us : 10000000,
-                                       .wait_for_ready = true};
+                                       .wait_for_ready = true,
+                                       .repeatable = keyed};
     struct mesh_channel *channel = cli_channel(client, service, err);
     if (channel == NULL)
         return NULL;

@@ -27,6 +27,11 @@ const ProtobufCMessage *cli_call(struct cli_client *client, const char *service,
                                  const struct mesh_method *method,
                                  const ProtobufCMessage *request, int64_t timeout_us,
                                  struct aion_err *err);
+/* The same; keyed: the request carries a key, so that it may be repeated. */
+const ProtobufCMessage *cli_call_keyed(struct cli_client *client, const char *service,
+                                       const struct mesh_method *method,
+                                       const ProtobufCMessage *request, bool keyed,
+                                       int64_t timeout_us, struct aion_err *err);
 /* Prints a message as JSON, one line. */
 int cli_print_json(const struct codec_message *schema, const ProtobufCMessage *message);
 

@@ -4,6 +4,7 @@
 
 #include "aion/v1/tasks.mesh.h"
 #include "base/file.h"
+#include "base/uuid.h"
 #include "codec/json.h"
 #include "codec/message.h"
 #include "google/protobuf/struct.schema.h"
@@ -145,6 +146,19 @@ static bool add_priority(struct submit *submit, struct aion_err *err)
     return aion_fail(err, AION_INVALID,
                      "--priority \"%s\" is none of critical, high, normal, low, batch",
                      submit->priority);
+}
+
+/* Without a key of the caller's, a task id of our own: a submit whose answer was lost is then
+ * repeated without a second task. */
+static void add_task_id(struct submit *submit)
+{
+    Aion__V1__TaskRequest *request = submit->request;
+    if (request->_task_id_case != 0 || request->_idempotency_key_case != 0)
+        return;
+    struct aion_uuid id = aion_uuid_new();
+    request->task_id = aion_arena_alloc(&submit->client.arena, AION_UUID_TEXT);
+    request->_task_id_case = AION__V1__TASK_REQUEST___TASK_ID_TASK_ID;
+    aion_uuid_text(&id, request->task_id);
 }
 
 static bool build(struct submit *submit, struct aion_err *err)
@@ -301,13 +315,14 @@ static int submit_and_follow(struct submit *submit)
     int64_t asked = submit->wait_s > WAIT_MOST_S ? WAIT_MOST_S : submit->wait_s;
     if (!build(submit, &err))
         return cli_error(&err);
+    add_task_id(submit);
     if (asked > 0 && !submit->stream) {
         wait.seconds = asked;
         submit->request->wait = &wait;
     }
-    const Aion__V1__Task *task = (const Aion__V1__Task *)cli_call(
+    const Aion__V1__Task *task = (const Aion__V1__Task *)cli_call_keyed(
         &submit->client, "control", &aion_v1_aion_tasks_type.methods[AION_V1_AION_TASKS_SUBMIT],
-        &submit->request->base, (asked > 0 ? asked + 10 : 10) * 1000000, &err);
+        &submit->request->base, true, (asked > 0 ? asked + 10 : 10) * 1000000, &err);
     if (task != NULL && submit->stream) {
         const char *task_id = task->task_id;
         task = follow(submit, task_id, &err) ? get_task(submit, task_id, &err) : NULL;

@@ -112,6 +112,9 @@ static void begin_stop(struct up *up)
         return;
     }
     up->stopping = true;
+    if (up->gateway_fd >= 0)
+        close(up->gateway_fd); /* nobody will come to serve who waits there */
+    up->gateway_fd = -1;
     up->stop_by_us = aion_clock_mono_us() + UP_DRAIN_US;
     stop_on(up);
 }
@@ -322,7 +325,7 @@ static int run(int argc, char **argv)
     const char *home = NULL, *value;
     bool detached = false;
     int64_t base = 8080;
-    up.tell_fd = -1;
+    up.tell_fd = up.gateway_fd = -1;
     aion_arena_init(&up.arena, 1024 * 1024, NULL, 0);
     aion_str_copy(up.run.trust_domain, sizeof(up.run.trust_domain), AION_STR("aion.local"));
     while (args.at < argc) {

@@ -52,8 +52,9 @@ struct up {
     bool stopping;
     int stop_step;
     int64_t stop_by_us;
-    int tell_fd;                   /* to the parent of a detached start; -1 = none */
-    bool told;                     /* the mesh was ready once */
+    int gateway_fd; /* the gateway's listener, which lives over its restarts; -1 = closed */
+    int tell_fd;    /* to the parent of a detached start; -1 = none */
+    bool told;      /* the mesh was ready once */
     const struct up_child *failed; /* cannot be started: the mesh is given up */
 };
 

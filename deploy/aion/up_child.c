@@ -11,6 +11,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { LISTEN_FD = 3 };
+
+/* By sd_listen_fds(3)'s protocol: descriptor 3. In the child of the gateway. */
+static void hand_listener(int fd)
+{
+    char pid[16];
+    snprintf(pid, sizeof(pid), "%d", getpid());
+    setenv("LISTEN_PID", pid, 1);
+    setenv("LISTEN_FDS", "1", 1);
+    if (fd == LISTEN_FD)
+        fcntl(fd, F_SETFD, 0);
+    else
+        dup2(fd, LISTEN_FD);
+}
+
 /* In the child. The supervisor's death, even by SIGKILL, ends it with a drain. */
 static AION_NORETURN void become(struct up *up, struct up_child *child, int ready, int out,
                                  pid_t supervisor)
@@ -26,11 +41,13 @@ static AION_NORETURN void become(struct up *up, struct up_child *child, int read
     dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
     dup2(out, STDOUT_FILENO);
     dup2(out, STDERR_FILENO);
+    ready = fcntl(ready, F_DUPFD, LISTEN_FD + 1); /* and not close-on-exec */
     snprintf(fd_text, sizeof(fd_text), "%d", ready);
     setenv("AION_READY_FD", fd_text, 1);
     snprintf(key, sizeof(key), "%s", up->run.api_key_file);
     setenv("AION_GATEWAY_API_KEYS_FILE", key, 0);
-    fcntl(ready, F_SETFD, 0);
+    if (child == &up->children[0])
+        hand_listener(up->gateway_fd);
     execv(up->executable, child->args);
     _exit(127);
 }

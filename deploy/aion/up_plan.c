@@ -10,21 +10,37 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ADMIN_OFFSET = 20, RANDOM_FIRST = 10000, RANDOM_COUNT = 20000, RANDOM_TRIES = 200 };
+enum {
+    ADMIN_OFFSET = 20,
+    RANDOM_FIRST = 10000,
+    RANDOM_COUNT = 20000,
+    RANDOM_TRIES = 200,
+    BACKLOG = 1024
+};
 
 static const char *const names[] = {"gateway", "control", "router", "retention", "host-1"};
 static const char *const programs[] = {"gateway", "control", "router", "retention", "host"};
 
-static bool port_free(int port)
+/* A socket bound to this port of loopback; -1: taken. */
+static int bound_socket(int port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     int one = 1;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    bool good = bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0;
+    if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+        return fd;
     close(fd);
-    return good;
+    return -1;
+}
+
+static bool port_free(int port)
+{
+    int fd = bound_socket(port);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
 }
 
 /* The first port of the plan that is taken, 0 = none. */
@@ -114,9 +130,19 @@ static void add_own(struct up *up, struct up_child *child, size_t index)
     }
 }
 
+/* Opened here and handed to each gateway: while one restarts, clients wait in the kernel's
+ * queue instead of being refused. */
+static bool open_gateway(struct up *up, struct aion_err *err)
+{
+    up->gateway_fd = bound_socket(up->port_base);
+    if (up->gateway_fd >= 0 && listen(up->gateway_fd, BACKLOG) == 0)
+        return true;
+    return aion_fail_errno(err, AION_EXISTS, "port %d cannot be listened on", up->port_base);
+}
+
 bool up_plan(struct up *up, struct aion_err *err)
 {
-    if (!choose_base(up, err))
+    if (!choose_base(up, err) || !open_gateway(up, err))
         return false;
     for (size_t i = 0; i < aion_countof(names); i++) {
         struct cli_process *row = &up->run.processes[up->run.process_count++];

@@ -192,7 +192,7 @@ static bool finish(struct gw_conn *conn)
 
 void gw_h1_work(struct gw_conn *conn)
 {
-    if (conn->server->draining && conn->x == NULL && !conn->head_begun && conn->in.size == 0)
+    if (conn->server->drain_idle && conn->x == NULL && !conn->head_begun && conn->in.size == 0)
         conn->closing = true;
     /* on while there is a next request and room for its answer; flush calls again when there is
      */

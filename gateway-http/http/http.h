@@ -57,7 +57,11 @@ struct gw_app_ops {
 };
 
 struct gw_server_conf {
-    const char *listen;               /* "127.0.0.1:8080", "[::1]:0" */
+    const char *listen; /* "127.0.0.1:8080", "[::1]:0" */
+    /* A supervisor's listening socket, given by sd_listen_fds(3)'s protocol (LISTEN_PID,
+     * LISTEN_FDS), is taken instead: it outlives this process, so that a restart refuses no
+     * connection. 0 = none, else the descriptor (3). */
+    int inherited;
     const char *cert_file, *key_file; /* NULL: cleartext, refused unless listen is loopback */
     uint32_t connections_max;         /* 0 = 16384 */
     uint32_t connections_per_peer;    /* 0 = connections_max */
@@ -78,8 +82,12 @@ const char *gw_server_address(const struct gw_server *server); /* "127.0.0.1:808
 void gw_server_start(struct gw_server *server);                /* accepts from now on */
 /* Reads certificate and key again for new connections; on an error the old ones stay. */
 bool gw_server_reload(struct gw_server *server, struct aion_err *err);
-/* Stops accepting; idle connections close, busy ones after their exchange (GOAWAY, connection:
- * close). `drained` runs when none is left, or at now + grace after the rest was cut. Once. */
+/* The descriptor that a supervisor handed to this process, 0 = none. Once, before any thread.
+ */
+int gw_listen_inherited(void);
+/* Stops accepting; a connection closes after its exchange (GOAWAY, connection: close), an idle
+ * one after a second, in which a request under way is still answered. `drained` runs when none
+ * is left, or at now + grace after the rest was cut. Once. */
 void gw_server_drain(struct gw_server *server, int64_t grace_us, void (*drained)(void *user),
                      void *user);
 void gw_server_free(struct gw_server *server); /* cuts what is left; NULL fine */

@@ -49,7 +49,8 @@ struct gw_server {
     nghttp2_option *h2_options;
     char date[40]; /* "Tue, 24 Nov 2026 10:00:00 GMT" */
     int64_t date_at_us;
-    bool accepting, draining;
+    bool accepting, draining, drain_idle; /* drain_idle: idle connections are closed by now */
+    int64_t drain_by_us;
     struct gw_timer drain_timer, accept_timer;
     void (*drained)(void *user);
     void *drained_user;
@@ -123,6 +124,10 @@ struct gw_exchange {
     size_t out_at;
     char first[4096]; /* the arena's first block */
 };
+
+/* -- listener.c */
+/* A listening socket as conf says, with its address as bound; -1 with err. */
+int gw_listen(const struct gw_server_conf *conf, char ret_address[80], struct aion_err *err);
 
 /* -- conn.c */
 void gw_conn_accept(struct gw_server *server, int fd, const uint8_t address[16],

@@ -1,11 +1,10 @@
-/* The listener, the peers, the drain, and the round's end. */
+/* Accepting, the peers, the drain, and the round's end. */
 #include "http/http_private.h"
 
 #include "base/clock.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -13,7 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ACCEPTS_A_ROUND = 64, BACKLOG = 1024, PEERS_MAX = 65536 };
+enum {
+    ACCEPTS_A_ROUND = 64,
+    PEERS_MAX = 65536,
+    DRAIN_IDLE_US = 1000000 /* a request may be on its way on an idle connection */
+};
 
 /* -- peers -------------------------------------------------------------------------------- */
 
@@ -116,87 +119,6 @@ static void accept_ready(struct gw_io *io, uint32_t events)
     }
 }
 
-/* -- binding ------------------------------------------------------------------------------ */
-
-static bool split_address(const char *listen, char host[64], char port[8], struct aion_err *err)
-{
-    const char *colon = strrchr(listen, ':');
-    size_t size = colon != NULL ? (size_t)(colon - listen) : 0;
-    aion_str name = aion_str_n(listen, size);
-    if (size >= 2 && listen[0] == '[' && listen[size - 1] == ']')
-        name = aion_str_n(listen + 1, size - 2);
-    if (colon == NULL || !aion_str_copy(host, 64, name) ||
-        !aion_str_copy(port, 8, aion_str_of(colon + 1)) || port[0] == '\0')
-        return aion_fail(err, AION_INVALID, "listen address \"%s\" is not host:port", listen);
-    return true;
-}
-
-static bool is_loopback(const struct sockaddr *address)
-{
-    if (address->sa_family == AF_INET)
-        return (ntohl(((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr) >>
-                24) == 127;
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)address;
-    return address->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
-}
-
-static void name_address(struct gw_server *server)
-{
-    struct sockaddr_storage bound = {0};
-    socklen_t size = sizeof(bound);
-    char host[48] = "", port[8] = "";
-    getsockname(server->fd, (struct sockaddr *)&bound, &size);
-    getnameinfo((struct sockaddr *)&bound, size, host, sizeof(host), port, sizeof(port),
-                NI_NUMERICHOST | NI_NUMERICSERV);
-    bool six = bound.ss_family == AF_INET6;
-    snprintf(server->address, sizeof(server->address), "%s%s%s:%s", six ? "[" : "", host,
-             six ? "]" : "", port);
-}
-
-static bool bind_to(struct gw_server *server, const struct addrinfo *info, struct aion_err *err)
-{
-    const char *listen_at = server->conf.listen;
-    if (server->conf.cert_file == NULL && !is_loopback(info->ai_addr))
-        return aion_fail(
-            err, AION_INVALID,
-            "cleartext HTTP is served on loopback only, not on %s: give a certificate "
-            "and key, or listen on 127.0.0.1",
-            listen_at);
-    server->fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int on = 1;
-    if (server->fd < 0 ||
-        setsockopt(server->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0)
-        return aion_fail_errno(err, AION_UNAVAILABLE, "cannot make a socket");
-    if (bind(server->fd, info->ai_addr, info->ai_addrlen) != 0 ||
-        listen(server->fd, BACKLOG) != 0) {
-        enum aion_code code = errno == EADDRINUSE ? AION_EXISTS : AION_INVALID;
-        const char *why =
-            errno == EADDRINUSE ? "another process listens there" : "it is refused";
-        return aion_fail_errno(err, code, "cannot listen on %s: %s (option listen)", listen_at,
-                               why);
-    }
-    name_address(server);
-    return true;
-}
-
-static bool open_listener(struct gw_server *server, struct aion_err *err)
-{
-    char host[64], port[8];
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
-                             .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
-    struct addrinfo *info = NULL;
-    if (!split_address(server->conf.listen, host, port, err))
-        return false;
-    const char *name = strcmp(host, "localhost") == 0 ? "127.0.0.1" : host;
-    if (getaddrinfo(name, port, &hints, &info) != 0)
-        return aion_fail(err, AION_INVALID,
-                         "listen address \"%s\": not an IP address and a port",
-                         server->conf.listen);
-    bool good = bind_to(server, info, err);
-    freeaddrinfo(info);
-    return good;
-}
-
 /* -- life --------------------------------------------------------------------------------- */
 
 static void round_end(void *user)
@@ -257,7 +179,8 @@ struct gw_server *gw_server_new(struct gw_loop *loop, const struct gw_server_con
     aion_list_init(&server->work);
     aion_map_init(&server->peers, PEERS_MAX);
     gw_loop_after_round(loop, round_end, server);
-    if (gw_h2_set_up(server) && gw_server_reload(server, err) && open_listener(server, err))
+    if (gw_h2_set_up(server) && gw_server_reload(server, err) &&
+        (server->fd = gw_listen(&server->conf, server->address, err)) >= 0)
         return server;
     gw_server_free(server);
     return NULL;
@@ -322,21 +245,46 @@ static void cut(struct gw_timer *timer)
         gw_conn_kill(aion_container(link, struct gw_conn, link));
 }
 
+/* Idle connections had their time: they close now, and each other one once it is idle. */
+static void close_idle(struct gw_timer *timer)
+{
+    struct gw_server *server = aion_container(timer, struct gw_server, drain_timer);
+    server->drain_idle = true;
+    timer->fire = cut;
+    gw_timer_set(server->loop, timer, server->drain_by_us);
+    aion_list_each_safe (link, &server->conns)
+        gw_conn_work(aion_container(link, struct gw_conn, link));
+}
+
 void gw_server_left(struct gw_server *server)
 {
     if (--server->connections == 0 && server->draining)
         finish_drain(server);
 }
 
+/* Whom the kernel has connected already is served, too, unless the next process will: an
+ * inherited listener lives on. */
+static void stop_listening(struct gw_server *server)
+{
+    if (!server->conf.inherited)
+        accept_ready(&server->accept_io, EPOLLIN);
+    set_accepting(server, false);
+    gw_timer_cancel(server->loop, &server->accept_timer);
+    close(server->fd);
+    server->fd = -1;
+}
+
 void gw_server_drain(struct gw_server *server, int64_t grace_us, void (*drained)(void *user),
                      void *user)
 {
-    set_accepting(server, false);
+    stop_listening(server);
     server->draining = true;
     server->drained = drained;
     server->drained_user = user;
-    server->drain_timer.fire = cut;
-    gw_timer_set(server->loop, &server->drain_timer, gw_loop_now(server->loop) + grace_us);
+    server->drain_by_us = gw_loop_now(server->loop) + grace_us;
+    int64_t linger = grace_us < DRAIN_IDLE_US ? grace_us : DRAIN_IDLE_US;
+    server->drain_timer.fire = close_idle;
+    gw_timer_set(server->loop, &server->drain_timer, gw_loop_now(server->loop) + linger);
     aion_list_each_safe (link, &server->conns) {
         struct gw_conn *conn = aion_container(link, struct gw_conn, link);
         if (conn->mode == GW_H2)

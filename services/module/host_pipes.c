@@ -185,8 +185,8 @@ static void read_out(struct host_pipes *pipes, struct host_process *process)
     }
     process->bytes.size += (size_t)n;
     if (!split_frames(pipes, process)) {
-        close_end(pipes, &process->out); /* its next write fails and it ends; the attempt's time
-                                            is bounded anyway */
+        close_end(pipes, &process->out);
+        post(pipes, new_note(pipes, HOST_GARBAGE, process->ticket, (aion_str){0}));
         return;
     }
     if (!process->stopped && too_far_ahead(pipes, process)) {

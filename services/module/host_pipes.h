@@ -20,6 +20,7 @@ struct host_note {
         HOST_STARTED,
         HOST_FAILED,
         HOST_FRAME,
+        HOST_GARBAGE, /* what came is no frame; nothing further is read */
         HOST_LOG,
         HOST_EXITED,
         HOST_SPAWNER_GONE

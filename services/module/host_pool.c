@@ -31,7 +31,7 @@ struct host_worker {
     int in;
     uint64_t jobs;
     struct host_job *job; /* BUSY, and DYING with a job to fail */
-    bool timed_out;
+    bool timed_out, garbage;
     struct mesh_timer timer; /* of the start, then of the job */
 };
 
@@ -348,6 +348,15 @@ static void on_message(struct host_worker *worker, const Aion__V1__HostMessage *
     }
 }
 
+/* Its end fails the job. */
+static void on_garbage(struct host_worker *worker, const char *what)
+{
+    aion_log(AION_LOG_WARN, "a module wrote what is no message",
+             LOG_TEXT("module", worker->manifest->name), LOG_TEXT("error", what));
+    worker->garbage = true;
+    kill_worker(worker);
+}
+
 static void on_frame(struct host_pool *pool, struct host_worker *worker,
                      const struct host_note *note)
 {
@@ -358,13 +367,10 @@ static void on_frame(struct host_pool *pool, struct host_worker *worker,
     const Aion__V1__HostMessage *message = (const Aion__V1__HostMessage *)codec_unpack(
         &aion__v1__host_message__schema, aion_str_n(note->data, note->size), &limits,
         &pool->arena, &err);
-    if (message != NULL) {
+    if (message != NULL)
         on_message(worker, message);
-    } else {
-        aion_log(AION_LOG_WARN, "a module wrote what is no message",
-                 LOG_TEXT("module", worker->manifest->name), LOG_TEXT("error", err.text));
-        kill_worker(worker);
-    }
+    else
+        on_garbage(worker, err.text);
     aion_arena_reset(&pool->arena);
 }
 
@@ -389,6 +395,10 @@ static void fail_job_of(struct host_worker *worker, int status)
         snprintf(text, sizeof(text), "module %s took longer than %lld ms",
                  worker->manifest->name, (long long)(job->timeout_us / 1000));
         end_failed(job, AION_DEADLINE, "MODULE_TIMEOUT", true, text);
+    } else if (worker->garbage) {
+        snprintf(text, sizeof(text), "module %s wrote what is no message",
+                 worker->manifest->name);
+        end_failed(job, AION_INTERNAL, "MODULE_PROTOCOL", true, text);
     } else {
         describe_end(text, sizeof(text), worker->manifest->name, status);
         end_failed(job, AION_INTERNAL, "MODULE_CRASHED", true, text);
@@ -442,6 +452,8 @@ static void on_note(void *user, struct host_note *note)
         on_started(pool, worker, note);
     } else if (note->kind == HOST_FRAME) {
         on_frame(pool, worker, note);
+    } else if (note->kind == HOST_GARBAGE) {
+        on_garbage(worker, "no frame of the module protocol");
     } else if (note->kind == HOST_EXITED) {
         on_exited(pool, worker, note->code);
     } else if (note->kind == HOST_FAILED) {

@@ -1,6 +1,8 @@
 /* rpc Decide and DecideStream: hot, inline. */
 #include "router_private.h"
 
+#include <stdlib.h>
+
 #include "aion/v1/router.schema.h"
 #include "auth/digest.h"
 #include "codec/message.h"
@@ -49,9 +51,27 @@ void router_decide_call(struct mesh_call *call, const Aion__V1__DecideRequest *r
         aion_v1_router_decide_reply(call, decision);
 }
 
+struct decide_stream {
+    struct aion_link link; /* in router->streams */
+    struct mesh_call *call;
+};
+
 void router_decide_stream_open(struct mesh_call *call)
 {
-    (void)call;
+    struct router *router = mesh_service(call);
+    struct decide_stream *stream = calloc(1, sizeof(*stream));
+    if (stream == NULL)
+        abort(); /* bounded by the server's limit of streams */
+    stream->call = call;
+    mesh_set_user(call, stream);
+    aion_list_add_last(&router->streams, &stream->link);
+}
+
+void router_end_streams(struct router *router)
+{
+    aion_list_each_safe (link, &router->streams)
+        mesh_fail(aion_container(link, struct decide_stream, link)->call, AION_UNAVAILABLE,
+                  "the router is stopping");
 }
 
 void router_decide_stream(struct mesh_call *call, const Aion__V1__DecideStreamRequest *request)
@@ -94,6 +114,8 @@ void router_decide_stream_writable(struct mesh_call *call)
 
 void router_decide_stream_done(struct mesh_call *call, bool cancelled)
 {
-    (void)call;
+    struct decide_stream *stream = mesh_user(call);
     (void)cancelled;
+    aion_list_remove(&stream->link);
+    free(stream);
 }

@@ -25,6 +25,7 @@ static void *start(struct program *program, const void *conf, struct aion_err *e
     router->program = program;
     router->conf = conf;
     aion_snapshot_init(&router->active);
+    aion_list_init(&router->streams);
     pthread_mutex_init(&router->lock, NULL);
     struct mesh_channel_conf control = {.name = "control",
                                         .target = router->conf->control,
@@ -46,6 +47,13 @@ static void serving(void *self)
     router_reconcile(self);
 }
 
+static void drain(void *self)
+{
+    struct router *router = self;
+    router_end_streams(router);
+    program_drained(router->program);
+}
+
 int router_run(int argc, char **argv)
 {
     const struct program_spec spec = {
@@ -56,6 +64,7 @@ int router_run(int argc, char **argv)
         .conf_size = sizeof(struct router_conf),
         .start = start,
         .serving = serving,
+        .drain = drain,
         .stop = stop,
     };
     return program_run(&spec, argc, argv);

@@ -4,6 +4,7 @@
 
 #include "aion/v1/router.mesh.h"
 #include "aion/v1/state.mesh.h"
+#include "base/list.h"
 #include "program/program.h"
 #include "router_conf.h"
 #include "router_decide.h"
@@ -19,7 +20,11 @@ struct router {
     struct router_fault rejected AION_GUARDED_BY(lock); /* line 0 = none */
     bool ready;
     struct mesh_timer reconcile_timer;
+    struct aion_link streams; /* of DecideStream, open */
 };
+
+/* Ends the standing streams: their clients open them anew where the router is next. */
+void router_end_streams(struct router *router);
 
 /* The policy in force, borrowed until the next call. I/O thread. */
 const struct router_policy *router_active(struct router *router);

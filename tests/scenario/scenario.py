@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Scenarios on the real executable: scenario.py AION NAME. Exit 77 with "SKIP: reason" where one cannot run."""
+import http.client
 import json
 import os
 import pathlib
@@ -341,6 +342,108 @@ def drain(mesh):
     mesh.up()
     for task_id in taken[-200:]:
         eventually(task_id, lambda: mesh.http("GET", f"/v1/tasks/{task_id}").json()["state"] == "TASK_STATE_SUCCEEDED", 20)
+
+
+def rolling_restart(mesh):
+    """SIGTERM to every process in turn, twice, under HTTP and gRPC load: not one call fails."""
+    mesh.up()
+    stop, failed, done = threading.Event(), [], [0, 0, 0]
+
+    def right(status, task, text):
+        """A result; or, when control left before it came, the task, which is asked for."""
+        assert status in (200, 202), (status, task)
+        if status == 202:
+            eventually(text, lambda: "result" in mesh.http("GET", f"/v1/tasks/{task['taskId']}").json())
+            task = mesh.http("GET", f"/v1/tasks/{task['taskId']}").json()
+        return task["result"]["text"] == text
+
+    def fresh(text):
+        answer = mesh.submit("noop", text)
+        return right(answer.status, answer.json(), text)
+
+    def kept(text, connection=http.client.HTTPConnection(mesh.env["AION_URL"].removeprefix("http://"), timeout=30)):
+        connection.request("POST", "/v1/tasks", json.dumps({"intent": "noop", "params": {"text": text}}),
+                           {"Authorization": "Bearer " + mesh.env["AION_API_KEY"], "Prefer": "wait=20"})
+        answer = connection.getresponse()
+        return right(answer.status, json.loads(answer.read()), text)
+
+    def grpc(text):
+        done = mesh.run("submit", "noop", "--param", "text=" + text, "--wait")
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip() == text
+
+    def load(index, call):
+        while not stop.is_set():
+            try:
+                good = call(f"{index}-{done[index]}")
+            except (OSError, http.client.HTTPException, AssertionError, KeyError, ValueError) as error:
+                failed.append(f"{call.__name__} {done[index]}: {error!r}")
+                good = time.sleep(0.1) is None
+            if not good:
+                failed.append(f"{call.__name__} {done[index]}: another text")
+            done[index] += 1
+
+    threads = [threading.Thread(target=load, args=work) for work in enumerate((fresh, kept, grpc))]
+    for thread in threads:
+        thread.start()
+    for name in ("retention", "host-1", "router", "control", "gateway") * 2:
+        before = mesh.pid(name)
+        os.kill(before, signal.SIGTERM)
+        eventually(f"{name} ended", lambda: gone(before), 11)
+        mesh.wait_ready()
+        settled = list(done)
+        eventually("calls go on", lambda: all(a > b + 2 for a, b in zip(done, settled)))
+    stop.set()
+    for thread in threads:
+        thread.join()
+    same(failed, [], f"of {sum(done)} calls")
+
+
+def hostile_module(mesh):
+    """What a module does wrong ends its attempt with a reason, leaves no process behind, and hurts no other task."""
+    modules = pathlib.Path(mesh.home, "modules")
+    modules.mkdir()
+    built = pathlib.Path(mesh.executable).parent
+    (modules / "noop").symlink_to(built / "modules/noop")
+    (modules / "hostile").symlink_to(built / "tests/modules/hostile")
+    pathlib.Path(mesh.home, "policies").mkdir()
+    write(pathlib.Path(mesh.home, "policies/10-default.yaml"),
+          "version: 1\ndefault: {privacy: local_only}\nroutes:\n"
+          "  - {name: hostile, intents: [hostile], module: hostile, tier: local, pool: cpu, timeout: 2s, attempts: 1}\n"
+          "  - {name: noop, intents: [noop], module: noop, tier: local, pool: cpu, timeout: 5s}\n")
+    mesh.up("--modules", str(modules))
+    host, begun = mesh.pid("host-1"), {}
+    for deed in ("crash", "leave", "garbage", "spin", "sleep", "flood"):
+        begun[deed] = mesh.http("POST", "/v1/tasks", {"intent": "hostile", "params": {"text": deed}}).json()["taskId"]
+        same(mesh.submit("noop", deed).json()["result"]["text"], deed)
+    reasons = {}
+    for deed, task_id in begun.items():
+        eventually(deed, lambda: "error" in mesh.http("GET", f"/v1/tasks/{task_id}").json(), 30)
+        task = mesh.http("GET", f"/v1/tasks/{task_id}").json()
+        assert task["state"] in ("TASK_STATE_FAILED", "TASK_STATE_DEAD"), task
+        reasons[deed] = task["error"]["reason"]
+    same(reasons["garbage"], "MODULE_PROTOCOL")
+    for deed in ("crash", "leave"):
+        same(reasons[deed], "MODULE_CRASHED", deed)
+    for deed in ("spin", "sleep"):
+        same(reasons[deed], "MODULE_TIMEOUT", deed)
+    child = int(sse(mesh, begun["sleep"])[0][1]["text"])
+    eventually("the child of a killed module is gone", lambda: gone(child))
+    opened = mesh.submit("hostile", "open").json()["result"]["text"]
+    assert 0 < int(opened.removeprefix("files: ")) <= 64, opened
+    same(mesh.pid("host-1"), host, "the host lives")
+
+
+def bad_first_policy(mesh):
+    """A mesh that cannot start says why, at once, and leaves nothing running."""
+    pathlib.Path(mesh.home, "policies").mkdir()
+    write(pathlib.Path(mesh.home, "policies/10-default.yaml"), "version: 1\nroutes:\n  - nam: x\n")
+    began = time.monotonic()
+    failed = mesh.run("up", "--port-base", "0", "--detach")
+    same(failed.returncode, 1)
+    has(failed.stderr, "router cannot start: 10-default.yaml:3:")
+    assert time.monotonic() - began < 20
+    eventually("the mesh is gone", lambda: mesh.run("status").returncode == 3)
 
 
 def retention(mesh):

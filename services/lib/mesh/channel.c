@@ -128,9 +128,7 @@ bool mesh_channel_set_target(struct mesh_channel *channel, const char *text,
     for (size_t i = 0; i < old_count; i++)
         if (old[i] != NULL)
             mesh_endpoint_remove(old[i]);
-    for (size_t i = 0;
-         channel->endpoint_count > 1 && !channel->conf.no_health && i < channel->endpoint_count;
-         i++)
+    for (size_t i = 0; !channel->conf.no_health && i < channel->endpoint_count; i++)
         mesh_endpoint_watch(channel->endpoints[i]);
     return true;
 }
@@ -168,6 +166,7 @@ struct mesh_channel *mesh_channel_new(struct mesh_loop *loop,
     channel->conf = *conf;
     fill_defaults(&channel->conf);
     aion_list_init(&channel->rpcs);
+    aion_list_init(&channel->parked);
     channel->outstanding_metric = aion_metric(&outstanding_family, channel->name);
     channel->retry_metric = aion_metric(&retry_family, channel->name);
     channel->refused_metric = aion_metric(&refused_family, channel->name);

@@ -59,8 +59,11 @@ struct mesh_rpc_opts {
     /* Sent as aion-principal-bin; NULL = none: the work is done in this service's own name. */
     const struct mesh_principal *principal;
     const struct mesh_trace *trace; /* parent span; NULL = the parent's or a new root */
-    bool
-        wait_for_ready; /* wait for an endpoint until the deadline instead of failing at once */
+    /* Wait for a server that serves instead of failing at once: through its restart, say. Until
+     * the deadline, a unary call at most for ready_wait_us (0 = no bound of its own), then
+     * UNAVAILABLE with reason UNREACHABLE. */
+    bool wait_for_ready;
+    int64_t ready_wait_us;
     bool repeatable; /* this request may be repeated although its method may not (it carries a
                         key) */
     const struct mesh_metadata_pair *metadata;

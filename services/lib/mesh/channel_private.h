@@ -32,6 +32,7 @@ struct mesh_endpoint {
     struct mesh_rpc *watch; /* the health stream, NULL = none */
     struct mesh_timer watch_again;
     int64_t watch_wait_us; /* until then; doubled by each watch that tells nothing */
+    bool unwatched;        /* it does not tell its health */
 };
 
 struct mesh_channel {
@@ -42,8 +43,9 @@ struct mesh_channel {
     struct mesh_endpoint *endpoints[MESH_ENDPOINTS_MAX];
     size_t endpoint_count;
     struct aion_link rpcs;
-    uint32_t outstanding; /* unary */
-    uint32_t alive;       /* rpcs and removed endpoints that still need the channel */
+    struct aion_link parked; /* unary calls that wait for an endpoint to serve */
+    uint32_t outstanding;    /* unary */
+    uint32_t alive;          /* rpcs and removed endpoints that still need the channel */
     bool closing;
     struct mesh_retry_budget retries;
     struct aion_metric *outstanding_metric, *retry_metric, *refused_metric, *ejected_metric;
@@ -58,7 +60,7 @@ struct mesh_rpc_out {
 struct mesh_rpc {
     struct aion_link link;
     struct mesh_channel *channel;
-    struct mesh_endpoint *endpoint;
+    struct mesh_endpoint *endpoint; /* of the attempt under way */
     const struct mesh_method *method;
     grpc_call *core;
     struct mesh_call *parent; /* held; NULL = none */
@@ -83,7 +85,9 @@ struct mesh_rpc {
     grpc_byte_buffer *sending; /* ... and this attempt's: sending empties it */
     unsigned attempt;
     struct mesh_op op_unary;
-    struct mesh_timer retry_timer;
+    struct mesh_timer retry_timer; /* until the next attempt, or for how long it stays parked */
+    struct aion_link park;         /* in channel->parked, else unlinked */
+    int64_t ready_by_us;
     struct aion_job fail_job; /* an end that must come later */
 
     /* streams */
@@ -108,6 +112,8 @@ void mesh_endpoint_unref(struct mesh_endpoint *endpoint); /* a call on it ended 
  * when nothing is better. */
 struct mesh_endpoint *mesh_endpoint_pick(struct mesh_channel *channel,
                                          const struct mesh_endpoint *avoid);
+/* Whether one of them is known to serve, or does not say. */
+bool mesh_endpoints_serve(const struct mesh_channel *channel);
 void mesh_endpoint_record(struct mesh_endpoint *endpoint, enum aion_code code);
 void mesh_endpoint_watch(struct mesh_endpoint *endpoint); /* starts its health stream */
 
@@ -127,6 +133,10 @@ void mesh_rpc_free(struct mesh_rpc *rpc);
 struct mesh_rpc *mesh_open_on(struct mesh_endpoint *endpoint, const struct mesh_method *method,
                               const struct mesh_rpc_opts *opts,
                               const struct mesh_stream_ops *ops, void *user);
+
+/* -- unary.c -------------------------------------------------------------- */
+void mesh_unary_unpark(struct mesh_channel *channel); /* an endpoint serves (again) */
+void mesh_unary_cancel(struct mesh_rpc *rpc);         /* of one that is parked */
 
 /* -- channel.c ------------------------------------------------------------ */
 void mesh_channel_release(struct mesh_channel *channel); /* alive--; frees when closing and 0 */

@@ -50,6 +50,7 @@ struct mesh_endpoint *mesh_endpoint_new(struct mesh_channel *channel, const char
     endpoint->channel = channel;
     aion_str_copy(endpoint->address, sizeof(endpoint->address), aion_str_of(address));
     endpoint->core = make_core(channel, address);
+    endpoint->unwatched = channel->conf.no_health;
     channel->alive++;
     return endpoint;
 }
@@ -91,6 +92,8 @@ static void on_health(struct mesh_rpc *rpc, const ProtobufCMessage *message)
             ? MESH_HEALTH_SERVING
             : MESH_HEALTH_NOT_SERVING;
     endpoint->watch_wait_us = 0;
+    if (endpoint->health == MESH_HEALTH_SERVING)
+        mesh_unary_unpark(endpoint->channel);
 }
 
 static void watch_again(struct mesh_timer *timer)
@@ -107,8 +110,13 @@ static void on_watch_closed(struct mesh_rpc *rpc, const struct mesh_result *resu
      * again. Else the connection's state decides */
     if (endpoint->health != MESH_HEALTH_NOT_SERVING || !served)
         endpoint->health = MESH_HEALTH_UNKNOWN;
-    if (endpoint->removed || !served)
+    if (endpoint->removed)
         return;
+    if (!served) {
+        endpoint->unwatched = true;
+        mesh_unary_unpark(endpoint->channel);
+        return;
+    }
     int64_t wait = endpoint->watch_wait_us > 0 ? endpoint->watch_wait_us * 2 : WATCH_AGAIN_US;
     endpoint->watch_wait_us = wait < WATCH_AGAIN_MAX_US ? wait : WATCH_AGAIN_MAX_US;
     endpoint->watch_again.fire = watch_again;
@@ -171,6 +179,22 @@ struct mesh_endpoint *mesh_endpoint_pick(struct mesh_channel *channel,
     struct mesh_endpoint *a = candidates[aion_rand_below(rand, count)];
     struct mesh_endpoint *b = candidates[aion_rand_below(rand, count)];
     return b->outstanding < a->outstanding ? b : a;
+}
+
+static bool serves(const struct mesh_endpoint *endpoint)
+{
+    if (endpoint->health != MESH_HEALTH_UNKNOWN)
+        return endpoint->health == MESH_HEALTH_SERVING;
+    return endpoint->unwatched ||
+           grpc_channel_check_connectivity_state(endpoint->core, 1) == GRPC_CHANNEL_READY;
+}
+
+bool mesh_endpoints_serve(const struct mesh_channel *channel)
+{
+    for (size_t i = 0; i < channel->endpoint_count; i++)
+        if (serves(channel->endpoints[i]))
+            return true;
+    return false;
 }
 
 /* At most half of the endpoints may be out at a time. */

@@ -99,6 +99,7 @@ struct mesh_rpc *mesh_rpc_new(struct mesh_channel *channel, const struct mesh_me
     rpc->method = method;
     rpc->user = user;
     rpc->out_last = &rpc->out_first;
+    aion_list_init(&rpc->park);
     rpc->parent = opts != NULL && opts->parent != NULL ? mesh_hold(opts->parent) : NULL;
     rpc->wait_for_ready = opts != NULL && opts->wait_for_ready;
     rpc->repeatable = method->idempotent || (opts != NULL && opts->repeatable);
@@ -109,6 +110,10 @@ struct mesh_rpc *mesh_rpc_new(struct mesh_channel *channel, const struct mesh_me
     rpc->began_utc_us = aion_clock_utc_us();
     set_trace(rpc, opts);
     set_deadline(rpc, opts);
+    int64_t wait = opts != NULL ? opts->ready_wait_us : 0;
+    rpc->ready_by_us = wait > 0 && rpc->began_us + wait < rpc->deadline_us
+                           ? rpc->began_us + wait
+                           : rpc->deadline_us;
     add_metadata(rpc, opts);
     return rpc;
 }
@@ -217,4 +222,6 @@ void mesh_rpc_cancel(struct mesh_rpc *rpc)
     rpc->cancelled = true;
     if (rpc->core != NULL)
         grpc_call_cancel(rpc->core, NULL);
+    else if (rpc->ops == NULL)
+        mesh_unary_cancel(rpc);
 }

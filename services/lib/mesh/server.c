@@ -256,6 +256,8 @@ static void drain_on(struct mesh_timer *timer)
         shut(server);
         mesh_health_end_watches(server->health);
         mesh_timer_set(server->loop, timer, now + server->drain_grace_us);
+        if (server->stopped != NULL)
+            server->stopped(server->stopped_user);
         break;
     case DRAIN_GRACE:
         server->drain_step = DRAIN_CANCELLED;
@@ -273,6 +275,12 @@ static void drain_on(struct mesh_timer *timer)
 void mesh_server_call_gone(struct mesh_server *server)
 {
     (void)server; /* the core itself tells when the last call is gone: on_shut */
+}
+
+void mesh_server_on_stopped(struct mesh_server *server, void (*stopped)(void *user), void *user)
+{
+    server->stopped = stopped;
+    server->stopped_user = user;
 }
 
 void mesh_server_drain(struct mesh_server *server, int64_t grace_us, void (*done)(void *user),

@@ -46,6 +46,10 @@ void mesh_server_bind(struct mesh_server *server, const struct mesh_service_type
 void mesh_server_start(struct mesh_server *server);
 /* Health of one bound service, or of all with "". I/O thread. */
 void mesh_server_serving(struct mesh_server *server, const char *service, bool serving);
+/* `stopped` runs on the I/O thread once a drain has let the last new call in: what would never
+ * end by itself (standing streams) is to be ended there. Before the drain. */
+void mesh_server_on_stopped(struct mesh_server *server, void (*stopped)(void *user),
+                            void *user);
 /* NOT_SERVING → 300 ms (clients leave) → stop accepting → in-flight finishes within grace →
  * cancel. `done` runs on the I/O thread when no call is left. Once. I/O thread. */
 void mesh_server_drain(struct mesh_server *server, int64_t grace_us, void (*done)(void *user),

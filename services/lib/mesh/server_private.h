@@ -72,6 +72,8 @@ struct mesh_server {
     struct mesh_timer drain_timer;
     int drain_step;
     int64_t drain_grace_us;
+    void (*stopped)(void *user);
+    void *stopped_user;
     void (*drained)(void *user);
     void *drained_user;
 };

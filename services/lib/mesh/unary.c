@@ -38,6 +38,47 @@ static void fail_later(struct mesh_rpc *rpc)
     aion_exec_post(mesh_loop_exec(rpc->channel->loop), &rpc->fail_job);
 }
 
+/* -- waiting for a server that serves ------------------------------------- */
+
+static void park_over(struct mesh_timer *timer)
+{
+    struct mesh_rpc *rpc = aion_container(timer, struct mesh_rpc, retry_timer);
+    aion_list_remove(&rpc->park);
+    if (rpc->cancelled) {
+        aion_err_set(&rpc->err, __func__, AION_CANCELLED, "cancelled");
+    } else {
+        aion_err_set(&rpc->err, __func__, AION_UNAVAILABLE, "%s cannot be reached",
+                     rpc->channel->name);
+        aion_err_reason(&rpc->err, "UNREACHABLE");
+    }
+    finish(rpc, NULL, (aion_str){0});
+}
+
+/* Bounded as every call is: by outstanding_max and its deadline. */
+static void park(struct mesh_rpc *rpc)
+{
+    aion_list_add_last(&rpc->channel->parked, &rpc->park);
+    rpc->retry_timer.fire = park_over;
+    mesh_timer_set(rpc->channel->loop, &rpc->retry_timer, rpc->ready_by_us);
+}
+
+void mesh_unary_cancel(struct mesh_rpc *rpc)
+{
+    if (!aion_list_empty(&rpc->park))
+        mesh_timer_set(rpc->channel->loop, &rpc->retry_timer, rpc->channel->loop->now_us);
+}
+
+void mesh_unary_unpark(struct mesh_channel *channel)
+{
+    struct aion_link *link;
+    while ((link = aion_list_first(&channel->parked)) != NULL) {
+        struct mesh_rpc *rpc = aion_container(link, struct mesh_rpc, park);
+        aion_list_remove(link);
+        mesh_timer_cancel(channel->loop, &rpc->retry_timer);
+        start_attempt(rpc, NULL);
+    }
+}
+
 /* -- retries -------------------------------------------------------------- */
 
 /* UNAVAILABLE, and CANCELLED that we did not ask for: a server that drained (facts: rolling
@@ -110,6 +151,10 @@ static void on_unary(struct mesh_op *op, bool ok)
 
 static void start_attempt(struct mesh_rpc *rpc, const struct mesh_endpoint *avoid)
 {
+    if (rpc->wait_for_ready && !mesh_endpoints_serve(rpc->channel)) {
+        park(rpc);
+        return;
+    }
     rpc->attempt++;
     rpc->err.code = AION_OK;
     mesh_rpc_begin(rpc, NULL, avoid);

@@ -19,7 +19,7 @@ struct life {
     void *self;
     int argc;
     char **argv; /* as given, for reloads */
-    bool draining, ready, told;
+    bool draining, ready, told, server_drained, self_drained;
     int status;
 };
 
@@ -60,20 +60,34 @@ void program_ready(struct program *program, bool ready, const char *reason)
 
 /* -- drain ---------------------------------------------------------------- */
 
+/* Through when both are: the server has no call left, and the program is safe. */
+static void end_if_drained(struct life *life)
+{
+    if (life->server_drained && life->self_drained)
+        mesh_loop_stop(life->program.loop);
+}
+
 static void server_drained(void *user)
 {
     struct life *life = user;
-    mesh_loop_stop(life->program.loop);
+    life->server_drained = true;
+    end_if_drained(life);
 }
 
 void program_drained(struct program *program)
 {
     struct life *life = (struct life *)program;
-    if (program->server != NULL)
-        mesh_server_drain(program->server, life->options.common.drain_grace, server_drained,
-                          life);
+    life->self_drained = true;
+    end_if_drained(life);
+}
+
+static void drain_self(void *user)
+{
+    struct life *life = user;
+    if (life->spec->drain != NULL)
+        life->spec->drain(life->self);
     else
-        mesh_loop_stop(program->loop);
+        program_drained(&life->program);
 }
 
 static void begin_drain(void *user)
@@ -84,10 +98,14 @@ static void begin_drain(void *user)
     life->draining = true;
     aion_log_line(AION_LOG_INFO, "draining", 0, NULL);
     mesh_admin_ready(life->program.admin, false, "draining");
-    if (life->spec->drain != NULL)
-        life->spec->drain(life->self);
-    else
-        program_drained(&life->program);
+    if (life->program.server == NULL) {
+        life->server_drained = true;
+        drain_self(life);
+        return;
+    }
+    mesh_server_on_stopped(life->program.server, drain_self, life);
+    mesh_server_drain(life->program.server, life->options.common.drain_grace, server_drained,
+                      life);
 }
 
 void program_fatal(struct program *program, const struct aion_err *err)

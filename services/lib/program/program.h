@@ -59,8 +59,8 @@ struct program_spec {
     /* SIGHUP, on the I/O thread: `conf` holds the options marked reload anew. Text of *err is
      * logged. */
     bool (*reload)(void *self, const void *conf, struct aion_err *err);
-    /* On the I/O thread: stop taking new work; call program_drained when what was begun is
-     * safe. NULL = at once. The server drains afterwards. */
+    /* On the I/O thread, once the server takes no new calls: end the standing streams, and call
+     * program_drained when what was begun is safe. NULL = at once. */
     void (*drain)(void *self);
     /* After the loop ended: free everything. */
     void (*stop)(void *self);

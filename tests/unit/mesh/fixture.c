@@ -202,8 +202,11 @@ void fixture_start(struct fixture *fixture, const struct mesh_server_conf *conf,
     mesh_server_start(fixture->server);
     char target[64];
     snprintf(target, sizeof(target), "127.0.0.1:%d", mesh_server_port(fixture->server));
-    struct mesh_channel_conf channel = {
-        .name = "echo", .target = target, .tls = client_tls, .timeout_us = 5000000};
+    struct mesh_channel_conf channel = {.name = "echo",
+                                        .target = target,
+                                        .tls = client_tls,
+                                        .timeout_us = 5000000,
+                                        .no_health = true};
     fixture->channel = mesh_channel_new(fixture->loop, &channel, &err);
     if (fixture->channel == NULL)
         fail_msg("%s: %s", err.text, err.detail);
