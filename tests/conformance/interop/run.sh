@@ -8,7 +8,7 @@ export AION_TOOLS=${AION_TOOLS:-$TOOLS_DEFAULT}
 # shellcheck source=tests/lib/go.sh
 . "$here/../../lib/go.sh"
 if ! go_tool grpc-interop-client google.golang.org/grpc/interop/client@v1.85.0; then
-    echo "skipped: grpc-go's interop client cannot be built here: $(tail -n 1 "$AION_TOOLS/go-grpc-interop-client.log")"
+    echo "SKIP: grpc-go's interop client cannot be built here: $(tail -n 1 "$AION_TOOLS/go-grpc-interop-client.log")"
     exit 77
 fi
 
