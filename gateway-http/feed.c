@@ -13,8 +13,8 @@
 enum {
     EVENT_BYTES_MAX = 12 << 20, /* an 8 MiB message as base64 in JSON */
     ARENA_MAX = 1 << 20,
-    PAUSE_ABOVE = 128 * 1024,
-    RESUME_BELOW = 32 * 1024,
+    PAUSE_ABOVE = 64 * 1024,
+    RESUME_BELOW = 16 * 1024,
 };
 
 static aion_str key_of(const uint64_t *id)
@@ -65,9 +65,9 @@ static bool format(const struct gw_feed *feed, const struct codec_message *schem
            aion_fail(err, AION_EXHAUSTED, "a message is too large to be shown");
 }
 
-void gw_feed_message(struct gw_feed *feed, const struct codec_message *schema,
-                     const ProtobufCMessage *message, uint64_t cursor, uint32_t credit,
-                     bool final, const char *name)
+uint32_t gw_feed_message(struct gw_feed *feed, const struct codec_message *schema,
+                         const ProtobufCMessage *message, uint64_t cursor, uint32_t credit,
+                         bool final, const char *name)
 {
     struct aion_buf out;
     struct aion_err err;
@@ -75,13 +75,15 @@ void gw_feed_message(struct gw_feed *feed, const struct codec_message *schema,
     if (format(feed, schema, message, cursor, name, &out, &err)) {
         struct gw_event *event = event_new(feed, aion_buf_view(&out));
         event->cursor = cursor;
-        event->credit = credit;
+        event->credit = credit = credit > 0 ? credit : (uint32_t)event->size;
         event->final = final;
         aion_exec_post(feed->self->gateway, &event->job);
     } else {
         gw_feed_end(feed, err.code, "", err.text);
+        credit = 0;
     }
     aion_buf_done(&out);
+    return credit;
 }
 
 void gw_feed_end(struct gw_feed *feed, enum aion_code code, const char *reason,
@@ -109,9 +111,7 @@ static void got_message(struct mesh_rpc *rpc, const ProtobufCMessage *message)
     struct gw_feed *feed = mesh_rpc_user(rpc);
     if (feed->sink == NULL)
         return;
-    uint32_t credit = (uint32_t)protobuf_c_message_get_packed_size(message) + 64;
-    feed->queued += credit;
-    gw_feed_message(feed, feed->method->reply, message, 0, credit, false, NULL);
+    feed->queued += gw_feed_message(feed, feed->method->reply, message, 0, 0, false, NULL);
     if (feed->queued > PAUSE_ABOVE) {
         feed->paused = true;
         mesh_rpc_pause(rpc);
@@ -174,7 +174,7 @@ void gw_feed_open(struct gw_upstream *upstream, const struct gw_stream_spec *spe
                              .user = spec->user,
                              .principal = *spec->principal,
                              .trace = *spec->trace};
-    aion_arena_init(&feed->arena, ARENA_MAX, NULL, 0);
+    aion_arena_init(&feed->arena, ARENA_MAX, feed->first, sizeof(feed->first));
     feed->principal.tenant = keep(feed, spec->principal->tenant);
     feed->principal.subject = keep(feed, spec->principal->subject);
     feed->principal.key_id = keep(feed, spec->principal->key_id);

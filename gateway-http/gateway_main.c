@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-enum { READY_POLL_US = 20000 };
+enum { READY_POLL_US = 20000, OWN_FILES = 64 /* beside connections */ };
 
 struct gateway {
     struct program *program;
@@ -23,14 +23,21 @@ struct gateway {
     struct aion_job drain_job, drained_job;
 };
 
-/* A connection is a descriptor: take what the system lets us. */
-static void raise_file_limit(void)
+/* A connection is a descriptor: take what the system lets us, and say what it does not. */
+static void raise_file_limit(int64_t connections_max)
 {
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) != 0)
         return;
+    rlim_t before = files.rlim_cur;
     files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
+    if (setrlimit(RLIMIT_NOFILE, &files) != 0)
+        files.rlim_cur = before;
+    if (files.rlim_cur < (rlim_t)connections_max + OWN_FILES)
+        aion_log(AION_LOG_WARN,
+                 "the limit of open files is below connections_max: further connections wait "
+                 "in the kernel's queue",
+                 LOG_U64("files", files.rlim_cur), LOG_I64("connections_max", connections_max));
 }
 
 static bool is_ready(const struct gw_app *app)
@@ -117,7 +124,7 @@ static void *start(struct program *program, const void *conf, struct aion_err *e
         return aion_fail_null(err, AION_UNAVAILABLE, "out of memory");
     gateway->program = program;
     gateway->conf = conf;
-    raise_file_limit();
+    raise_file_limit(gateway->conf->connections_max);
     if (open_all(gateway, err)) {
         program_bound(program, gw_server_address(gateway->server));
         return gateway;

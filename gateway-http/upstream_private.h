@@ -38,11 +38,12 @@ struct gw_feed {
     uint64_t cursor; /* watch: of the last chunk handed on */
     bool watched;    /* of the two kinds, the first */
     bool paused;
-    uint32_t queued; /* call of its own: bytes handed on and not yet given back */
+    uint32_t queued; /* handed on and not yet given back, in bytes of credit */
     struct mesh_rpc *rpc;
     ProtobufCMessage *request; /* until the call is opened */
     struct aion_arena arena;   /* request, principal's texts */
     struct aion_job job;       /* open */
+    char first[512];           /* the arena's first block: ten thousand streams are idle */
 };
 
 struct mesh_channel *gw_mesh_channel(struct gw_mesh *self, const struct mesh_method *method);
@@ -50,10 +51,12 @@ void gw_feed_open(struct gw_upstream *upstream, const struct gw_stream_spec *spe
 void gw_feed_credit(struct gw_upstream *upstream, uint64_t id, uint32_t bytes);
 void gw_feed_close(struct gw_upstream *upstream, uint64_t id);
 void gw_feed_free(struct gw_feed *feed); /* out of the map, too */
-/* Hands one message, or the end, to the gateway's loop. */
-void gw_feed_message(struct gw_feed *feed, const struct codec_message *schema,
-                     const ProtobufCMessage *message, uint64_t cursor, uint32_t credit,
-                     bool final, const char *name);
+/* Hands one message, or the end, to the gateway's loop. Returns what of credit it takes:
+ * `credit`, or with 0 the bytes it became; 0 when it could not be shown and the end went
+ * instead. */
+uint32_t gw_feed_message(struct gw_feed *feed, const struct codec_message *schema,
+                         const ProtobufCMessage *message, uint64_t cursor, uint32_t credit,
+                         bool final, const char *name);
 void gw_feed_end(struct gw_feed *feed, enum aion_code code, const char *reason,
                  const char *text);
 

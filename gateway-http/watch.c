@@ -9,7 +9,13 @@
 
 #include <stdlib.h>
 
-enum { RETRY_US = 100000, RETRY_MAX_US = 3000000, FAILURES_TOLD = 3 };
+enum {
+    RETRY_US = 100000,
+    RETRY_MAX_US = 3000000,
+    FAILURES_TOLD = 3,
+    WINDOW_BYTES = 32768, /* under way; as JSON six times that at worst */
+    CHUNK_COST = 256      /* of a chunk beside its payload, as tasks.proto says */
+};
 
 static void send_open(struct gw_feed *feed)
 {
@@ -26,6 +32,8 @@ static void send_open(struct gw_feed *feed)
     open.task_id = ((const Aion__V1__StreamRequest *)feed->request)->task_id;
     open.after_cursor = feed->cursor;
     open.principal = &principal;
+    /* what a call before this one brought and the client has not taken is under way still */
+    open.window_bytes = feed->queued < WINDOW_BYTES ? WINDOW_BYTES - feed->queued : 1;
     message.watch_id = feed->id;
     message.action_case = AION__V1__WATCH_STREAMS_REQUEST__ACTION_OPEN;
     message.open = &open;
@@ -52,8 +60,10 @@ static void got_chunk(struct gw_feed *feed, const Aion__V1__StreamChunk *chunk)
         payload = strlen(chunk->text);
     if (chunk->cursor > feed->cursor)
         feed->cursor = chunk->cursor;
-    gw_feed_message(feed, &aion__v1__stream_chunk__schema, &chunk->base, chunk->cursor,
-                    (uint32_t)payload, chunk->final != NULL, name_of(chunk));
+    uint32_t cost = (uint32_t)payload + CHUNK_COST;
+    feed->queued += cost;
+    gw_feed_message(feed, &aion__v1__stream_chunk__schema, &chunk->base, chunk->cursor, cost,
+                    chunk->final != NULL, name_of(chunk));
 }
 
 static void got_reply(struct mesh_rpc *rpc, const ProtobufCMessage *message)
@@ -147,6 +157,7 @@ void gw_watch_credit(struct gw_feed *feed, uint32_t bytes)
     Aion__V1__WatchStreamsRequest message = AION__V1__WATCH_STREAMS_REQUEST__INIT;
     Aion__V1__WatchStreamsRequest__Credit credit =
         AION__V1__WATCH_STREAMS_REQUEST__CREDIT__INIT;
+    feed->queued -= bytes < feed->queued ? bytes : feed->queued;
     credit.bytes = bytes;
     message.action_case = AION__V1__WATCH_STREAMS_REQUEST__ACTION_CREDIT;
     message.credit = &credit;

@@ -261,7 +261,7 @@ enum gw_written gw_reply_write(struct gw_exchange *x, aion_str bytes)
     else
         gw_h1_reply_write(x, bytes);
     gw_conn_work(x->conn);
-    if (gw_reply_queued(x) < GW_QUEUE_MAX / 2)
+    if (gw_reply_queued(x) < GW_QUEUE_MAX / 4) /* the rest is for what is under way */
         return GW_WRITTEN;
     x->full = true;
     return GW_FULL;

@@ -5,11 +5,12 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BACKLOG = 1024, FIRST_INHERITED = 3 };
+enum { BACKLOG = 1024, FIRST_INHERITED = 3, UNSENT_MAX = 128 * 1024 };
 
 static bool split_address(const char *listen, char host[64], char port[8], struct aion_err *err)
 {
@@ -123,6 +124,14 @@ int gw_listen_inherited(void)
     return ours ? FIRST_INHERITED : 0;
 }
 
+/* Connections inherit it: what a client does not read stays with whoever makes it, not in
+ * megabytes of the kernel's memory. What is under way in the network does not count. */
+static void bound_unsent(int fd)
+{
+    int bytes = UNSENT_MAX;
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
+}
+
 int gw_listen(const struct gw_server_conf *conf, char ret_address[80], struct aion_err *err)
 {
     int fd = conf->inherited;
@@ -130,7 +139,9 @@ int gw_listen(const struct gw_server_conf *conf, char ret_address[80], struct ai
         fd = open_own(conf, err);
     else if (!adopt(conf, err))
         fd = -1;
-    if (fd >= 0)
+    if (fd >= 0) {
+        bound_unsent(fd);
         name_address(fd, ret_address);
+    }
     return fd;
 }

@@ -264,6 +264,28 @@ static void add_to_digest(struct control_task *task, uint64_t sequence, aion_str
         auth_sha256_add(task->sha, payload);
 }
 
+/* Text is cut between code points. */
+static size_t piece_of(enum control_chunk_kind kind, aion_str rest)
+{
+    size_t size = rest.size < CHUNK_BYTES_MAX ? rest.size : CHUNK_BYTES_MAX;
+    while (kind == CHUNK_TEXT && size < rest.size && ((unsigned char)rest.data[size] >> 6) == 2)
+        size--;
+    return size;
+}
+
+/* A reader holds whole chunks: a module's large one becomes several, so that what a slow reader
+ * costs is bounded. They are stored together: after a crash all of them are there or none. */
+static void append(struct control_task *task, const Aion__V1__HostMessage__Chunk *chunk,
+                   enum control_chunk_kind kind, aion_str payload)
+{
+    do {
+        size_t size = piece_of(kind, payload);
+        control_log_append(&task->log, task->attempt, chunk->sequence, kind,
+                           aion_str_of(chunk->content_type), aion_str_n(payload.data, size));
+        payload = aion_str_n(payload.data + size, payload.size - size);
+    } while (payload.size > 0);
+}
+
 void control_attempt_chunk(struct control_host *host, const Aion__V1__HostMessage__Chunk *chunk)
 {
     struct control *control = host->control;
@@ -291,8 +313,7 @@ void control_attempt_chunk(struct control_host *host, const Aion__V1__HostMessag
     }
     size_t pending = task->log.pending_bytes;
     add_to_digest(task, chunk->sequence, payload);
-    control_log_append(&task->log, task->attempt, chunk->sequence, kind,
-                       aion_str_of(chunk->content_type), payload);
+    append(task, chunk, kind, payload);
     control->pending_bytes += task->log.pending_bytes - pending;
     control_attempt_write_chunks(control, task);
     control_hosts_pause(control);

@@ -91,6 +91,8 @@ struct piece {
 static void send_piece(struct control_watcher *watcher, struct piece *piece)
 {
     for (size_t i = 0; i < piece->read.count && !watcher->closed; i++) {
+        if (watcher->room(watcher) == 0)
+            return; /* the rest is read again when there is room */
         const struct store_chunk *chunk = &piece->read.chunks[i];
         char *text = aion_arena_text(&piece->arena, chunk->payload);
         char *content_type = aion_arena_text(&piece->arena, chunk->content_type);

@@ -1,13 +1,19 @@
 /* rpc WatchStreams: the output of many tasks, for many principals, over one call of a gateway.
  *
- * Each watch has a window: payload bytes that may be under way to its client; the gateway gives
- * credit as it hands bytes on. So one slow client stops its own watch alone. Is the call itself
- * full, watches with something to say stand in line. */
+ * Each watch has a window: bytes that may be under way to its client, a chunk counting more
+ * than its payload, for a small one costs whoever keeps it more; the gateway gives credit as it
+ * hands chunks on. So one slow client stops its own watch alone. Is the call itself full,
+ * watches with something to say stand in line. */
 #include "control_private.h"
 
 #include <stdlib.h>
 
-enum { WATCHES_MAX = 65536, WINDOW_BYTES = 65536, WINDOW_BYTES_MAX = 262144 };
+enum {
+    WATCHES_MAX = 65536,
+    WINDOW_BYTES = 65536,
+    WINDOW_BYTES_MAX = 262144,
+    CHUNK_COST = 256 /* as tasks.proto says */
+};
 
 struct watch_call {
     struct aion_link link; /* in control->watches */
@@ -103,7 +109,7 @@ static void watch_send(struct control_watcher *watcher, const Aion__V1__StreamCh
     reply.watch_id = watch->watch_id;
     reply.event_case = AION__V1__WATCH_STREAMS_REPLY__EVENT_CHUNK;
     reply.chunk = &copy;
-    watch->credit -= (int64_t)payload;
+    watch->credit -= (int64_t)payload + CHUNK_COST;
     send_reply(watch->owner, &reply);
 }
 

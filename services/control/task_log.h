@@ -9,7 +9,10 @@
 
 #include "base/str.h"
 
-enum { LOG_TAIL_BYTES = 65536 };
+enum {
+    LOG_TAIL_BYTES = 65536,
+    CHUNK_BYTES_MAX = 32768 /* payload of one chunk, as readers get it */
+};
 
 enum control_chunk_kind { CHUNK_DATA, CHUNK_TEXT, CHUNK_RESTART };
 

@@ -9,7 +9,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { OPS_MAX = 4 };
+enum {
+    OPS_MAX = 4,
+    OUT_COST = 256 /* of a queued message beside its bytes: many small ones are not free */
+};
 
 struct batch {
     grpc_op ops[OPS_MAX];
@@ -160,10 +163,10 @@ static enum mesh_sent enqueue(struct mesh_call *call, grpc_byte_buffer *buffer, 
     struct mesh_out *out = malloc(sizeof(*out));
     if (out == NULL)
         abort(); /* a few bytes: nothing sensible is left to do */
-    *out = (struct mesh_out){NULL, buffer, size};
+    *out = (struct mesh_out){NULL, buffer, size + OUT_COST};
     *call->out_last = out;
     call->out_last = &out->next;
-    call->out_bytes += size;
+    call->out_bytes += out->size;
     call->bytes_out += size;
     mesh_call_pump(call);
     if (call->out_bytes < call->server->conf.send_queue_bytes_max / 2)

@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+enum { CHUNK_COST = 256 }; /* as tasks.proto says */
+
 static int setup(void **state)
 {
     static struct bench bench;
@@ -139,18 +141,18 @@ static void a_watch_stops_at_its_window_and_goes_on_with_credit(void **state)
     const char *id;
     bench_attach(bench, 0, 1, NULL, 0);
     const struct bench_word *word = begin(bench, &id);
-    bench_watch(bench, id, 0, 10);
+    bench_watch(bench, id, 0, 2 * CHUNK_COST); /* a chunk counts its payload and that */
     for (uint64_t i = 1; i <= 6; i++)
         bench_chunk(host, word, i, "12345");
     bench_result(host, word, "done");
     bench_until(bench, is_state(bench, id, TASK_SUCCEEDED));
     bench_turns(bench, 10);
     assert_int_equal(bench->chunks, 2);
-    bench_credit(bench, 10);
+    bench_credit(bench, 2 * (CHUNK_COST + 5));
     bench_until(bench, bench->chunks == 4);
     bench_turns(bench, 10);
     assert_int_equal(bench->chunks, 4);
-    bench_credit(bench, 1000);
+    bench_credit(bench, 4 * (CHUNK_COST + 5));
     bench_until(bench, bench->closed_code == 0);
     assert_int_equal(bench->chunks, 6);
     assert_true(bench->final);
