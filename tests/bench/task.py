@@ -1,0 +1,72 @@
+"""(c) A task of the no-op module, 1 KiB, from Submit to its committed result over gRPC and mTLS: CPU of every process of the mesh."""
+import subprocess
+
+from bench import (children, cpu_seconds, ended_children_cpu_seconds, figures, fsync_us, median, parent, resident_mib, spread, table,
+                   verdict)
+
+BYTES, CONCURRENCIES, GOAL_US = 1024, (1, 16, 64), 350
+
+
+def programs(mesh):
+    return {row["name"]: row["pid"] for row in mesh.status()["processes"]}
+
+
+def spent(found):
+    """CPU seconds by name. A module's process is renewed now and then: those that ended count by their parent, the spawner."""
+    below = children(found["host-1"])
+    modules = sum(cpu_seconds(pid) for pid in below)
+    spawner = next(pid for pid in below if parent(pid) == found["host-1"])
+    return {**{name: cpu_seconds(pid) for name, pid in found.items()}, "modules": modules + ended_children_cpu_seconds(spawner)}
+
+
+def one_load(context, mesh, concurrency):
+    found = programs(mesh)
+    load = subprocess.Popen([str(part) for part in (
+        context.build / "tests/bench/task/bench_task_load", mesh.env["AION_CONTROL"], mesh.env["AION_CA"], mesh.env["AION_CERT"],
+        mesh.env["AION_KEY"], BYTES, concurrency, context.seconds)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    if load.stdout.readline().strip() != "begin":
+        raise RuntimeError("the load did not begin")
+    before = spent(found)
+    load.stdin.write("go\n")
+    load.stdin.flush()
+    line = load.stdout.readline()
+    after = spent(found)
+    if load.wait(30) != 0:
+        raise RuntimeError(f"tasks failed: {line}")
+    got = figures(line)
+    got["cpu"] = {name: (after[name] - before[name]) * 1e6 / got["tasks"] for name in before}
+    got["fsync"] = fsync_us(mesh.home, 100)
+    return got
+
+
+def resident(mesh):
+    pids = set(programs(mesh).values()) | {mesh.status()["pid"]}
+    return sum(resident_mib(pid) for pid in pids | children(programs(mesh)["host-1"]))
+
+
+def measure(context):
+    mesh, taken = context.mesh(), {}
+    try:
+        taken["idle_mib"] = resident(mesh)
+        for _ in range(context.rounds):
+            context.noise.spin()
+            for concurrency in CONCURRENCIES:
+                taken.setdefault(concurrency, []).append(one_load(context, mesh, concurrency))
+    finally:
+        mesh.close()
+    return taken
+
+
+def report(taken):
+    names = list(taken[CONCURRENCIES[0]][0]["cpu"])
+    rows = []
+    for concurrency in CONCURRENCIES:
+        runs = taken[concurrency]
+        total = [sum(run["cpu"].values()) for run in runs]
+        rows.append([concurrency, spread(total), verdict(median(total) / GOAL_US, 1.0),
+                     *(f"{median([run['cpu'][name] for run in runs]):.0f}" for name in names),
+                     f"{median([run['rate'] for run in runs]):.0f}",
+                     f"{median([run['p50_us'] for run in runs]):.0f} / {median([run['p99_us'] for run in runs]):.0f}",
+                     f"{median([run['fsync'][0] for run in runs]):.0f} / {median([run['fsync'][1] for run in runs]):.0f}"])
+    return (table(["tasks at once", "CPU µs a task, all", f"of {GOAL_US} µs", *names, "tasks/s", "latency p50 / p99 µs",
+                   "fdatasync p50 / p99 µs"], rows) + f"\n\nThe whole mesh, before its first task: {taken['idle_mib']:.0f} MiB resident.")
