@@ -42,6 +42,9 @@ const char *cli_value(struct cli_args *args, const char *name);
 bool cli_flag(struct cli_args *args, const char *name);
 /* Prints "aion COMMAND: text" and the usage on stderr; returns CLI_USAGE. */
 int cli_usage(const struct cli_command *command, const char *fmt, ...) AION_PRINTF(2, 3);
+/* The same about the argument at args->at, which no option took: it is unknown, or lacks its
+ * value. */
+int cli_unexpected(const struct cli_command *command, const struct cli_args *args);
 /* Prints "aion: text" on stderr; the exit status of the error's code. */
 int cli_error(const struct aion_err *err);
 

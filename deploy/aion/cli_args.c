@@ -39,6 +39,15 @@ int cli_usage(const struct cli_command *command, const char *fmt, ...)
     return CLI_USAGE;
 }
 
+int cli_unexpected(const struct cli_command *command, const struct cli_args *args)
+{
+    const char *argument = args->argv[args->at];
+    for (size_t i = 0; argument[0] == '-' && command->words[i] != NULL; i++)
+        if (strcmp(argument, command->words[i]) == 0)
+            return cli_usage(command, "%s needs a value", argument);
+    return cli_usage(command, "unexpected argument \"%s\"", argument);
+}
+
 int cli_error(const struct aion_err *err)
 {
     fprintf(stderr, "aion: %s", err->text);

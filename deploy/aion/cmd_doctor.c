@@ -159,7 +159,7 @@ static int run(int argc, char **argv)
     const char *home = NULL, *value;
     while (args.at < argc) {
         if ((value = cli_value(&args, "--home")) == NULL)
-            return cli_usage(&cli_doctor, "unexpected argument \"%s\"", argv[args.at]);
+            return cli_unexpected(&cli_doctor, &args);
         home = value;
     }
     if (!cli_home(home, doctor.home, &err))

@@ -73,7 +73,7 @@ static int run(int argc, char **argv)
     const char *home = NULL, *value;
     while (args.at < argc) {
         if ((value = cli_value(&args, "--home")) == NULL)
-            return cli_usage(&cli_env, "unexpected argument \"%s\"", argv[args.at]);
+            return cli_unexpected(&cli_env, &args);
         home = value;
     }
     if (!cli_home(home, path, &err) || !cli_run_read(path, &mesh, &err))

@@ -108,7 +108,7 @@ static int run(int argc, char **argv)
         else if (only == NULL && argv[args.at][0] != '-')
             only = argv[args.at++];
         else
-            return cli_usage(&cli_logs, "unexpected argument \"%s\"", argv[args.at]);
+            return cli_unexpected(&cli_logs, &args);
     }
     if (!cli_home(home, path, &err))
         return cli_error(&err);

@@ -137,16 +137,18 @@ static int run(int argc, char **argv)
     while (args.at < argc) {
         if ((value = cli_value(&args, "--home")) != NULL)
             policy.home = value;
-        else if ((value = cli_value(&args, "-o")) != NULL)
-            policy.json = strcmp(value, "json") == 0;
-        else if (policy.verb == NULL)
+        else if ((value = cli_value(&args, "-o")) != NULL) {
+            if (strcmp(value, "json") != 0)
+                return cli_usage(&cli_policy, "-o: \"%s\" is not json", value);
+            policy.json = true;
+        } else if (policy.verb == NULL)
             policy.verb = argv[args.at++];
         else if (strcmp(policy.verb, "rollback") == 0 && policy.ordinal == 0 &&
                  aion_str_i64(aion_str_of(argv[args.at]), &policy.ordinal) &&
                  policy.ordinal > 0)
             args.at++;
         else
-            return cli_usage(&cli_policy, "unexpected argument \"%s\"", argv[args.at]);
+            return cli_unexpected(&cli_policy, &args);
     }
     for (size_t i = 0; policy.verb != NULL && i < aion_countof(verbs); i++) {
         if (strcmp(verbs[i].name, policy.verb) != 0)

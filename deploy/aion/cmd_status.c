@@ -140,7 +140,7 @@ static int run(int argc, char **argv)
         else if (cli_flag(&args, "--json"))
             json = true;
         else
-            return cli_usage(&cli_status, "unexpected argument \"%s\"", argv[args.at]);
+            return cli_unexpected(&cli_status, &args);
     }
     if (!cli_home(home, path, &err) || !cli_run_read(path, &mesh, &err))
         return cli_error(&err);

@@ -353,17 +353,20 @@ static int read_args(struct submit *submit, int argc, char **argv)
             submit->key = value;
         else if ((value = cli_value(&args, "--priority")) != NULL)
             submit->priority = value;
-        else if ((value = cli_value(&args, "-o")) != NULL)
-            submit->print_json = strcmp(value, "json") == 0;
-        else if ((value = cli_value(&args, "--param")) != NULL &&
-                 submit->param_count < PARAMS_MAX)
+        else if ((value = cli_value(&args, "-o")) != NULL) {
+            if (strcmp(value, "json") != 0)
+                return cli_usage(&cli_submit, "-o: \"%s\" is not json", value);
+            submit->print_json = true;
+        } else if ((value = cli_value(&args, "--param")) != NULL) {
+            if (submit->param_count == PARAMS_MAX)
+                return cli_usage(&cli_submit, "more than %d times --param", PARAMS_MAX);
             submit->params[submit->param_count++] = value;
-        else if (cli_flag(&args, "--stream"))
+        } else if (cli_flag(&args, "--stream"))
             submit->stream = true;
         else if (submit->intent == NULL && argv[args.at][0] != '-')
             submit->intent = argv[args.at++];
         else
-            return cli_usage(&cli_submit, "unexpected argument \"%s\"", argv[args.at]);
+            return cli_unexpected(&cli_submit, &args);
     }
     if ((submit->intent == NULL) == (submit->json == NULL))
         return cli_usage(&cli_submit, "give an intent or --json");

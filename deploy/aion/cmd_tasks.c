@@ -212,14 +212,16 @@ static int run(int argc, char **argv)
             if (!aion_str_i64(aion_str_of(value), &tasks.limit) || tasks.limit < 1 ||
                 tasks.limit > 1000)
                 return cli_usage(&cli_tasks, "--limit: \"%s\" is not 1..1000", value);
-        } else if ((value = cli_value(&args, "-o")) != NULL)
-            tasks.json = strcmp(value, "json") == 0;
-        else if (tasks.verb == NULL)
+        } else if ((value = cli_value(&args, "-o")) != NULL) {
+            if (strcmp(value, "json") != 0)
+                return cli_usage(&cli_tasks, "-o: \"%s\" is not json", value);
+            tasks.json = true;
+        } else if (tasks.verb == NULL)
             tasks.verb = argv[args.at++];
         else if (tasks.id == NULL && argv[args.at][0] != '-')
             tasks.id = argv[args.at++];
         else
-            return cli_usage(&cli_tasks, "unexpected argument \"%s\"", argv[args.at]);
+            return cli_unexpected(&cli_tasks, &args);
     }
     return tasks.verb != NULL ? run_verb(&tasks) : cli_usage(&cli_tasks, "name a verb");
 }

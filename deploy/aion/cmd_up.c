@@ -343,7 +343,7 @@ static int run(int argc, char **argv)
         else if (cli_flag(&args, "--detach"))
             detached = true;
         else
-            return cli_usage(&cli_up, "unexpected argument \"%s\"", argv[args.at]);
+            return cli_unexpected(&cli_up, &args);
     }
     up.port_base = (int)base;
     up.colors = isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == NULL;

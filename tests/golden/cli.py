@@ -19,10 +19,13 @@ CASES = {
     **{f"help-{command}": [[command, "--help"]] for command in COMMANDS},
     **{f"completion-{shell}": [["completion", shell]] for shell in ("bash", "zsh", "fish")},
     "wrong-usage": [
-        ["sumbit"], ["x"], ["--colour"], ["submit"], ["submit", "noop", "--colour"], ["submit", "--param"],
-        ["submit", "noop", "--param", "novalue", *NO_MESH], ["tasks"], ["tasks", "get"], ["tasks", "eat"], ["policy"],
-        ["policy", "eat"], ["completion"], ["completion", "tcsh"], ["up", "--port-base"], ["up", "--port-base", "x", *NO_MESH],
-        ["up", "--port-base", "70000", *NO_MESH], ["status", "more"], ["control", "--colour"], ["router", "--listen"],
+        ["sumbit"], ["x"], ["--colour"],
+        ["submit"], ["submit", "noop", "--colour"], ["submit", "--param"], ["submit", "noop", "-o", "xml"],
+        ["submit", "noop", "--wait=soon"], ["submit", "noop", "--param", "novalue", *NO_MESH],
+        ["tasks"], ["tasks", "get"], ["tasks", "eat"], ["tasks", "list", "-o", "xml"],
+        ["policy"], ["policy", "eat"], ["policy", "get", "-o", "xml"], ["completion"], ["completion", "tcsh"],
+        ["up", "--port-base"], ["up", "--port-base", "x", *NO_MESH], ["up", "--port-base", "70000", *NO_MESH],
+        ["status", "more"], ["logs", "nobody", *NO_MESH], ["control", "--colour"], ["router", "--listen"],
     ],
     "no-mesh": [
         ["down", *NO_MESH], ["status", *NO_MESH], ["status", "--json", *NO_MESH], ["env", *NO_MESH], ["logs", *NO_MESH],
