@@ -16,6 +16,13 @@ static const struct aion_metric_family streams_family = {
     .kind = AION_GAUGE,
 };
 
+static const struct aion_metric_family owed_family = {
+    .name = "aion_gateway_stream_owed_bytes",
+    .help = "Output that slow readers were given and have not taken, in bytes of credit.",
+    .unit = "bytes",
+    .kind = AION_GAUGE,
+};
+
 struct gw_stream {
     struct gw_call *call;
     struct aion_link link; /* app->stream_list */
@@ -147,13 +154,17 @@ static void ended(struct gw_stream *stream, const struct gw_event *event)
 
 /* -- what comes --------------------------------------------------------------------------- */
 
-static void give_credit(struct gw_stream *stream)
+static void owe(struct gw_stream *stream, uint32_t bytes)
+{
+    aion_metric_add(aion_metric(&owed_family), (int64_t)bytes - (int64_t)stream->owed);
+    stream->owed = bytes;
+}
+
+static void give_credit(struct gw_stream *stream, uint32_t bytes)
 {
     struct gw_app *app = stream->call->app;
-    if (stream->owed > 0 && stream->upstream_open && !stream->full)
-        app->upstream->credit(app->upstream, stream->id, stream->owed);
-    if (!stream->full)
-        stream->owed = 0;
+    if (bytes > 0 && stream->upstream_open)
+        app->upstream->credit(app->upstream, stream->id, bytes);
 }
 
 /* A client that comes back with the last chunk's id has everything: 204 keeps it from coming
@@ -175,18 +186,22 @@ static void on_event(void *user, struct gw_event *event)
         gw_reply(stream->call->x, 204, (aion_str){0});
     } else if (stream != NULL && stream->upstream_open) {
         write(stream, aion_str_n(event->bytes, event->size));
-        stream->owed += event->credit;
-        give_credit(stream);
+        if (stream->full)
+            owe(stream, stream->owed + event->credit);
+        else
+            give_credit(stream, event->credit);
     }
     free(event);
 }
 
 void gw_stream_writable(struct gw_call *call)
 {
-    if (call->stream == NULL)
+    struct gw_stream *stream = call->stream;
+    if (stream == NULL)
         return;
-    call->stream->full = false;
-    give_credit(call->stream);
+    stream->full = false;
+    give_credit(stream, stream->owed);
+    owe(stream, 0);
 }
 
 /* First: begin although nothing has come. Then: show that the stream lives. */
@@ -280,6 +295,7 @@ void gw_stream_closed(struct gw_call *call)
     struct gw_stream *stream = call->stream;
     call->stream = NULL;
     leave(stream);
+    owe(stream, 0);
     gw_timer_cancel(call->app->loop, &stream->timer);
     aion_list_remove(&stream->link);
     aion_map_remove(&call->app->streams, key_of(&stream->id));

@@ -37,6 +37,7 @@ struct gw_feed {
     struct mesh_trace trace;
     uint64_t cursor; /* watch: of the last chunk handed on */
     bool watched;    /* of the two kinds, the first */
+    bool opened;     /* watch: on the standing call as it is now */
     bool paused;
     uint32_t queued; /* handed on and not yet given back, in bytes of credit */
     struct mesh_rpc *rpc;

@@ -2,7 +2,8 @@
  *
  * A watch remembers the cursor it has handed on. When the call breaks (control restarts), a new
  * one is opened after a short wait and each watch goes on behind its cursor: clients see a
- * pause, neither a gap nor a double. */
+ * pause, neither a gap nor a double. A client that still has a window's worth to take is not on
+ * the new call until it has taken it, or every restart of control would give it another. */
 #include "upstream_private.h"
 
 #include "aion/v1/tasks.mesh.h"
@@ -19,6 +20,9 @@ enum {
 
 static void send_open(struct gw_feed *feed)
 {
+    feed->opened = feed->queued < WINDOW_BYTES;
+    if (!feed->opened)
+        return;
     Aion__V1__WatchStreamsRequest message = AION__V1__WATCH_STREAMS_REQUEST__INIT;
     Aion__V1__WatchStreamsRequest__Open open = AION__V1__WATCH_STREAMS_REQUEST__OPEN__INIT;
     Aion__V1__Principal principal = AION__V1__PRINCIPAL__INIT;
@@ -32,8 +36,7 @@ static void send_open(struct gw_feed *feed)
     open.task_id = ((const Aion__V1__StreamRequest *)feed->request)->task_id;
     open.after_cursor = feed->cursor;
     open.principal = &principal;
-    /* what a call before this one brought and the client has not taken is under way still */
-    open.window_bytes = feed->queued < WINDOW_BYTES ? WINDOW_BYTES - feed->queued : 1;
+    open.window_bytes = WINDOW_BYTES - feed->queued;
     message.watch_id = feed->id;
     message.action_case = AION__V1__WATCH_STREAMS_REQUEST__ACTION_OPEN;
     message.open = &open;
@@ -132,6 +135,11 @@ void gw_watch_retry(struct mesh_timer *timer)
 void gw_watch_add(struct gw_feed *feed)
 {
     struct gw_mesh *self = feed->self;
+    if (self->watch == NULL && mesh_channel_ready(self->control)) {
+        mesh_timer_cancel(self->mesh, &self->watch_timer);
+        gw_watch_retry(&self->watch_timer); /* this feed is one of them */
+        return;
+    }
     if (self->watch == NULL && self->watch_failures >= FAILURES_TOLD) {
         gw_feed_end(feed, AION_UNAVAILABLE, "CONTROL_DOWN",
                     "control cannot be reached; try again");
@@ -158,6 +166,11 @@ void gw_watch_credit(struct gw_feed *feed, uint32_t bytes)
     Aion__V1__WatchStreamsRequest__Credit credit =
         AION__V1__WATCH_STREAMS_REQUEST__CREDIT__INIT;
     feed->queued -= bytes < feed->queued ? bytes : feed->queued;
+    if (!feed->opened) {
+        if (feed->self->watch != NULL)
+            send_open(feed);
+        return;
+    }
     credit.bytes = bytes;
     message.action_case = AION__V1__WATCH_STREAMS_REQUEST__ACTION_CREDIT;
     message.credit = &credit;

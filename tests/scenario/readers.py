@@ -53,6 +53,8 @@ class Reader:
         began = time.monotonic()
         self.socket.settimeout(seconds)
         while self.take():
+            if not self.head.startswith(b"HTTP/1.1 200"):
+                raise AssertionError(f"the stream was refused: {self.head!r}")
             if time.monotonic() - began > seconds:
                 raise AssertionError(f"a stream has not ended within {seconds} s: {self.bytes} bytes came")
         return time.monotonic() - began

@@ -26,6 +26,8 @@
  * what to do with it. Embedded in its owner. */
 struct mesh_op {
     void (*done)(struct mesh_op *op, bool ok);
+    struct mesh_op *next; /* the loop's, while it is complete and not yet done */
+    bool ok;
 };
 
 enum { MESH_WORKERS_MAX = 16 };
@@ -34,6 +36,7 @@ struct mesh_loop {
     struct aion_exec exec; /* first: posting needs no lookup */
     grpc_completion_queue *cq;
     struct aion_heap timers;
+    unsigned row; /* completions since it waited or looked around */
     int64_t now_us;
     int64_t cpu_mark_ns;
     _Atomic int64_t longest_ns, longest_ever_ns; /* written by the I/O thread alone */

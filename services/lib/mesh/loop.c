@@ -101,6 +101,11 @@ static void fire_timers(struct mesh_loop *loop)
 
 /* -- rounds --------------------------------------------------------------- */
 
+enum {
+    ROW_MAX = 64, /* completions in a row before the sockets are looked at */
+    LOOKS = 4,
+};
+
 /* CPU time, not wall time: on a busy machine the thread may just not have run. The CPU clock is
  * read only after a long wall time; what it counts since the last reading is an upper bound of
  * the handler's own. */
@@ -118,6 +123,41 @@ static void watch_time(struct mesh_loop *loop, int64_t began_us)
         mesh_loops_slow(loop, used);
 }
 
+static void run_op(struct mesh_loop *loop, struct mesh_op *op, bool ok)
+{
+    loop->now_us = aion_clock_mono_us();
+    aion_tsan_acquire(op);
+    op->done(op, ok);
+}
+
+/* The core reads sockets only when no completion waits. Streams that can always send, each of
+ * whose completions makes the next, would keep new connections and calls out for seconds: so
+ * now and then all completions are taken before any is acted upon. A look handles one socket.
+ */
+static void look_around(struct mesh_loop *loop)
+{
+    struct mesh_op *first = NULL, **last = &first;
+    for (int looks = 0; looks < LOOKS;) {
+        grpc_event event =
+            grpc_completion_queue_next(loop->cq, gpr_inf_past(GPR_CLOCK_MONOTONIC), NULL);
+        if (event.type != GRPC_OP_COMPLETE) {
+            looks++;
+            continue;
+        }
+        struct mesh_op *op = event.tag;
+        op->ok = event.success != 0;
+        op->next = NULL;
+        *last = op;
+        last = &op->next;
+    }
+    while (first != NULL) {
+        struct mesh_op *op = first;
+        first = op->next; /* done may free it */
+        run_op(loop, op, op->ok);
+        watch_time(loop, loop->now_us);
+    }
+}
+
 void mesh_loop_step(struct mesh_loop *loop, int64_t until_us)
 {
     struct aion_heap_node *next = aion_heap_first(&loop->timers);
@@ -125,13 +165,15 @@ void mesh_loop_step(struct mesh_loop *loop, int64_t until_us)
         until_us = next->key;
     grpc_event event = grpc_completion_queue_next(loop->cq, mesh_timespec(until_us), NULL);
     loop->now_us = aion_clock_mono_us();
-    if (event.type == GRPC_OP_COMPLETE) {
-        struct mesh_op *op = event.tag;
-        aion_tsan_acquire(op);
-        op->done(op, event.success != 0);
-    }
+    loop->row = event.type == GRPC_OP_COMPLETE ? loop->row + 1 : 0;
+    if (event.type == GRPC_OP_COMPLETE)
+        run_op(loop, event.tag, event.success != 0);
     fire_timers(loop);
     watch_time(loop, loop->now_us);
+    if (loop->row >= ROW_MAX) {
+        loop->row = 0;
+        look_around(loop);
+    }
 }
 
 void mesh_loop_run(struct mesh_loop *loop)
