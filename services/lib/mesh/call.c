@@ -40,6 +40,7 @@ static void reset(struct mesh_call *call, const struct mesh_server_method *at)
     grpc_metadata_array metadata = call->metadata;
     memset((void *)call, 0, offsetof(struct mesh_call, first_block));
     aion_list_init(&call->link);
+    aion_list_init(&call->held.link);
     call->server = server;
     call->metadata = metadata;
     call->metadata.count = 0;
@@ -144,12 +145,12 @@ static ProtobufCMessage *unpack(struct mesh_call *call, struct aion_arena *arena
 }
 
 /* Runs `handler` corked: what it sends leaves in as few batches as can be. */
-#define CORKED(call, ...)       \
-    do {                        \
-        (call)->corked = true;  \
-        __VA_ARGS__;            \
-        (call)->corked = false; \
-        mesh_call_pump(call);   \
+#define CORKED(call, ...)          \
+    do {                           \
+        (call)->corked = true;     \
+        __VA_ARGS__;               \
+        (call)->corked = false;    \
+        mesh_call_pump_soon(call); \
     } while (0)
 
 static void on_recv(struct mesh_op *op, bool ok)

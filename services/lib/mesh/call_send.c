@@ -99,11 +99,37 @@ void mesh_call_pump(struct mesh_call *call)
         add_message(call, &batch);
     if (call->ended && call->out_first == NULL)
         add_status(call, &batch);
+    else if (call->out_first != NULL && batch.count == 1)
+        /* The next one follows: no write for this alone. With headers the core would not even
+         * say that it took it. */
+        batch.ops[0].flags = GRPC_WRITE_BUFFER_HINT;
     call->send_pending = true;
     call->op_send.done = on_sent;
     mesh_call_ref(call);
     mesh_batch(call->core, batch.ops, batch.count, &call->op_send);
     grpc_slice_unref(batch.text);
+}
+
+static void release(struct mesh_held *held)
+{
+    struct mesh_call *call = aion_container(held, struct mesh_call, held);
+    mesh_call_pump(call);
+    mesh_call_unref(call);
+}
+
+void mesh_call_pump_soon(struct mesh_call *call)
+{
+    if (call->corked || call->on_worker || call->send_pending || call->status_sent)
+        return; /* who lifts that pumps */
+    if (call->ended || !call->at->stream) {
+        mesh_call_pump(call);
+        return;
+    }
+    if (call->out_first == NULL || !aion_list_empty(&call->held.link))
+        return;
+    mesh_call_ref(call);
+    call->held.release = release;
+    mesh_hold_back(call->server->loop, &call->held);
 }
 
 static void free_out(struct mesh_out *out)
@@ -168,7 +194,7 @@ static enum mesh_sent enqueue(struct mesh_call *call, grpc_byte_buffer *buffer, 
     call->out_last = &out->next;
     call->out_bytes += out->size;
     call->bytes_out += size;
-    mesh_call_pump(call);
+    mesh_call_pump_soon(call);
     if (call->out_bytes < call->server->conf.send_queue_bytes_max / 2)
         return MESH_SENT;
     call->full = true;

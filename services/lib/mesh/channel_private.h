@@ -93,6 +93,7 @@ struct mesh_rpc {
     /* streams */
     const struct mesh_stream_ops *ops;
     struct mesh_op op_headers, op_recv, op_send, op_status;
+    struct mesh_held held;
     bool recv_pending, send_pending, headers_pending, status_pending, paused, no_more;
     bool half_close, half_closed, full, first_recv;
     struct mesh_rpc_out *out_first, **out_last, *out_sending;

@@ -30,13 +30,22 @@ struct mesh_op {
     bool ok;
 };
 
+/* Stream messages that wait for the end of the round: those that follow within it leave in the
+ * same write. Embedded in its owner. */
+struct mesh_held {
+    struct aion_link link;
+    void (*release)(struct mesh_held *held);
+};
+
 enum { MESH_WORKERS_MAX = 16 };
 
 struct mesh_loop {
     struct aion_exec exec; /* first: posting needs no lookup */
     grpc_completion_queue *cq;
     struct aion_heap timers;
-    unsigned row; /* completions since it waited or looked around */
+    struct aion_link held; /* mesh_held */
+    unsigned held_rounds;  /* events taken since the first of them */
+    unsigned row;          /* completions since it waited or looked around */
     int64_t now_us;
     int64_t cpu_mark_ns;
     _Atomic int64_t longest_ns, longest_ever_ns; /* written by the I/O thread alone */
@@ -65,6 +74,9 @@ struct mesh_loop {
 
 /* Starts a batch whose completion is op->done. A refused batch is a programmer's error. */
 void mesh_batch(grpc_call *call, const grpc_op *ops, size_t count, struct mesh_op *op);
+/* Calls held->release once nothing else is to be done at once, or after a few events. Harmless
+ * when it is held already. I/O thread. */
+void mesh_hold_back(struct mesh_loop *loop, struct mesh_held *held);
 /* One round: waits at most until `until_us` (or the next timer), runs what came. For closing
  * servers and channels after the loop ended. */
 void mesh_loop_step(struct mesh_loop *loop, int64_t until_us);

@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 enum {
-    LONG_NS = 500000
-}; /* handlers shorter than this need no look at the CPU clock (a system call) */
+    LONG_NS =
+        500000, /* handlers shorter than this need no look at the CPU clock: a system call */
+    HELD_ROUNDS_MAX = 32, /* events that held messages wait for at most */
+};
 
 void mesh_batch(grpc_call *call, const grpc_op *ops, size_t count, struct mesh_op *op)
 {
@@ -123,6 +125,36 @@ static void watch_time(struct mesh_loop *loop, int64_t began_us)
         mesh_loops_slow(loop, used);
 }
 
+void mesh_hold_back(struct mesh_loop *loop, struct mesh_held *held)
+{
+    if (aion_list_empty(&held->link))
+        aion_list_add_last(&loop->held, &held->link);
+}
+
+static void release_held(struct mesh_loop *loop)
+{
+    struct aion_link *link;
+    loop->held_rounds = 0;
+    while ((link = aion_list_first(&loop->held)) != NULL) {
+        struct mesh_held *held = aion_container(link, struct mesh_held, link);
+        aion_list_remove(link);
+        held->release(held);
+    }
+}
+
+/* While messages are held only what is there already is taken; then they go. */
+static grpc_event next_event(struct mesh_loop *loop, int64_t until_us)
+{
+    if (!aion_list_empty(&loop->held) && loop->held_rounds++ < HELD_ROUNDS_MAX) {
+        grpc_event event =
+            grpc_completion_queue_next(loop->cq, gpr_inf_past(GPR_CLOCK_MONOTONIC), NULL);
+        if (event.type == GRPC_OP_COMPLETE)
+            return event;
+    }
+    release_held(loop);
+    return grpc_completion_queue_next(loop->cq, mesh_timespec(until_us), NULL);
+}
+
 static void run_op(struct mesh_loop *loop, struct mesh_op *op, bool ok)
 {
     loop->now_us = aion_clock_mono_us();
@@ -163,7 +195,7 @@ void mesh_loop_step(struct mesh_loop *loop, int64_t until_us)
     struct aion_heap_node *next = aion_heap_first(&loop->timers);
     if (next != NULL && next->key < until_us)
         until_us = next->key;
-    grpc_event event = grpc_completion_queue_next(loop->cq, mesh_timespec(until_us), NULL);
+    grpc_event event = next_event(loop, until_us);
     loop->now_us = aion_clock_mono_us();
     loop->row = event.type == GRPC_OP_COMPLETE ? loop->row + 1 : 0;
     if (event.type == GRPC_OP_COMPLETE)
@@ -185,6 +217,7 @@ void mesh_loop_run(struct mesh_loop *loop)
     while (!atomic_load_explicit(&loop->stop, memory_order_acquire))
         mesh_loop_step(loop, INT64_MAX);
     run_jobs(loop);
+    release_held(loop);
     atomic_store(&loop->running, false);
     atomic_store(&loop->stop, false); /* it may be run again: tests and the CLI do */
 }
@@ -329,6 +362,7 @@ struct mesh_loop *mesh_loop_new(const struct mesh_loop_conf *conf, struct aion_e
     mesh_core_log();
     grpc_init();
     loop->exec.post = post;
+    aion_list_init(&loop->held);
     loop->cq = grpc_completion_queue_create_for_next(NULL);
     loop->now_us = aion_clock_mono_us();
     loop->thread = pthread_self();

@@ -100,6 +100,7 @@ struct mesh_rpc *mesh_rpc_new(struct mesh_channel *channel, const struct mesh_me
     rpc->user = user;
     rpc->out_last = &rpc->out_first;
     aion_list_init(&rpc->park);
+    aion_list_init(&rpc->held.link);
     rpc->parent = opts != NULL && opts->parent != NULL ? mesh_hold(opts->parent) : NULL;
     rpc->wait_for_ready = opts != NULL && opts->wait_for_ready;
     rpc->repeatable = method->idempotent || (opts != NULL && opts->repeatable);
@@ -203,6 +204,7 @@ void mesh_rpc_free(struct mesh_rpc *rpc)
     if (rpc->parent != NULL)
         mesh_drop(rpc->parent);
     aion_list_remove(&rpc->link);
+    aion_list_remove(&rpc->held.link);
     free(rpc);
     mesh_channel_release(channel);
 }

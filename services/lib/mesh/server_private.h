@@ -107,7 +107,8 @@ struct mesh_call {
     grpc_byte_buffer *payload; /* of the request, then of the message being read */
 
     struct mesh_op op_new, op_close, op_recv, op_send;
-    int cancelled; /* written by the core with RECV_CLOSE */
+    struct mesh_held held; /* what a stream sends */
+    int cancelled;         /* written by the core with RECV_CLOSE */
     bool close_started, close_done;
     bool close_with_status; /* in one batch: `cancelled` is known when that is sent */
     bool recv_pending, paused, half_closed;
@@ -161,6 +162,8 @@ void mesh_call_gone(struct mesh_call *call);
 
 /* -- call_send.c ---------------------------------------------------------- */
 /* Starts the next batch of what waits to be sent, if none is under way. */
+/* The same for what a stream sends, once the round is over: more may come until then. */
+void mesh_call_pump_soon(struct mesh_call *call);
 void mesh_call_pump(struct mesh_call *call);
 void mesh_call_drop_queue(struct mesh_call *call);
 

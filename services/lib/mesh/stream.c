@@ -94,6 +94,8 @@ static void pump(struct mesh_rpc *rpc)
         if (rpc->out_first == NULL)
             rpc->out_last = &rpc->out_first;
         ops[count] = (grpc_op){.op = GRPC_OP_SEND_MESSAGE};
+        /* when the next one follows: no write for this alone */
+        ops[count].flags = rpc->out_first != NULL ? GRPC_WRITE_BUFFER_HINT : 0;
         ops[count++].data.send_message.send_message = rpc->out_sending->buffer;
     }
     if (rpc->half_close && !rpc->half_closed && rpc->out_first == NULL) {
@@ -142,6 +144,11 @@ static void on_sent(struct mesh_op *op, bool ok)
     maybe_close(rpc);
 }
 
+static void release(struct mesh_held *held)
+{
+    pump(aion_container(held, struct mesh_rpc, held));
+}
+
 enum mesh_sent mesh_rpc_send(struct mesh_rpc *rpc, const ProtobufCMessage *message)
 {
     if (!rpc->status_pending || rpc->cancelled || rpc->half_close)
@@ -154,7 +161,8 @@ enum mesh_sent mesh_rpc_send(struct mesh_rpc *rpc, const ProtobufCMessage *messa
     *rpc->out_last = out;
     rpc->out_last = &out->next;
     rpc->out_bytes += out->size;
-    pump(rpc);
+    if (!rpc->send_pending && !rpc->headers_pending)
+        mesh_hold_back(rpc->channel->loop, &rpc->held);
     if (rpc->out_bytes < SEND_QUEUE_MAX / 2)
         return MESH_SENT;
     rpc->full = true;
@@ -205,6 +213,7 @@ static void on_headers(struct mesh_op *op, bool ok)
 
 static void start(struct mesh_rpc *rpc)
 {
+    rpc->held.release = release;
     grpc_op status = {.op = GRPC_OP_RECV_STATUS_ON_CLIENT};
     status.data.recv_status_on_client.trailing_metadata = &rpc->trailers;
     status.data.recv_status_on_client.status = &rpc->status;

@@ -14,7 +14,7 @@
 
 /* One transaction holds at most this many: bounds the time of a rerun and the log's growth by
  * one commit. */
-enum { BATCH_MAX = 1024 };
+enum { BATCH_MAX = 1024, GATHER_FROM = 2, GATHER_MAX_US = 1000 };
 
 static sqlite_apply_fn *const apply[STORE_KINDS] = {
     [STORE_ACCEPT] = sqlite_accept,
@@ -206,7 +206,9 @@ static void count_commit(struct sqlite_store *self, bool committed, size_t opera
         self->base.on_commit(self->base.on_commit_user, took_us, operations);
 }
 
-static void commit_batch(struct sqlite_store *self, struct store_op *batch, size_t operations)
+/* Returns how long it took, in µs. */
+static int64_t commit_batch(struct sqlite_store *self, struct store_op *batch,
+                            size_t operations)
 {
     int64_t begun_us = aion_clock_mono_us();
     bool committed = false;
@@ -219,10 +221,12 @@ static void commit_batch(struct sqlite_store *self, struct store_op *batch, size
         atomic_store(&self->healthy, true);
     else
         fail_all(self, batch);
-    count_commit(self, committed, operations, aion_clock_mono_us() - begun_us);
+    int64_t took_us = aion_clock_mono_us() - begun_us;
+    count_commit(self, committed, operations, took_us);
     store_complete(&self->base, batch);
     if (committed)
         sqlite_checkpoint_after_commit(self);
+    return took_us;
 }
 
 /* -- the thread --------------------------------------------------------------------- */
@@ -277,12 +281,22 @@ static struct store_op *take_batch(struct sqlite_queue *queue, int64_t linger_us
     return count > 0 ? batch : NULL;
 }
 
+/* Where operations come side by side, waiting about as long as a commit takes lets the next one
+ * carry several for the price of one; whoever comes alone waits for nobody. */
+static void gather(size_t count, int64_t commit_us)
+{
+    if (count < GATHER_FROM)
+        return;
+    struct timespec wait = timespec_of(commit_us < GATHER_MAX_US ? commit_us : GATHER_MAX_US);
+    nanosleep(&wait, NULL);
+}
+
 void *sqlite_writer_main(void *arg)
 {
     struct sqlite_store *self = arg;
     struct store_op *batch;
     size_t count;
     while ((batch = take_batch(&self->writes, self->linger_us, &count)) != NULL)
-        commit_batch(self, batch, count);
+        gather(count, commit_batch(self, batch, count));
     return NULL;
 }
