@@ -41,6 +41,33 @@ static void many_unary_calls_reuse_their_memory(void **state)
     }
 }
 
+/* Something that is always to be done: each run orders the next. */
+struct endless {
+    struct aion_job job;
+    struct mesh_loop *loop;
+    bool over, ended;
+};
+
+static void run_again(struct aion_job *job)
+{
+    struct endless *endless = aion_container(job, struct endless, job);
+    endless->ended = endless->over;
+    if (!endless->over)
+        aion_exec_post(mesh_loop_exec(endless->loop), job);
+}
+
+static void sockets_are_read_however_much_is_to_be_done(void **state)
+{
+    struct fixture *fixture = *state;
+    struct endless endless = {.job = {.run = run_again}, .loop = fixture->loop};
+    aion_exec_post(mesh_loop_exec(fixture->loop), &endless.job);
+    fixture_unary(fixture, MESH_TEST_ECHO_UNARY, "hello", NULL);
+    assert_int_equal(fixture->code, AION_OK);
+    endless.over = true;
+    while (!endless.ended)
+        fixture_step(fixture);
+}
+
 static void a_blocking_handler_runs_on_a_worker(void **state)
 {
     struct fixture *fixture = *state;
@@ -409,6 +436,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         test_of(a_unary_call_is_answered),
         test_of(many_unary_calls_reuse_their_memory),
+        test_of(sockets_are_read_however_much_is_to_be_done),
         test_of(a_blocking_handler_runs_on_a_worker),
         test_of(a_blocking_handler_without_an_answer_is_an_internal_error),
         test_of(an_error_carries_reason_field_and_retry),
