@@ -33,6 +33,7 @@ void *aion_arena_array(struct aion_arena *arena, size_t count, size_t size);
 char *aion_arena_text(struct aion_arena *arena, aion_str s);
 aion_str aion_arena_str(struct aion_arena *arena, aion_str s);
 char *aion_arena_printf(struct aion_arena *arena, const char *fmt, ...) AION_PRINTF(2, 3);
-char *aion_arena_vprintf(struct aion_arena *arena, const char *fmt, va_list args);
+char *aion_arena_vprintf(struct aion_arena *arena, const char *fmt, va_list args)
+    AION_PRINTF(2, 0);
 
 #endif

@@ -26,7 +26,7 @@ bool aion_buf_char(struct aion_buf *buf, char c);
 bool aion_buf_u64(struct aion_buf *buf, uint64_t value);
 bool aion_buf_i64(struct aion_buf *buf, int64_t value);
 bool aion_buf_printf(struct aion_buf *buf, const char *fmt, ...) AION_PRINTF(2, 3);
-bool aion_buf_vprintf(struct aion_buf *buf, const char *fmt, va_list args);
+bool aion_buf_vprintf(struct aion_buf *buf, const char *fmt, va_list args) AION_PRINTF(2, 0);
 /* JSON string with quotes: control characters and invalid UTF-8 escaped, never raw. */
 bool aion_buf_json(struct aion_buf *buf, aion_str s);
 /* Room for `size` more bytes at data + size, to be written by the caller, who then adds to

@@ -13,16 +13,8 @@
 #define aion_likely(x)        __builtin_expect(!!(x), 1)
 #define aion_unlikely(x)      __builtin_expect(!!(x), 0)
 
-/* Lock discipline, checked by clang's -Wthread-safety in the analyze preset. */
-#if defined(__clang__)
-#define AION_CAPABILITY(name) __attribute__((capability(name)))
-#define AION_GUARDED_BY(lock) __attribute__((guarded_by(lock)))
-#define AION_REQUIRES(lock)   __attribute__((requires_capability(lock)))
-#else
-#define AION_CAPABILITY(name)
+/* Which lock guards a member: for the reader. (clang's analysis wants its own mutex type.) */
 #define AION_GUARDED_BY(lock)
-#define AION_REQUIRES(lock)
-#endif
 
 /* The structure that holds `member` at address `ptr`. */
 #define aion_container(ptr, type, member) \

@@ -50,7 +50,7 @@ struct aion_err {
 enum aion_code aion_err_set(struct aion_err *err, const char *where, enum aion_code code,
                             const char *fmt, ...) AION_PRINTF(4, 5) AION_COLD;
 enum aion_code aion_err_setv(struct aion_err *err, const char *where, enum aion_code code,
-                             const char *fmt, va_list args) AION_COLD;
+                             const char *fmt, va_list args) AION_PRINTF(4, 0) AION_COLD;
 /* The log-only part; err may be NULL. */
 void aion_err_detail(struct aion_err *err, const char *fmt, ...) AION_PRINTF(2, 3) AION_COLD;
 void aion_err_field(struct aion_err *err, const char *fmt, ...) AION_PRINTF(2, 3) AION_COLD;

@@ -36,7 +36,7 @@ static void conn_close(struct mesh_admin_conn *conn)
     aion_buf_done(&conn->out);
 }
 
-static void enter(struct mesh_admin_conn *conn, int state, int64_t most_us)
+static void enter(struct mesh_admin_conn *conn, enum mesh_admin_state state, int64_t most_us)
 {
     conn->state = state;
     conn->deadline_us = aion_clock_mono_us() + most_us;

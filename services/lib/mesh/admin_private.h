@@ -17,7 +17,7 @@ enum {
  * close. */
 struct mesh_admin_conn {
     int fd; /* -1 = free */
-    enum { ADMIN_READING, ADMIN_WRITING, ADMIN_CLOSING } state;
+    enum mesh_admin_state { ADMIN_READING, ADMIN_WRITING, ADMIN_CLOSING } state;
     int64_t deadline_us; /* of the state; monotonic */
     struct aion_buf in, out;
     size_t scanned, sent;

@@ -33,6 +33,29 @@ bool yaml_fail(struct aion_err *err, const struct yaml_node *at, const char *fmt
     return aion_fail(err, AION_INVALID, "%s:%d:%d: %s", at->file, at->line, at->column, text);
 }
 
+/* -- characters ----------------------------------------------------------- */
+
+/* UTF-8 without control characters: the library never returns from a directive that holds
+ * anything else (found by fuzzing, libfyaml 0.7.12). */
+static bool check_text(const char *file, aion_str text, struct aion_err *err)
+{
+    int line = 1, column = 1;
+    for (size_t at = 0; at < text.size; column++) {
+        size_t from = at;
+        uint32_t code = aion_utf8_next(text, &at);
+        if (code == 0xfffd && at == from + 1) /* one byte alone: not an encoded U+FFFD */
+            return aion_fail(err, AION_INVALID, "%s:%d:%d: not UTF-8", file, line, column);
+        if ((code < ' ' && code != '\t' && code != '\n' && code != '\r') || code == 0x7f)
+            return aion_fail(err, AION_INVALID, "%s:%d:%d: a control character", file, line,
+                             column);
+        if (code != '\n')
+            continue;
+        line++;
+        column = 0;
+    }
+    return true;
+}
+
 /* -- building ------------------------------------------------------------- */
 
 static bool fail_at(struct build *build, const struct fy_mark *mark, const char *text)
@@ -226,6 +249,8 @@ const struct yaml_node *yaml_parse(const char *file, aion_str text, struct aion_
     if (text.size > YAML_BYTES_MAX)
         return aion_fail_null(err, AION_EXHAUSTED, "%s: larger than %d bytes", file,
                               YAML_BYTES_MAX);
+    if (!check_text(file, text, err))
+        return NULL;
     struct fy_diag *diag = new_diag();
     struct fy_parse_cfg conf = {
         .flags = FYPCF_QUIET | FYPCF_DEFAULT_VERSION_1_2 | FYPCF_JSON_NONE, .diag = diag};

@@ -55,6 +55,8 @@ static void what_invites_mistakes_is_refused_with_its_place(void **state)
         {"a: [1\nb: }", "f.yaml:2:"},
         {"a: \"\\0\"\n", "f.yaml:1:"},
         {"{a: 1}: 2\n", "f.yaml:1:"},
+        {"a: 1\n%ero\x87\n", "f.yaml:2:5: not UTF-8"},
+        {"a: \xc3\xa9 \x01\n", "f.yaml:1:6: a control character"},
         {"\ta: 1\n", "f.yaml:1:"},
         {"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]",
          "f.yaml:1:"},
