@@ -106,6 +106,11 @@ void mesh_rpc_pause(struct mesh_rpc *rpc);
 void mesh_rpc_resume(struct mesh_rpc *rpc);
 void *mesh_rpc_user(const struct mesh_rpc *rpc);
 const struct mesh_method *mesh_rpc_method(const struct mesh_rpc *rpc);
+/* What the server sent beside the messages; data NULL when absent; -bin values as bytes.
+ * Borrowed: headers from the first message on, trailers inside done or closed; gone when that
+ * returns. */
+aion_str mesh_rpc_header(const struct mesh_rpc *rpc, const char *name);
+aion_str mesh_rpc_trailer(const struct mesh_rpc *rpc, const char *name);
 
 /* Blocking form for tests and workers: any thread but the I/O thread, while the loop runs
  * elsewhere. The reply is in the arena; NULL with *err on failure. */

@@ -219,6 +219,16 @@ const struct mesh_method *mesh_rpc_method(const struct mesh_rpc *rpc)
     return rpc->method;
 }
 
+aion_str mesh_rpc_header(const struct mesh_rpc *rpc, const char *name)
+{
+    return rpc->core != NULL ? mesh_metadata_find(&rpc->headers, name) : (aion_str){0};
+}
+
+aion_str mesh_rpc_trailer(const struct mesh_rpc *rpc, const char *name)
+{
+    return rpc->core != NULL ? mesh_metadata_find(&rpc->trailers, name) : (aion_str){0};
+}
+
 void mesh_rpc_cancel(struct mesh_rpc *rpc)
 {
     rpc->cancelled = true;

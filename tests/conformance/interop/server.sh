@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# run.sh plain|tls SERVER FOLDER: grpc-go's interoperability client, case by case, against our test server.
+# server.sh plain|tls SERVER FOLDER: grpc-go's interoperability client, case by case, against our test server.
 # AION_TOOLS names the cache of tools. Status 77: the client cannot be had here.
 set -euo pipefail
 transport=$1 server=$2 folder=$3
