@@ -232,7 +232,7 @@ static bool decode(struct request *request, aion_str text, bool query, bool mult
     struct aion_arena *arena = request->reader.arena;
     if (codec_percent_decode(text, query, multi, arena, ret_text))
         return true;
-    if (arena->limit - arena->used <= text.size)
+    if (aion_arena_alloc(arena, text.size + 1) == NULL) /* what it had asked for */
         return codec_json_refuse_memory(&request->reader);
     return codec_json_refuse(&request->reader, AION_INVALID, "an invalid percent-escape");
 }
