@@ -188,7 +188,7 @@ bool mesh_channel_ready(const struct mesh_channel *channel)
 {
     for (size_t i = 0; i < channel->endpoint_count; i++) {
         const struct mesh_endpoint *endpoint = channel->endpoints[i];
-        if (endpoint->health != MESH_HEALTH_NOT_SERVING &&
+        if (mesh_endpoint_serves(endpoint) &&
             grpc_channel_check_connectivity_state(endpoint->core, 1) == GRPC_CHANNEL_READY)
             return true;
     }

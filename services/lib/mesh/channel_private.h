@@ -113,7 +113,8 @@ void mesh_endpoint_unref(struct mesh_endpoint *endpoint); /* a call on it ended 
  * when nothing is better. */
 struct mesh_endpoint *mesh_endpoint_pick(struct mesh_channel *channel,
                                          const struct mesh_endpoint *avoid);
-/* Whether one of them is known to serve, or does not say. */
+/* It says that it serves, or does not speak of its health. */
+bool mesh_endpoint_serves(const struct mesh_endpoint *endpoint);
 bool mesh_endpoints_serve(const struct mesh_channel *channel);
 void mesh_endpoint_record(struct mesh_endpoint *endpoint, enum aion_code code);
 void mesh_endpoint_watch(struct mesh_endpoint *endpoint); /* starts its health stream */

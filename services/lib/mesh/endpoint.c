@@ -181,18 +181,15 @@ struct mesh_endpoint *mesh_endpoint_pick(struct mesh_channel *channel,
     return b->outstanding < a->outstanding ? b : a;
 }
 
-static bool serves(const struct mesh_endpoint *endpoint)
+bool mesh_endpoint_serves(const struct mesh_endpoint *endpoint)
 {
-    if (endpoint->health != MESH_HEALTH_UNKNOWN)
-        return endpoint->health == MESH_HEALTH_SERVING;
-    return endpoint->unwatched ||
-           grpc_channel_check_connectivity_state(endpoint->core, 1) == GRPC_CHANNEL_READY;
+    return endpoint->unwatched || endpoint->health == MESH_HEALTH_SERVING;
 }
 
 bool mesh_endpoints_serve(const struct mesh_channel *channel)
 {
     for (size_t i = 0; i < channel->endpoint_count; i++)
-        if (serves(channel->endpoints[i]))
+        if (mesh_endpoint_serves(channel->endpoints[i]))
             return true;
     return false;
 }
