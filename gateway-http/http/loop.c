@@ -2,6 +2,7 @@
 #include "http/loop.h"
 
 #include "base/clock.h"
+#include "base/jobs.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -16,8 +17,7 @@ struct gw_loop {
     struct aion_exec exec; /* first */
     int epoll_fd, wake_fd;
     struct gw_io wake;
-    _Atomic(struct aion_job *) jobs; /* newest first */
-    atomic_bool woken;               /* the eventfd is written and not yet read */
+    struct aion_jobs jobs;
     atomic_bool stop;
     struct aion_heap timers;
     int64_t now_us;
@@ -30,10 +30,8 @@ struct gw_loop {
 
 /* -- jobs --------------------------------------------------------------------------------- */
 
-static void wake_up(struct gw_loop *loop)
+static void wake(struct gw_loop *loop)
 {
-    if (atomic_exchange_explicit(&loop->woken, true, memory_order_acq_rel))
-        return;
     uint64_t one = 1;
     while (write(loop->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
         ;
@@ -42,29 +40,8 @@ static void wake_up(struct gw_loop *loop)
 static void post(struct aion_exec *exec, struct aion_job *job)
 {
     struct gw_loop *loop = (struct gw_loop *)exec;
-    struct aion_job *head = atomic_load_explicit(&loop->jobs, memory_order_relaxed);
-    do
-        job->next = head;
-    while (!atomic_compare_exchange_weak_explicit(&loop->jobs, &head, job, memory_order_acq_rel,
-                                                  memory_order_relaxed));
-    wake_up(loop);
-}
-
-static void run_jobs(struct gw_loop *loop)
-{
-    struct aion_job *stack = atomic_exchange_explicit(&loop->jobs, NULL, memory_order_acq_rel);
-    struct aion_job *queue = NULL;
-    while (stack != NULL) {
-        struct aion_job *next = stack->next;
-        stack->next = queue;
-        queue = stack;
-        stack = next;
-    }
-    while (queue != NULL) {
-        struct aion_job *next = queue->next;
-        queue->run(queue);
-        queue = next;
-    }
+    if (aion_jobs_add(&loop->jobs, job))
+        wake(loop);
 }
 
 static void woken(struct gw_io *io, uint32_t events)
@@ -74,9 +51,7 @@ static void woken(struct gw_io *io, uint32_t events)
     (void)events;
     while (read(loop->wake_fd, &count, sizeof(count)) < 0 && errno == EINTR)
         ;
-    /* before taking: a post after this line writes again, one before it is taken below */
-    atomic_store_explicit(&loop->woken, false, memory_order_release);
-    run_jobs(loop);
+    aion_jobs_run(&loop->jobs);
 }
 
 /* -- rounds ------------------------------------------------------------------------------- */
@@ -128,7 +103,7 @@ void gw_loop_run(struct gw_loop *loop)
     loop->now_us = aion_clock_mono_us();
     while (!atomic_load_explicit(&loop->stop, memory_order_acquire))
         gw_loop_step(loop, INT64_MAX);
-    run_jobs(loop);
+    aion_jobs_run(&loop->jobs);
     run_hooks(loop);
     atomic_store(&loop->stop, false);
 }
@@ -136,7 +111,8 @@ void gw_loop_run(struct gw_loop *loop)
 void gw_loop_stop(struct gw_loop *loop)
 {
     atomic_store_explicit(&loop->stop, true, memory_order_release);
-    wake_up(loop);
+    if (aion_jobs_wake(&loop->jobs))
+        wake(loop);
 }
 
 int64_t gw_loop_now(const struct gw_loop *loop)

@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/jobs.h"
 #include "base/list.h"
 #include "base/rand.h"
 #include "mesh/call.h"
@@ -54,9 +55,7 @@ struct mesh_loop {
     atomic_bool running, stop;
     struct aion_rand rand; /* picks and jitter */
 
-    /* jobs from other threads: a lock-free stack, newest first, and one wake for many */
-    _Atomic(struct aion_job *) jobs;
-    atomic_bool woken;
+    struct aion_jobs jobs;     /* from other threads */
     pthread_mutex_t wake_lock; /* empty batches on one call are serialised */
     struct mesh_op wake;
     grpc_channel *lame;

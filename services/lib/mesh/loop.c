@@ -32,10 +32,8 @@ gpr_timespec mesh_timespec(int64_t mono_us)
 
 /* -- jobs ----------------------------------------------------------------- */
 
-static void wake_up(struct mesh_loop *loop)
+static void wake(struct mesh_loop *loop)
 {
-    if (atomic_exchange(&loop->woken, true))
-        return;
     pthread_mutex_lock(&loop->wake_lock);
     mesh_batch(loop->wake_call, NULL, 0, &loop->wake);
     pthread_mutex_unlock(&loop->wake_lock);
@@ -44,39 +42,14 @@ static void wake_up(struct mesh_loop *loop)
 static void post(struct aion_exec *exec, struct aion_job *job)
 {
     struct mesh_loop *loop = (struct mesh_loop *)exec;
-    struct aion_job *head = atomic_load_explicit(&loop->jobs, memory_order_relaxed);
-    do
-        job->next = head;
-    while (!atomic_compare_exchange_weak(&loop->jobs, &head, job));
-    wake_up(loop);
-}
-
-/* Takes all and runs them in the order they were posted. */
-static void run_jobs(struct mesh_loop *loop)
-{
-    struct aion_job *stack = atomic_exchange(&loop->jobs, NULL);
-    struct aion_job *queue = NULL;
-    while (stack != NULL) {
-        struct aion_job *next = stack->next;
-        stack->next = queue;
-        queue = stack;
-        stack = next;
-    }
-    while (queue != NULL) {
-        struct aion_job *next = queue->next;
-        queue->run(queue);
-        queue = next;
-    }
+    if (aion_jobs_add(&loop->jobs, job))
+        wake(loop);
 }
 
 static void woken(struct mesh_op *op, bool ok)
 {
-    struct mesh_loop *loop = aion_container(op, struct mesh_loop, wake);
     (void)ok;
-    /* before taking: a post after this line wakes again, one before it is taken below;
-     * sequentially consistent on both sides, or the two could pass each other */
-    atomic_store(&loop->woken, false);
-    run_jobs(loop);
+    aion_jobs_run(&aion_container(op, struct mesh_loop, wake)->jobs);
 }
 
 /* -- timers --------------------------------------------------------------- */
@@ -216,7 +189,7 @@ void mesh_loop_run(struct mesh_loop *loop)
     atomic_store(&loop->running, true);
     while (!atomic_load_explicit(&loop->stop, memory_order_acquire))
         mesh_loop_step(loop, INT64_MAX);
-    run_jobs(loop);
+    aion_jobs_run(&loop->jobs);
     release_held(loop);
     atomic_store(&loop->running, false);
     atomic_store(&loop->stop, false); /* it may be run again: tests and the CLI do */
@@ -224,13 +197,14 @@ void mesh_loop_run(struct mesh_loop *loop)
 
 void mesh_loop_settle(struct mesh_loop *loop)
 {
-    run_jobs(loop);
+    aion_jobs_run(&loop->jobs);
 }
 
 void mesh_loop_stop(struct mesh_loop *loop)
 {
     atomic_store_explicit(&loop->stop, true, memory_order_release);
-    wake_up(loop);
+    if (aion_jobs_wake(&loop->jobs))
+        wake(loop);
 }
 
 bool mesh_loop_here(const struct mesh_loop *loop)
@@ -384,7 +358,7 @@ void mesh_loop_free(struct mesh_loop *loop)
         return;
     mesh_loops_remove(loop);
     stop_workers(loop);
-    run_jobs(loop);
+    aion_jobs_run(&loop->jobs);
     if (loop->wake_call != NULL)
         grpc_call_unref(loop->wake_call);
     grpc_channel_destroy(loop->lame);

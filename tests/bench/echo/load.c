@@ -4,9 +4,9 @@
  *
  * Prints: calls, failures, calls/s, server CPU µs per call (from /proc/PID/task/.../schedstat),
  * p50 and p99 in µs. */
+#include "../cpu.h"
 #include "core.h"
 
-#include <dirent.h>
 #include <grpc/byte_buffer.h>
 #include <grpc/slice.h>
 #include <string.h>
@@ -35,29 +35,6 @@ static double now(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-/* CPU seconds of all threads of a process. */
-static double cpu_of(const char *pid)
-{
-    char path[600];
-    double sum = 0;
-    snprintf(path, sizeof(path), "/proc/%s/task", pid);
-    DIR *dir = opendir(path);
-    const struct dirent *entry;
-    while (dir != NULL && (entry = readdir(dir)) != NULL) {
-        unsigned long long ns = 0;
-        snprintf(path, sizeof(path), "/proc/%s/task/%s/schedstat", pid, entry->d_name);
-        FILE *file = entry->d_name[0] != '.' ? fopen(path, "r") : NULL;
-        if (file == NULL)
-            continue;
-        if (fscanf(file, "%llu", &ns) == 1)
-            sum += (double)ns * 1e-9;
-        fclose(file);
-    }
-    if (dir != NULL)
-        closedir(dir);
-    return sum;
 }
 
 static void start(struct one *one)
@@ -166,9 +143,9 @@ int main(int argc, char **argv)
     queue = grpc_completion_queue_create_for_next(NULL);
     registered = grpc_channel_register_call(channel, "/aion.bench.Echo/Unary", NULL, NULL);
     run(all, concurrency, 0.3); /* warm */
-    double cpu = cpu_of(argv[2]), began = now();
+    double cpu = bench_cpu_of(argv[2]), began = now();
     run(all, concurrency, seconds);
-    cpu = cpu_of(argv[2]) - cpu;
+    cpu = bench_cpu_of(argv[2]) - cpu;
     double took = now() - began;
     size_t kept = calls < SAMPLES_MAX ? calls : SAMPLES_MAX;
     qsort(samples, kept, sizeof(*samples), by_size);

@@ -5,8 +5,9 @@
  * "10" runs ten seconds after 0.3 s of warming up, "1000000n" a million requests at once.
  * Prints: requests, those not answered 2xx, broken connections, requests/s, server CPU µs per
  * request (from /proc/PID/task/.../schedstat; 0 without PID), p50 and p99 in µs. */
+#include "../cpu.h"
+
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -58,29 +59,6 @@ static void die(const char *what)
 {
     fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
     exit(2);
-}
-
-/* CPU seconds of all threads of a process. */
-static double cpu_of(const char *pid)
-{
-    char path[600];
-    double sum = 0;
-    snprintf(path, sizeof(path), "/proc/%s/task", pid);
-    DIR *dir = opendir(path);
-    const struct dirent *entry;
-    while (dir != NULL && (entry = readdir(dir)) != NULL) {
-        unsigned long long ns = 0;
-        snprintf(path, sizeof(path), "/proc/%s/task/%s/schedstat", pid, entry->d_name);
-        FILE *file = entry->d_name[0] != '.' ? fopen(path, "r") : NULL;
-        if (file == NULL)
-            continue;
-        if (fscanf(file, "%llu", &ns) == 1)
-            sum += (double)ns * 1e-9;
-        fclose(file);
-    }
-    if (dir != NULL)
-        closedir(dir);
-    return sum;
 }
 
 /* -- one connection ------------------------------------------------------------------------ */
@@ -357,10 +335,10 @@ int main(int argc, char **argv)
     make_request(argv + 1);
     if (!counted)
         run(conns, count, 0.3, (size_t)-1);
-    double cpu = argc == 9 ? cpu_of(argv[8]) : 0, began = now();
+    double cpu = argc == 9 ? bench_cpu_of(argv[8]) : 0, began = now();
     run(conns, count, counted ? 1e9 : strtod(argv[6], NULL),
         counted ? strtoul(argv[6], NULL, 10) : (size_t)-1);
-    cpu = argc == 9 ? cpu_of(argv[8]) - cpu : 0;
+    cpu = argc == 9 ? bench_cpu_of(argv[8]) - cpu : 0;
     print(now() - began, cpu);
     return broken == 0 ? 0 : 1;
 }
