@@ -66,13 +66,8 @@ static void core_name(aion_str address, char out[MESH_ADDRESS_MAX])
              AION_STR_ARG(address));
 }
 
-struct target {
-    char names[MESH_ENDPOINTS_MAX][MESH_ADDRESS_MAX];
-    size_t count;
-};
-
 static bool parse_target(const struct mesh_channel *channel, const char *text,
-                         struct target *ret_target, struct aion_err *err)
+                         struct mesh_addresses *ret_target, struct aion_err *err)
 {
     aion_str rest = aion_str_of(text);
     ret_target->count = 0;
@@ -107,29 +102,53 @@ static struct mesh_endpoint *take_old(struct mesh_endpoint **old, size_t count,
     return NULL;
 }
 
+static struct mesh_endpoint *endpoint_of(struct mesh_channel *channel,
+                                         struct mesh_endpoint **old, size_t old_count,
+                                         const char *name)
+{
+    struct mesh_endpoint *kept = take_old(old, old_count, name);
+    return kept != NULL ? kept : mesh_endpoint_new(channel, name);
+}
+
+/* The endpoints are those configured and those `found` behind their names. */
+static void set_endpoints(struct mesh_channel *channel, const struct mesh_addresses *found)
+{
+    const struct mesh_addresses *lists[] = {channel->target, found};
+    struct mesh_endpoint *old[MESH_ENDPOINTS_MAX];
+    size_t old_count = channel->endpoint_count;
+    size_t count = 0;
+    memcpy(old, channel->endpoints, sizeof(old));
+    for (size_t i = 0; i < aion_countof(lists); i++)
+        for (size_t k = 0; lists[i] != NULL && k < lists[i]->count; k++)
+            if (count < MESH_ENDPOINTS_MAX)
+                channel->endpoints[count++] =
+                    endpoint_of(channel, old, old_count, lists[i]->names[k]);
+    channel->endpoint_count = count;
+    for (size_t i = 0; i < old_count; i++)
+        if (old[i] != NULL)
+            mesh_endpoint_remove(old[i]);
+    for (size_t i = 0; !channel->conf.no_health && i < count; i++)
+        mesh_endpoint_watch(channel->endpoints[i]);
+}
+
+void mesh_channel_resolved(struct mesh_channel *channel, const struct mesh_addresses *found)
+{
+    set_endpoints(channel, found);
+}
+
 bool mesh_channel_set_target(struct mesh_channel *channel, const char *text,
                              struct aion_err *err)
 {
-    struct target *target = malloc(sizeof(*target));
+    struct mesh_addresses *target = malloc(sizeof(*target));
     if (target == NULL || !parse_target(channel, text, target, err)) {
         free(target);
         return false;
     }
-    struct mesh_endpoint *old[MESH_ENDPOINTS_MAX];
-    size_t old_count = channel->endpoint_count;
-    memcpy(old, channel->endpoints, sizeof(old));
-    for (size_t i = 0; i < target->count; i++) {
-        struct mesh_endpoint *kept = take_old(old, old_count, target->names[i]);
-        channel->endpoints[i] =
-            kept != NULL ? kept : mesh_endpoint_new(channel, target->names[i]);
-    }
-    channel->endpoint_count = target->count;
-    free(target);
-    for (size_t i = 0; i < old_count; i++)
-        if (old[i] != NULL)
-            mesh_endpoint_remove(old[i]);
-    for (size_t i = 0; !channel->conf.no_health && i < channel->endpoint_count; i++)
-        mesh_endpoint_watch(channel->endpoints[i]);
+    free(channel->target);
+    channel->target = target;
+    set_endpoints(channel, NULL);
+    mesh_resolver_free(channel->resolver);
+    channel->resolver = mesh_resolver_new(channel, target);
     return true;
 }
 
@@ -149,6 +168,7 @@ static void fill_defaults(struct mesh_channel_conf *conf)
 static void free_channel(struct mesh_channel *channel)
 {
     mesh_client_tls_free(channel->tls);
+    free(channel->target);
     free(channel->name);
     free(channel);
 }
@@ -213,6 +233,7 @@ void mesh_channel_close(struct mesh_channel *channel)
         return;
     struct mesh_loop *loop = channel->loop;
     channel->closing = true;
+    mesh_resolver_free(channel->resolver);
     channel->alive++; /* until this function is done with it */
     cancel_all(channel);
     for (size_t i = 0; i < channel->endpoint_count; i++)

@@ -20,7 +20,8 @@ struct mesh_rpc;
 
 struct mesh_channel_conf {
     const char *name;           /* peer service, for metrics and logs: "control" */
-    const char *target;         /* "127.0.0.1:8081", "a:1,b:2" or "dns:///name:port" */
+    const char *target;         /* "127.0.0.1:8081", "a:1,b:2" or "dns:///name:port"; calls are
+                                   spread over all addresses of a name */
     const struct mesh_tls *tls; /* NULL: plain text, refused unless every address is loopback */
     const char *peer_service;   /* the server must be spiffe://TRUST/service/THIS; NULL = any of
                                    the trust domain */

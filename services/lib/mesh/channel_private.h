@@ -1,5 +1,6 @@
-/* A channel, its endpoints and its calls: channel.c (life, targets), endpoint.c (pick, health,
- * ejection), rpc.c (what every call has), unary.c and stream.c. All on the I/O thread. */
+/* A channel, its endpoints and its calls: channel.c (life, targets), resolve.c (names with
+ * several addresses), endpoint.c (pick, health, ejection), rpc.c (what every call has), unary.c
+ * and stream.c. All on the I/O thread. */
 #ifndef MESH_CHANNEL_PRIVATE_H
 #define MESH_CHANNEL_PRIVATE_H
 
@@ -26,13 +27,20 @@ struct mesh_endpoint {
                                        "dns:///..." */
     grpc_channel *core;
     uint32_t outstanding;
-    bool removed; /* by set_target or close: freed with its last call */
+    bool removed;  /* by set_target or close: freed with its last call */
+    bool stand_in; /* a name's, for when none of its addresses serves: see resolve.c */
     struct mesh_outlier outlier;
     enum mesh_endpoint_health health;
     struct mesh_rpc *watch; /* the health stream, NULL = none */
     struct mesh_timer watch_again;
     int64_t watch_wait_us; /* until then; doubled by each watch that tells nothing */
     bool unwatched;        /* it does not tell its health */
+};
+
+/* As the core names them: "ipv4:127.0.0.1:8081", "ipv6:[::1]:8081", "dns:///host:8081". */
+struct mesh_addresses {
+    char names[MESH_ENDPOINTS_MAX][MESH_ADDRESS_MAX];
+    size_t count;
 };
 
 struct mesh_channel {
@@ -42,6 +50,8 @@ struct mesh_channel {
     struct mesh_client_tls *tls; /* NULL: plain text */
     struct mesh_endpoint *endpoints[MESH_ENDPOINTS_MAX];
     size_t endpoint_count;
+    struct mesh_addresses *target; /* as configured */
+    struct mesh_resolver *resolver;
     struct aion_link rpcs;
     struct aion_link parked; /* unary calls that wait for an endpoint to serve */
     uint32_t outstanding;    /* unary */
@@ -60,7 +70,8 @@ struct mesh_rpc_out {
 struct mesh_rpc {
     struct aion_link link;
     struct mesh_channel *channel;
-    struct mesh_endpoint *endpoint; /* of the attempt under way */
+    struct mesh_endpoint *endpoint;    /* of the attempt under way */
+    const struct mesh_endpoint *tried; /* of the attempt before: compared, never looked into */
     const struct mesh_method *method;
     grpc_call *core;
     struct mesh_call *parent; /* held; NULL = none */
@@ -110,7 +121,7 @@ struct mesh_endpoint *mesh_endpoint_new(struct mesh_channel *channel, const char
 void mesh_endpoint_remove(struct mesh_endpoint *endpoint);
 void mesh_endpoint_unref(struct mesh_endpoint *endpoint); /* a call on it ended */
 /* The better of two random ones of the best rank (see endpoint.c). `avoid` (may be NULL) only
- * when nothing is better. */
+ * when there is no other. */
 struct mesh_endpoint *mesh_endpoint_pick(struct mesh_channel *channel,
                                          const struct mesh_endpoint *avoid);
 /* It says that it serves, or does not speak of its health. */
@@ -122,9 +133,8 @@ void mesh_endpoint_watch(struct mesh_endpoint *endpoint); /* starts its health s
 /* -- rpc.c ---------------------------------------------------------------- */
 struct mesh_rpc *mesh_rpc_new(struct mesh_channel *channel, const struct mesh_method *method,
                               const struct mesh_rpc_opts *opts, void *user);
-/* Makes rpc->core on an endpoint (NULL: picks one). */
-void mesh_rpc_begin(struct mesh_rpc *rpc, struct mesh_endpoint *endpoint,
-                    const struct mesh_endpoint *avoid);
+/* Makes rpc->core on an endpoint (NULL: picks one, another than the attempt before). */
+void mesh_rpc_begin(struct mesh_rpc *rpc, struct mesh_endpoint *endpoint);
 void mesh_rpc_end_attempt(
     struct mesh_rpc *rpc); /* unrefs core and endpoint, forgets what was received */
 /* status, status_text, trailers → rpc->err; true when OK. */
@@ -140,7 +150,14 @@ struct mesh_rpc *mesh_open_on(struct mesh_endpoint *endpoint, const struct mesh_
 void mesh_unary_unpark(struct mesh_channel *channel); /* an endpoint serves (again) */
 void mesh_unary_cancel(struct mesh_rpc *rpc);         /* of one that is parked */
 
+/* -- resolve.c ------------------------------------------------------------ */
+/* Asks for the names in `target` from now on; never NULL, nothing to do without names. */
+struct mesh_resolver *mesh_resolver_new(struct mesh_channel *channel,
+                                        const struct mesh_addresses *target);
+void mesh_resolver_free(struct mesh_resolver *resolver); /* NULL fine */
+
 /* -- channel.c ------------------------------------------------------------ */
+void mesh_channel_resolved(struct mesh_channel *channel, const struct mesh_addresses *found);
 void mesh_channel_release(struct mesh_channel *channel); /* alive--; frees when closing and 0 */
 
 #endif

@@ -51,6 +51,7 @@ struct mesh_endpoint *mesh_endpoint_new(struct mesh_channel *channel, const char
     aion_str_copy(endpoint->address, sizeof(endpoint->address), aion_str_of(address));
     endpoint->core = make_core(channel, address);
     endpoint->unwatched = channel->conf.no_health;
+    endpoint->stand_in = aion_str_starts(aion_str_of(address), AION_STR("dns:"));
     channel->alive++;
     return endpoint;
 }
@@ -142,9 +143,12 @@ void mesh_endpoint_watch(struct mesh_endpoint *endpoint)
 
 /* How good a choice it is: of the endpoints of the best rank at hand one is taken. */
 enum rank {
+    RANK_TRIED,     /* the attempt before went there */
     RANK_FAILED,    /* no connection; better any than none */
     RANK_CONNECTED, /* ejected or draining, but it may still answer */
-    RANK_USABLE,
+    RANK_UNHEARD,   /* nothing is known against it */
+    RANK_STAND_IN,  /* the core knows an address of the name that answers */
+    RANK_SERVING,
 };
 
 static enum rank rank_of(const struct mesh_endpoint *endpoint, int64_t now_us)
@@ -153,32 +157,46 @@ static enum rank rank_of(const struct mesh_endpoint *endpoint, int64_t now_us)
     if (mesh_outlier_ejected(&endpoint->outlier, now_us) ||
         endpoint->health == MESH_HEALTH_NOT_SERVING)
         return state == GRPC_CHANNEL_READY ? RANK_CONNECTED : RANK_FAILED;
-    bool failed = state == GRPC_CHANNEL_TRANSIENT_FAILURE || state == GRPC_CHANNEL_SHUTDOWN;
-    return failed ? RANK_FAILED : RANK_USABLE;
+    if (state == GRPC_CHANNEL_TRANSIENT_FAILURE || state == GRPC_CHANNEL_SHUTDOWN)
+        return RANK_FAILED;
+    if (state != GRPC_CHANNEL_READY || !mesh_endpoint_serves(endpoint))
+        return RANK_UNHEARD;
+    return endpoint->stand_in ? RANK_STAND_IN : RANK_SERVING;
+}
+
+/* Two different ones, and of them the one with fewer calls outstanding. */
+static struct mesh_endpoint *better_of_two(struct aion_rand *rand,
+                                           struct mesh_endpoint *const *candidates,
+                                           size_t count)
+{
+    size_t first = aion_rand_below(rand, count);
+    if (count == 1)
+        return candidates[first];
+    size_t second = (first + 1 + aion_rand_below(rand, count - 1)) % count;
+    struct mesh_endpoint *a = candidates[first];
+    struct mesh_endpoint *b = candidates[second];
+    return b->outstanding < a->outstanding ? b : a;
 }
 
 struct mesh_endpoint *mesh_endpoint_pick(struct mesh_channel *channel,
                                          const struct mesh_endpoint *avoid)
 {
     struct mesh_endpoint *candidates[MESH_ENDPOINTS_MAX];
-    enum rank best = RANK_FAILED;
+    enum rank best = RANK_TRIED;
     size_t count = 0;
     if (channel->endpoint_count == 1)
         return channel->endpoints[0];
     for (size_t i = 0; i < channel->endpoint_count; i++) {
         struct mesh_endpoint *endpoint = channel->endpoints[i];
         enum rank rank =
-            endpoint != avoid ? rank_of(endpoint, channel->loop->now_us) : RANK_FAILED;
+            endpoint != avoid ? rank_of(endpoint, channel->loop->now_us) : RANK_TRIED;
         if (rank > best)
             count = 0;
         if (rank >= best)
             candidates[count++] = endpoint;
         best = rank > best ? rank : best;
     }
-    struct aion_rand *rand = &channel->loop->rand;
-    struct mesh_endpoint *a = candidates[aion_rand_below(rand, count)];
-    struct mesh_endpoint *b = candidates[aion_rand_below(rand, count)];
-    return b->outstanding < a->outstanding ? b : a;
+    return better_of_two(&channel->loop->rand, candidates, count);
 }
 
 bool mesh_endpoint_serves(const struct mesh_endpoint *endpoint)

@@ -119,11 +119,10 @@ struct mesh_rpc *mesh_rpc_new(struct mesh_channel *channel, const struct mesh_me
     return rpc;
 }
 
-void mesh_rpc_begin(struct mesh_rpc *rpc, struct mesh_endpoint *endpoint,
-                    const struct mesh_endpoint *avoid)
+void mesh_rpc_begin(struct mesh_rpc *rpc, struct mesh_endpoint *endpoint)
 {
     if (endpoint == NULL)
-        endpoint = mesh_endpoint_pick(rpc->channel, avoid);
+        endpoint = mesh_endpoint_pick(rpc->channel, rpc->tried);
     rpc->endpoint = endpoint;
     endpoint->outstanding++;
     /* a parent that is gone already would cancel the child at once: it still reports so */
@@ -152,6 +151,7 @@ void mesh_rpc_end_attempt(struct mesh_rpc *rpc)
     rpc->status_text = grpc_empty_slice();
     grpc_call_unref(rpc->core);
     rpc->core = NULL;
+    rpc->tried = rpc->endpoint;
     mesh_endpoint_unref(rpc->endpoint);
     rpc->endpoint = NULL;
 }

@@ -240,7 +240,7 @@ struct mesh_rpc *mesh_open_on(struct mesh_endpoint *endpoint, const struct mesh_
     struct mesh_rpc *rpc = mesh_rpc_new(endpoint->channel, method, opts, user);
     rpc->ops = ops;
     rpc->system = true;
-    mesh_rpc_begin(rpc, endpoint, NULL);
+    mesh_rpc_begin(rpc, endpoint);
     start(rpc);
     return rpc;
 }
@@ -252,7 +252,7 @@ struct mesh_rpc *mesh_open(struct mesh_channel *channel, const struct mesh_metho
     assert(!channel->closing);
     struct mesh_rpc *rpc = mesh_rpc_new(channel, method, opts, user);
     rpc->ops = ops;
-    mesh_rpc_begin(rpc, NULL, NULL);
+    mesh_rpc_begin(rpc, NULL);
     start(rpc);
     return rpc;
 }

@@ -3,7 +3,7 @@
 
 #include "codec/message.h"
 
-static void start_attempt(struct mesh_rpc *rpc, const struct mesh_endpoint *avoid);
+static void start_attempt(struct mesh_rpc *rpc);
 
 /* -- ends ----------------------------------------------------------------- */
 
@@ -75,7 +75,7 @@ void mesh_unary_unpark(struct mesh_channel *channel)
         struct mesh_rpc *rpc = aion_container(link, struct mesh_rpc, park);
         aion_list_remove(link);
         mesh_timer_cancel(channel->loop, &rpc->retry_timer);
-        start_attempt(rpc, NULL);
+        start_attempt(rpc);
     }
 }
 
@@ -99,7 +99,7 @@ static void on_retry(struct mesh_timer *timer)
         finish(rpc, NULL, (aion_str){0});
         return;
     }
-    start_attempt(rpc, NULL);
+    start_attempt(rpc);
 }
 
 static bool retry(struct mesh_rpc *rpc)
@@ -149,7 +149,7 @@ static void on_unary(struct mesh_op *op, bool ok)
     finish(rpc, good ? unpack(rpc, &wire) : NULL, wire);
 }
 
-static void start_attempt(struct mesh_rpc *rpc, const struct mesh_endpoint *avoid)
+static void start_attempt(struct mesh_rpc *rpc)
 {
     if (rpc->wait_for_ready && !mesh_endpoints_serve(rpc->channel)) {
         park(rpc);
@@ -157,7 +157,7 @@ static void start_attempt(struct mesh_rpc *rpc, const struct mesh_endpoint *avoi
     }
     rpc->attempt++;
     rpc->err.code = AION_OK;
-    mesh_rpc_begin(rpc, NULL, avoid);
+    mesh_rpc_begin(rpc, NULL);
     grpc_op ops[6] = {
         {.op = GRPC_OP_SEND_INITIAL_METADATA},
         {.op = GRPC_OP_SEND_MESSAGE},
@@ -199,6 +199,6 @@ struct mesh_rpc *mesh_unary(struct mesh_channel *channel, const struct mesh_meth
         fail_later(rpc);
         return rpc;
     }
-    start_attempt(rpc, NULL);
+    start_attempt(rpc);
     return rpc;
 }

@@ -13,7 +13,12 @@ enum { STEP_US = 1000 };
 
 static void echo_unary(struct mesh_call *call, const Mesh__Test__Msg *request)
 {
-    mesh_test_echo_unary_reply(call, request);
+    struct fixture *fixture = mesh_service(call);
+    fixture->unaries++;
+    if (fixture->ill)
+        mesh_fail(call, AION_UNAVAILABLE, "not today");
+    else
+        mesh_test_echo_unary_reply(call, request);
 }
 
 static void held_cancelled(struct mesh_call *call)

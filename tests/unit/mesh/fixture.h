@@ -17,7 +17,8 @@ struct fixture {
 
     /* what the handlers saw */
     struct mesh_call *held; /* the call that Held keeps */
-    unsigned half_closes, dones, cancels, writables;
+    unsigned half_closes, dones, cancels, writables, unaries;
+    bool ill;                     /* Unary answers UNAVAILABLE */
     size_t sent;                  /* messages that Down has sent */
     size_t down_count, down_size; /* what Down is to send */
 
