@@ -44,9 +44,11 @@ struct mesh_loop {
     struct aion_exec exec; /* first: posting needs no lookup */
     grpc_completion_queue *cq;
     struct aion_heap timers;
-    struct aion_link held; /* mesh_held */
-    unsigned held_rounds;  /* events taken since the first of them */
-    unsigned row;          /* completions since it waited or looked around */
+    struct aion_link held;  /* mesh_held */
+    unsigned held_rounds;   /* events taken since the first of them */
+    unsigned row;           /* completions in a row */
+    struct mesh_cork *cork; /* its sockets; NULL = never corked */
+    int64_t corked_us;      /* since when they are; 0 = they are not */
     int64_t now_us;
     int64_t cpu_mark_ns;
     _Atomic int64_t longest_ns, longest_ever_ns; /* written by the I/O thread alone */
@@ -80,6 +82,13 @@ void mesh_hold_back(struct mesh_loop *loop, struct mesh_held *held);
  * servers and channels after the loop ended. */
 void mesh_loop_step(struct mesh_loop *loop, int64_t until_us);
 gpr_timespec mesh_timespec(int64_t mono_us); /* INT64_MAX = never */
+
+/* -- the sockets of a loop's servers and channels, corked during long rows; cork.c -- */
+struct mesh_cork *mesh_cork_new(void);       /* NULL: not with this core */
+void mesh_cork_free(struct mesh_cork *cork); /* the loop's part in it; NULL fine */
+/* The last of a server's or channel's arguments; to be left out when cork is NULL. */
+grpc_arg mesh_cork_arg(struct mesh_cork *cork);
+void mesh_cork_set(struct mesh_cork *cork, bool corked); /* NULL fine */
 
 /* Sends the core's log lines to ours. Once is enough. */
 void mesh_core_log(void);

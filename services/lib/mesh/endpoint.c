@@ -32,8 +32,9 @@ static grpc_channel *make_core(struct mesh_channel *channel, const char *address
         int_arg(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000),
         int_arg(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000),
         int_arg(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)channel->conf.reply_bytes_max),
+        mesh_cork_arg(channel->loop->cork),
     };
-    grpc_channel_args list = {aion_countof(args), args};
+    grpc_channel_args list = {aion_countof(args) - (channel->loop->cork == NULL), args};
     if (channel->tls != NULL)
         return grpc_channel_create(address, mesh_client_credentials(channel->tls), &list);
     grpc_channel_credentials *plain = grpc_insecure_credentials_create();

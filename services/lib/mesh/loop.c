@@ -10,6 +10,8 @@ enum {
     LONG_NS =
         500000, /* handlers shorter than this need no look at the CPU clock: a system call */
     HELD_ROUNDS_MAX = 32, /* events that held messages wait for at most */
+    CORK_ROW = 16,        /* completions in a row before sockets are corked ... */
+    CORK_US = 2000,       /* ... for at most so long */
 };
 
 void mesh_batch(grpc_call *call, const grpc_op *ops, size_t count, struct mesh_op *op)
@@ -77,7 +79,7 @@ static void fire_timers(struct mesh_loop *loop)
 /* -- rounds --------------------------------------------------------------- */
 
 enum {
-    ROW_MAX = 64, /* completions in a row before the sockets are looked at */
+    ROW_MAX = 64, /* completions in a row between two looks at the sockets */
     LOOKS = 4,
 };
 
@@ -115,16 +117,49 @@ static void release_held(struct mesh_loop *loop)
     }
 }
 
-/* While messages are held only what is there already is taken; then they go. */
+/* Not for a few completions, which it would cost more than it saves. */
+static void cork(struct mesh_loop *loop)
+{
+    if (loop->corked_us != 0)
+        return;
+    loop->corked_us = loop->now_us;
+    mesh_cork_set(loop->cork, true);
+}
+
+static void uncork(struct mesh_loop *loop)
+{
+    if (loop->corked_us == 0)
+        return;
+    loop->corked_us = 0;
+    mesh_cork_set(loop->cork, false);
+}
+
+/* One more of a row; false: the row is over. What is held goes with the last one. */
+static bool next_in_row(struct mesh_loop *loop, grpc_event *ret_event)
+{
+    bool holds = !aion_list_empty(&loop->held) && loop->held_rounds++ < HELD_ROUNDS_MAX;
+    if (!holds)
+        release_held(loop);
+    if (!holds && loop->row < CORK_ROW)
+        return false;
+    *ret_event = grpc_completion_queue_next(loop->cq, gpr_inf_past(GPR_CLOCK_MONOTONIC), NULL);
+    return ret_event->type == GRPC_OP_COMPLETE;
+}
+
 static grpc_event next_event(struct mesh_loop *loop, int64_t until_us)
 {
-    if (!aion_list_empty(&loop->held) && loop->held_rounds++ < HELD_ROUNDS_MAX) {
-        grpc_event event =
-            grpc_completion_queue_next(loop->cq, gpr_inf_past(GPR_CLOCK_MONOTONIC), NULL);
-        if (event.type == GRPC_OP_COMPLETE)
-            return event;
+    grpc_event event;
+    if (loop->corked_us != 0 && loop->now_us - loop->corked_us >= CORK_US)
+        uncork(loop);
+    if (next_in_row(loop, &event)) {
+        if (loop->row >= CORK_ROW)
+            cork(loop);
+        return event;
     }
+    if (loop->row >= CORK_ROW)
+        loop->row = 0;
     release_held(loop);
+    uncork(loop);
     return grpc_completion_queue_next(loop->cq, mesh_timespec(until_us), NULL);
 }
 
@@ -175,10 +210,8 @@ void mesh_loop_step(struct mesh_loop *loop, int64_t until_us)
         run_op(loop, event.tag, event.success != 0);
     fire_timers(loop);
     watch_time(loop, loop->now_us);
-    if (loop->row >= ROW_MAX) {
-        loop->row = 0;
+    if (loop->row > 0 && loop->row % ROW_MAX == 0)
         look_around(loop);
-    }
 }
 
 void mesh_loop_run(struct mesh_loop *loop)
@@ -191,6 +224,7 @@ void mesh_loop_run(struct mesh_loop *loop)
         mesh_loop_step(loop, INT64_MAX);
     aion_jobs_run(&loop->jobs);
     release_held(loop);
+    uncork(loop);
     atomic_store(&loop->running, false);
     atomic_store(&loop->stop, false); /* it may be run again: tests and the CLI do */
 }
@@ -345,6 +379,7 @@ struct mesh_loop *mesh_loop_new(const struct mesh_loop_conf *conf, struct aion_e
     uint64_t seed;
     aion_rand_secret(&seed, sizeof(seed));
     aion_rand_seed(&loop->rand, seed);
+    loop->cork = mesh_cork_new();
     mesh_loops_add(loop);
     if (init_wake(loop))
         return loop;
@@ -369,6 +404,7 @@ void mesh_loop_free(struct mesh_loop *loop)
         event = grpc_completion_queue_next(loop->cq, never, NULL);
     while (event.type != GRPC_QUEUE_SHUTDOWN); /* late wakes: nobody waits for their jobs */
     grpc_completion_queue_destroy(loop->cq);
+    mesh_cork_free(loop->cork);
     aion_heap_done(&loop->timers);
     pthread_mutex_destroy(&loop->wake_lock);
     pthread_mutex_destroy(&loop->workers.lock);

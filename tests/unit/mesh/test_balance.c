@@ -298,7 +298,8 @@ int main(void)
         cmocka_unit_test(all_addresses_of_a_name_are_used),
         cmocka_unit_test(a_name_that_nobody_knows_is_said),
     };
-    /* the core's other resolver, c-ares, keeps a few bytes for ever: LeakSanitizer would tell */
+    /* the core's other resolver, c-ares, keeps a few bytes for ever: LeakSanitizer would tell
+     */
     setenv("GRPC_DNS_RESOLVER", "native", 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
