@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+enum { ROUTER_WAIT_US = 1000000, READY_CHECK_US = 5000 };
+
 static void on_store_fatal(void *user, const struct aion_err *err)
 {
     struct control *control = user;
@@ -71,11 +73,26 @@ static void *start(struct program *program, const void *conf, struct aion_err *e
     return NULL;
 }
 
+/* Ready without a router, too: tasks are then taken undecided. But a router that is just
+ * starting is waited for, so that a mesh that says it is ready decides at once. */
+static void check_ready(struct mesh_timer *timer)
+{
+    struct control *control = aion_container(timer, struct control, ready_timer);
+    int64_t now = mesh_loop_now(control->loop);
+    if (control_router_here(control->router) || now >= control->ready_by_us)
+        program_ready(control->program, true, "");
+    else
+        mesh_timer_set(control->loop, timer, now + READY_CHECK_US);
+}
+
 static void serving(void *self)
 {
     struct control *control = self;
     control_begin(control);
-    program_ready(control->program, true, "");
+    control->ready_by_us = mesh_loop_now(control->loop) + ROUTER_WAIT_US;
+    control->ready_timer.fire = check_ready;
+    program_ready(control->program, false, "waiting for the router");
+    check_ready(&control->ready_timer);
 }
 
 static void on_drained(struct control *control)
@@ -86,7 +103,9 @@ static void on_drained(struct control *control)
 
 static void drain(void *self)
 {
-    control_drain(self, on_drained);
+    struct control *control = self;
+    mesh_timer_cancel(control->loop, &control->ready_timer);
+    control_drain(control, on_drained);
 }
 
 static bool reload(void *self, const void *conf, struct aion_err *err)

@@ -43,6 +43,8 @@ struct control {
 
     struct aion_heap deadlines, dues; /* of tasks, by monotonic time */
     struct mesh_timer tick;           /* the first of both */
+    struct mesh_timer ready_timer;    /* after the start: until the router is here */
+    int64_t ready_by_us;              /* ... or then */
 
     struct aion_link writes;  /* under way: what must reach the disk */
     struct aion_link submits; /* calls that wait for the end of their task */

@@ -12,6 +12,7 @@
 
 enum {
     REOPEN_US = 200000,    /* between attempts to open the stream */
+    LOOK_US = 10000,       /* is it connected? while it is away */
     ASKED_MAX = 4096,      /* questions under way; more are taken undecided */
     UNROUTED_AT_ONCE = 256 /* of the tasks that wait undecided */
 };
@@ -150,7 +151,7 @@ static void check_stream(struct mesh_timer *timer)
         control_route_unrouted(router->control);
     else
         mesh_timer_set(router->control->loop, &router->timer,
-                       mesh_loop_now(router->control->loop) + REOPEN_US / 4);
+                       mesh_loop_now(router->control->loop) + LOOK_US);
 }
 
 static void open_stream(struct control_router *router)
