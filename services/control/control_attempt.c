@@ -174,12 +174,13 @@ static void resume(struct control_host *host, const Aion__V1__AttemptToken *toke
 }
 
 /* What the host did not name it does not have any more. */
-static void lose_unnamed(struct control_host *host)
+static void lose_unnamed(struct control_host *host, uint64_t shards)
 {
     struct control *control = host->control;
     aion_list_each_safe (link, &control->orphans) {
         struct control_task *task = aion_container(link, struct control_task, on_host);
-        if (strcmp(task->host_id, host->host_id) != 0)
+        if (strcmp(task->host_id, host->host_id) != 0 ||
+            (shards >> (task->id.bytes[15] & 0x3f) & 1) == 0)
             continue;
         control_due_never(control, task);
         control_attempt_lost(control, task);
@@ -191,8 +192,7 @@ void control_attempts_running(struct control_host *host,
 {
     for (size_t i = 0; running != NULL && i < running->n_tokens; i++)
         resume(host, running->tokens[i]);
-    if (!host->ready)
-        lose_unnamed(host);
+    lose_unnamed(host, running != NULL && running->shards != 0 ? running->shards : UINT64_MAX);
     host->ready = true;
     control_dispatch(host->control);
 }

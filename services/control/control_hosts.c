@@ -16,6 +16,7 @@ enum {
     RUNNING_WAIT_US = 500000, /* for `running` after hello */
     HOST_ARENA_MAX = 1 << 20,
 };
+#define ALL_SHARDS UINT64_MAX
 
 const struct control_offer *control_host_offer(const struct control_host *host,
                                                const char *pool, const char *module)
@@ -104,6 +105,16 @@ static void welcome(struct control_host *host)
     word.lease_us = host->control->conf->host_lease;
     message.kind_case = AION__V1__HOST_COMMAND__KIND_WELCOME;
     message.welcome = &word;
+    command(host, &message);
+}
+
+void control_host_claim(struct control_host *host, uint64_t shards)
+{
+    Aion__V1__HostCommand message = AION__V1__HOST_COMMAND__INIT;
+    Aion__V1__HostCommand__Claim claim = AION__V1__HOST_COMMAND__CLAIM__INIT;
+    claim.shards = shards;
+    message.kind_case = AION__V1__HOST_COMMAND__KIND_CLAIM;
+    message.claim = &claim;
     command(host, &message);
 }
 
@@ -246,6 +257,7 @@ static void hello(struct control_host *host, const Aion__V1__HostMessage__Hello 
     mesh_note(host->call, "host_id", aion_str_of(host->host_id));
     mesh_timer_set(control->loop, &host->lease, mesh_loop_now(control->loop) + RUNNING_WAIT_US);
     welcome(host);
+    control_host_claim(host, ALL_SHARDS);
 }
 
 static void capacity(struct control_host *host, const Aion__V1__HostMessage__Capacity *message)

@@ -1,5 +1,6 @@
 /* Attempts: executed by the pool, told to control, kept until control has settled them. */
 #include "base/clock.h"
+#include "base/uuid.h"
 #include "host_private.h"
 
 #include <stdlib.h>
@@ -28,6 +29,21 @@ static void free_attempt(struct host_attempt *attempt)
     auth_sha256_free(attempt->digest);
     aion_list_remove(&attempt->link);
     free(attempt);
+}
+
+static void own(struct host_attempt *attempt, struct host_link *link)
+{
+    if (attempt->owner != NULL && attempt->running)
+        attempt->owner->running--;
+    attempt->owner = link;
+    if (link != NULL && attempt->running)
+        link->running++;
+}
+
+static void tell(struct host_attempt *attempt, const Aion__V1__HostMessage *message)
+{
+    if (attempt->owner != NULL)
+        host_link_send(attempt->owner, message);
 }
 
 static void fill_token(const struct host_attempt *attempt, Aion__V1__AttemptToken *token)
@@ -83,7 +99,7 @@ static void on_chunk(struct host_job *job, const Aion__V1__HostMessage__Chunk *c
                                           : aion_str_n(chunk->data.data, chunk->data.len));
     attempt->has_chunks = true;
     keep_chunk(attempt, &message);
-    host_send(attempt->host, &message);
+    tell(attempt, &message);
 }
 
 /* The result is the attempt's last word: the slot is free, the result waits for Settled. */
@@ -105,10 +121,13 @@ static void conclude(struct host_attempt *attempt, Aion__V1__HostMessage__Result
     }
     message.kind_case = AION__V1__HOST_MESSAGE__KIND_RESULT;
     message.result = result;
-    attempt->running = false;
     attempt->result = keep(&message, 0);
+    if (attempt->owner != NULL)
+        attempt->owner->running--;
+    attempt->running = false;
     host->running--;
-    host_send(host, &message);
+    tell(attempt, &message);
+    host_share_changed(host);
 }
 
 static void on_result(struct host_job *job, const Aion__V1__HostMessage__Result *result)
@@ -132,8 +151,17 @@ static void on_failed(struct host_job *job, enum aion_code code, const char *rea
 
 /* -- commands ------------------------------------------------------------- */
 
-static struct host_attempt *new_attempt(struct host *host, const Aion__V1__AttemptToken *token)
+/* The low six bits of the id. */
+static unsigned shard_of(const char *task_id)
 {
+    struct aion_uuid id;
+    return aion_uuid_parse(aion_str_of(task_id), &id) ? id.bytes[15] & 0x3f : 0;
+}
+
+static struct host_attempt *new_attempt(struct host_link *link,
+                                        const Aion__V1__AttemptToken *token)
+{
+    struct host *host = link->host;
     struct host_attempt *attempt = calloc(1, sizeof(*attempt));
     if (attempt == NULL)
         abort(); /* bounded by the slots that control knows */
@@ -148,8 +176,11 @@ static struct host_attempt *new_attempt(struct host *host, const Aion__V1__Attem
     attempt->running = true;
     attempt->began_us = mesh_loop_now(host->program->loop);
     aion_str_copy(attempt->task_id, sizeof(attempt->task_id), aion_str_of(token->task_id));
+    attempt->shard = shard_of(attempt->task_id);
     aion_list_add_last(&host->attempts, &attempt->link);
     host->running++;
+    own(attempt, link);
+    host_share_changed(host);
     return attempt;
 }
 
@@ -166,11 +197,12 @@ static char *pack_command(const Aion__V1__HostCommand__Execute *execute, size_t 
     return frame;
 }
 
-void host_execute(struct host *host, const Aion__V1__HostCommand__Execute *execute)
+void host_execute(struct host_link *link, const Aion__V1__HostCommand__Execute *execute)
 {
+    struct host *host = link->host;
     if (execute->token == NULL || find(host, execute->token) != NULL)
         return; /* the same attempt again: its word is on its way */
-    struct host_attempt *attempt = new_attempt(host, execute->token);
+    struct host_attempt *attempt = new_attempt(link, execute->token);
     const struct host_manifest *manifest = host_pool_module(host->pool, execute->module);
     size_t size;
     if (manifest == NULL || host->draining) {
@@ -200,19 +232,24 @@ void host_settled(struct host *host, const Aion__V1__HostCommand__Settled *settl
         host->settled(host);
 }
 
-/* -- a new stream --------------------------------------------------------- */
+/* -- who they belong to --------------------------------------------------- */
 
-static void send_wire(struct host *host, const struct host_kept *kept)
+static void send_wire(struct host_link *link, const struct host_kept *kept)
 {
     Aion__V1__HostMessage *message =
         aion__v1__host_message__unpack(NULL, kept->size, kept->wire); /* our own bytes */
     if (message == NULL)
         return;
-    host_send(host, message);
+    host_link_send(link, message);
     aion__v1__host_message__free_unpacked(message, NULL);
 }
 
-static void send_running(struct host *host)
+static bool is_of(const struct host_attempt *attempt, uint64_t shards)
+{
+    return (shards >> attempt->shard & 1) != 0;
+}
+
+static void send_running(struct host_link *link, uint64_t shards)
 {
     enum { TOKENS_MAX = 1024 };
     static Aion__V1__AttemptToken tokens[TOKENS_MAX];
@@ -220,29 +257,54 @@ static void send_running(struct host *host)
     Aion__V1__HostMessage__Running running = AION__V1__HOST_MESSAGE__RUNNING__INIT;
     Aion__V1__HostMessage message = AION__V1__HOST_MESSAGE__INIT;
     size_t count = 0;
-    aion_list_each (link, &host->attempts) {
-        if (count == TOKENS_MAX)
-            break;
-        fill_token(aion_container(link, struct host_attempt, link), &tokens[count]);
+    aion_list_each (pos, &link->host->attempts) {
+        struct host_attempt *attempt = aion_container(pos, struct host_attempt, link);
+        if (count == TOKENS_MAX || !is_of(attempt, shards))
+            continue;
+        fill_token(attempt, &tokens[count]);
         pointers[count] = &tokens[count];
         count++;
     }
     running.tokens = pointers;
     running.n_tokens = count;
+    running.shards = shards;
     message.kind_case = AION__V1__HOST_MESSAGE__KIND_RUNNING;
     message.running = &running;
-    host_send(host, &message);
+    host_link_send(link, &message);
 }
 
-void host_resend(struct host *host)
+static void resend(struct host_link *link, const struct host_attempt *attempt)
 {
-    send_running(host);
-    aion_list_each (link, &host->attempts) {
-        const struct host_attempt *attempt = aion_container(link, struct host_attempt, link);
-        for (const struct host_kept *kept = attempt->chunks; kept != NULL; kept = kept->next)
-            send_wire(host, kept);
-        if (attempt->result != NULL)
-            send_wire(host, attempt->result);
+    for (const struct host_kept *kept = attempt->chunks; kept != NULL; kept = kept->next)
+        send_wire(link, kept);
+    if (attempt->result != NULL)
+        send_wire(link, attempt->result);
+}
+
+/* Another control may still think that they are its own: what it says of their attempts is
+ * heard, what they have to say goes to whoever claimed them last. */
+void host_claimed(struct host_link *link, uint64_t shards)
+{
+    aion_list_each (pos, &link->host->links)
+        aion_container(pos, struct host_link, link)->shards &= ~shards;
+    link->shards |= shards;
+    send_running(link, shards);
+    aion_list_each (pos, &link->host->attempts) {
+        struct host_attempt *attempt = aion_container(pos, struct host_attempt, link);
+        if (!is_of(attempt, shards))
+            continue;
+        own(attempt, link);
+        resend(link, attempt);
+    }
+    host_share_changed(link->host);
+}
+
+void host_attempts_orphan(struct host_link *link)
+{
+    aion_list_each (pos, &link->host->attempts) {
+        struct host_attempt *attempt = aion_container(pos, struct host_attempt, link);
+        if (attempt->owner == link)
+            own(attempt, NULL);
     }
 }
 

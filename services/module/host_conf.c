@@ -4,7 +4,7 @@
 
 const struct aion_opt host_options[] = {
     {"control", AION_OPT_TEXT, "127.0.0.1:8081", 0, 0, false, false, "AION_CONTROL",
-     "address of control, host:port", AT(control)},
+     "address of a control, host:port; the others are learned from it", AT(control)},
     {"host_id", AION_OPT_TEXT, "host-1", 0, 0, false, false, NULL,
      "name of this host, the same over restarts", AT(host_id)},
     {"pool", AION_OPT_TEXT, "cpu", 0, 0, false, false, NULL, "pool that policies send work to",

@@ -50,7 +50,7 @@ static void module_describe(struct mesh_call *call, const Aion__V1__DescribeRequ
     reply.pool = (char *)(uintptr_t)host->conf->pool;
     reply.slots = (uint32_t)host->conf->slots;
     reply.running = host->running;
-    reply.attached = host->welcomed;
+    reply.attached = host_attached(host);
     if (add_workers(host, mesh_arena(call), &reply))
         aion_v1_module_host_describe_reply(call, &reply);
     else

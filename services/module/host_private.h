@@ -27,7 +27,9 @@ struct host_attempt {
     struct host_job job; /* first */
     struct aion_link link;
     struct host *host;
+    struct host_link *owner; /* NULL: its control is away, or another has not claimed it yet */
     char task_id[40];
+    unsigned shard;
     uint32_t attempt;
     uint64_t epoch;
     bool running; /* the pool has the job */
@@ -39,6 +41,24 @@ struct host_attempt {
     int64_t began_us;
 };
 
+/* A standing stream to one control. */
+struct host_link {
+    struct aion_link link; /* in host->links */
+    struct host *host;
+    char target[256];  /* what the channel was made for */
+    char address[128]; /* of the control, as others know it; empty: not heard yet */
+    struct mesh_channel *channel;
+    struct mesh_rpc *stream; /* NULL: not attached */
+    struct mesh_timer again;
+    bool seed;   /* made from --control */
+    bool wanted; /* named by the last word of peers */
+    bool welcomed, full;
+    unsigned failures; /* of attaching, in a row: for the back-off */
+    uint64_t shards;   /* claimed over it, as bits */
+    unsigned running;  /* attempts of it */
+    unsigned share;    /* slots it was told last */
+};
+
 struct host {
     struct program *program;
     const struct host_conf *conf;
@@ -46,29 +66,41 @@ struct host {
     struct host_manifest manifests[HOST_MODULES_MAX];
     size_t manifest_count;
     struct host_pool *pool;
-    struct mesh_channel *control;
-    struct mesh_rpc *stream; /* NULL: not attached */
-    bool welcomed, draining, full;
-    struct mesh_timer again_timer, drain_timer;
-    unsigned failures; /* of attaching, in a row: for the back-off */
+    struct aion_link links; /* to controls */
+    unsigned full_links;    /* that do not keep up */
+    bool draining, leaving;
+    struct mesh_timer drain_timer, share_timer;
+    bool sharing; /* share_timer is set */
     struct aion_link attempts;
     unsigned running;
     void (*settled)(struct host *host); /* while draining: an attempt is settled */
 };
 
-/* -- host_attach.c -------------------------------------------------------- */
-void host_attach(struct host *host);
-void host_detach(struct host *host);
+/* -- host_link.c ---------------------------------------------------------- */
+/* Not attached yet. INVALID: the target. The newest of host->links. */
+bool host_link_open(struct host *host, const char *target, bool seed,
+                    struct aion_err *err) AION_MUST_CHECK;
+void host_link_attach(struct host_link *link);
 /* Sends a message when attached; dropped otherwise: what matters is kept by its attempt. */
-void host_send(struct host *host, const Aion__V1__HostMessage *message);
-void host_send_capacity(struct host *host);
+void host_link_send(struct host_link *link, const Aion__V1__HostMessage *message);
+void host_links_end(struct host *host);  /* streams end, and are not opened again */
+void host_links_free(struct host *host); /* after the loop ended */
+
+/* -- host_peers.c --------------------------------------------------------- */
+bool host_attached(const struct host *host); /* to any control */
+void host_peers(struct host_link *link, const Aion__V1__HostCommand__Peers *peers);
+void host_link_send_capacity(struct host_link *link);
+/* Attempts or links came or went: each control is told its share soon. */
+void host_share_changed(struct host *host);
 
 /* -- host_attempt.c ------------------------------------------------------- */
-void host_execute(struct host *host, const Aion__V1__HostCommand__Execute *execute);
+void host_execute(struct host_link *link, const Aion__V1__HostCommand__Execute *execute);
 void host_cancel(struct host *host, const Aion__V1__HostCommand__Cancel *cancel);
 void host_settled(struct host *host, const Aion__V1__HostCommand__Settled *settled);
-/* Everything that is not settled, in order, after a new attach. */
-void host_resend(struct host *host);
+/* Attempts of the shards belong to the link from now on: it is told which, then everything of
+ * them that is not settled, in order. */
+void host_claimed(struct host_link *link, uint64_t shards);
+void host_attempts_orphan(struct host_link *link); /* it closed */
 void host_free_attempts(struct host *host);
 
 /* -- host_describe.c ------------------------------------------------------ */

@@ -12,9 +12,8 @@ static void stop(void *self)
 {
     struct host *host = self;
     mesh_timer_cancel(host->program->loop, &host->drain_timer);
-    host->again_timer.fire = NULL;
-    mesh_timer_cancel(host->program->loop, &host->again_timer);
-    mesh_channel_close(host->control);
+    mesh_timer_cancel(host->program->loop, &host->share_timer);
+    host_links_free(host);
     host_pool_free(host->pool);
     host_free_attempts(host);
     aion_arena_done(&host->arena);
@@ -42,12 +41,7 @@ static bool open_all(struct host *host, struct aion_err *err)
     if (host->pool == NULL)
         return false;
     host_pool_on_broken(host->pool, spawner_gone, host);
-    struct mesh_channel_conf control = {.name = "control",
-                                        .target = host->conf->control,
-                                        .tls = program->tls,
-                                        .peer_service = "control"};
-    host->control = mesh_channel_new(program->loop, &control, err);
-    return host->control != NULL;
+    return host_link_open(host, host->conf->control, true, err);
 }
 
 static void *start(struct program *program, const void *conf, struct aion_err *err)
@@ -58,6 +52,7 @@ static void *start(struct program *program, const void *conf, struct aion_err *e
     host->program = program;
     host->conf = conf;
     aion_list_init(&host->attempts);
+    aion_list_init(&host->links);
     aion_arena_init(&host->arena, SIZE_MAX, NULL, 0);
     if (open_all(host, err)) {
         host_bind(host);
@@ -69,14 +64,16 @@ static void *start(struct program *program, const void *conf, struct aion_err *e
 
 static void serving(void *self)
 {
-    host_attach(self);
+    struct host *host = self;
+    aion_list_each (pos, &host->links)
+        host_link_attach(aion_container(pos, struct host_link, link));
 }
 
 /* -- drain: no new work, running attempts finish within the grace, then control is left -- */
 
 static void leave(struct host *host)
 {
-    host_detach(host);
+    host_links_end(host);
     program_drained(host->program);
 }
 
@@ -98,7 +95,8 @@ static void drain(void *self)
 {
     struct host *host = self;
     host->draining = true;
-    host_send_capacity(host);
+    aion_list_each (pos, &host->links)
+        host_link_send_capacity(aion_container(pos, struct host_link, link));
     host->settled = maybe_leave;
     host->drain_timer.fire = grace_over;
     mesh_timer_set(host->program->loop, &host->drain_timer,
