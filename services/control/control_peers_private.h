@@ -41,8 +41,8 @@ void control_host_settled(struct control_host *host, const struct control_task *
                           const Aion__V1__AttemptToken *token, bool accepted);
 void control_host_cancel(struct control_task *task, const char *reason);
 void control_host_cancel_token(struct control_host *host, const Aion__V1__AttemptToken *token);
-/* Attempts of these shards (bits) belong to the host's stream from now on; it answers with those
- * it has. */
+/* Attempts of these shards (bits) belong to the host's stream from now on; it answers with
+ * those it has. */
 void control_host_claim(struct control_host *host, uint64_t shards);
 void control_hosts_forget(struct control *control); /* at the end of the process */
 void control_hosts_end(struct control *control);    /* their streams, when control stops */

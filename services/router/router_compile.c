@@ -144,6 +144,7 @@ static const char *const tiers[] = {"local", "provider", NULL};
 static const char *const privacies[] = {"", "local_only", "any", NULL};
 static const char *const priorities[] = {"",    "critical", "high", "normal",
                                          "low", "batch",    NULL};
+static const char *const lanes[] = {"", "durable", "direct", NULL};
 static const char *const chooses[] = {"first", "cheapest", "fastest", "weighted", NULL};
 
 static bool read_privacy(struct compile *c, const struct yaml_node *node,
@@ -153,6 +154,16 @@ static bool read_privacy(struct compile *c, const struct yaml_node *node,
     if (!read_word(c, node, privacies + 1, &index))
         return false;
     *ret_privacy = (enum router_privacy)(index + 1);
+    return true;
+}
+
+static bool read_lane(struct compile *c, const struct yaml_node *node,
+                      enum router_lane *ret_lane)
+{
+    int index;
+    if (!read_word(c, node, lanes + 1, &index))
+        return false;
+    *ret_lane = (enum router_lane)(index + 1);
     return true;
 }
 
@@ -313,7 +324,7 @@ static bool read_when(struct compile *c, const struct yaml_node *map, struct rou
 
 static bool read_rule(struct compile *c, const struct yaml_node *map)
 {
-    static const char *const known[] = {"name", "when", "use", "choose", "deny", NULL};
+    static const char *const known[] = {"name", "when", "use", "choose", "lane", "deny", NULL};
     struct router_rule rule = {.at = place_of(c, map)};
     const struct yaml_node *name, *node;
     if (!only(c, map, known) || (name = need(c, map, "name")) == NULL ||
@@ -322,6 +333,8 @@ static bool read_rule(struct compile *c, const struct yaml_node *map)
     if ((node = yaml_get(map, "when")) != NULL && !read_when(c, node, &rule))
         return false;
     if ((node = yaml_get(map, "choose")) != NULL && !read_choose(c, node, &rule.choose))
+        return false;
+    if ((node = yaml_get(map, "lane")) != NULL && !read_lane(c, node, &rule.lane))
         return false;
     if ((node = yaml_get(map, "deny")) != NULL) {
         if (node->kind != YAML_SCALAR || node->value.size == 0 || node->value.size > 200)
@@ -369,7 +382,7 @@ static bool resolve_use(struct compile *c, struct router_rule *rule,
 
 static bool read_default(struct compile *c, const struct yaml_node *map)
 {
-    static const char *const known[] = {"privacy", "choose", NULL};
+    static const char *const known[] = {"privacy", "choose", "lane", NULL};
     const struct yaml_node *node;
     if (!only(c, map, known))
         return false;
@@ -378,6 +391,8 @@ static bool read_default(struct compile *c, const struct yaml_node *map)
     c->has_default = true;
     if ((node = yaml_get(map, "privacy")) != NULL &&
         !read_privacy(c, node, &c->policy->privacy))
+        return false;
+    if ((node = yaml_get(map, "lane")) != NULL && !read_lane(c, node, &c->policy->lane))
         return false;
     return (node = yaml_get(map, "choose")) == NULL || read_choose(c, node, &c->policy->choose);
 }
@@ -508,6 +523,7 @@ struct router_policy *router_policy_compile(const struct router_file *files, siz
     policy->snap.free = free_policy;
     atomic_init(&policy->snap.refs, 1);
     policy->privacy = ROUTER_PRIVACY_LOCAL_ONLY; /* the careful default */
+    policy->lane = ROUTER_LANE_DURABLE;
     c->policy = policy;
     c->faults = faults;
     struct router_file *in_order = sorted(files, file_count);

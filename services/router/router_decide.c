@@ -6,7 +6,7 @@
 
 /* Why routes fell out, for the error. */
 struct excluded {
-    size_t privacy, budget, latency;
+    size_t privacy, budget, latency, money;
 };
 
 struct candidates {
@@ -67,6 +67,10 @@ static bool passes(const struct router_route *route, const struct router_request
     }
     if (request->p95_us > 0 && route->p95_us > request->p95_us) {
         excluded->latency++;
+        return false;
+    }
+    if (request->bounded && router_cost(route, request->input_bytes) > request->money_left) {
+        excluded->money++;
         return false;
     }
     return true;
@@ -159,6 +163,17 @@ static size_t choose(const struct candidates *candidates, enum router_choose how
     return 0;
 }
 
+/* What is set aside for a task is the cost of its route: where money is bounded, only routes
+ * that cost no more may step in. */
+static bool may_step_in(const struct router_route *route,
+                        const struct router_decision *decision,
+                        const struct router_request *request)
+{
+    return route != decision->route &&
+           (!request->bounded ||
+            router_cost(route, request->input_bytes) <= decision->cost_nano_usd);
+}
+
 static void fill(const struct candidates *candidates, size_t chosen,
                  const struct router_request *request, struct router_decision *decision)
 {
@@ -167,8 +182,20 @@ static void fill(const struct candidates *candidates, size_t chosen,
     decision->fallback_count = 0;
     for (size_t i = 0; i < candidates->count && decision->fallback_count < ROUTER_FALLBACKS_MAX;
          i++)
-        if (i != chosen)
+        if (may_step_in(candidates->routes[i], decision, request))
             decision->fallbacks[decision->fallback_count++] = candidates->routes[i];
+}
+
+static bool no_money(const struct router_request *request, const struct excluded *excluded,
+                     struct aion_err *err)
+{
+    aion_err_set(err, "router_decide", AION_EXHAUSTED,
+                 "the budget has %lld nano-USD left: too little for the %zu routes of intent "
+                 "\"%.*s\"",
+                 (long long)request->money_left, excluded->money,
+                 AION_STR_ARG(request->intent));
+    aion_err_reason(err, "BUDGET_EXHAUSTED");
+    return false;
 }
 
 static bool no_route(const struct router_request *request, const struct router_rule *rule,
@@ -210,6 +237,8 @@ bool router_decide(const struct router_policy *policy, const struct router_reque
     candidates.count = 0;
     struct excluded excluded = {0};
     collect(policy, rule, request, privacy, &candidates, &excluded);
+    if (candidates.count == 0 && excluded.money > 0)
+        return no_money(request, &excluded, err);
     if (candidates.count == 0)
         return no_route(request, rule, &excluded, err);
     size_t chosen = preferred_of(&candidates, request->preferred);
@@ -217,6 +246,8 @@ bool router_decide(const struct router_policy *policy, const struct router_reque
     if (chosen == SIZE_MAX)
         chosen = choose(&candidates, rule != NULL ? rule->choose : policy->choose, request);
     ret_decision->rule = rule;
+    ret_decision->lane =
+        rule != NULL && rule->lane != ROUTER_LANE_DEFAULT ? rule->lane : policy->lane;
     fill(&candidates, chosen, request, ret_decision);
     return true;
 }

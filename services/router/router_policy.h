@@ -17,6 +17,9 @@ enum router_choose {
     ROUTER_CHOOSE_WEIGHTED
 };
 
+/* Whether a task is kept before it runs (design.md, two lanes). */
+enum router_lane { ROUTER_LANE_DEFAULT, ROUTER_LANE_DURABLE, ROUTER_LANE_DIRECT };
+
 enum {
     ROUTER_ROUTES_MAX = 512,
     ROUTER_RULES_MAX = 4096,
@@ -61,7 +64,8 @@ struct router_rule {
         *use; /* indexes of routes, in order of preference; NULL = all of the intent */
     size_t use_count;
     enum router_choose choose;
-    aion_str deny; /* not empty: refuse with this text */
+    enum router_lane lane; /* DEFAULT = the policy's */
+    aion_str deny;         /* not empty: refuse with this text */
 };
 
 struct router_policy {
@@ -73,6 +77,7 @@ struct router_policy {
     size_t rule_count;
     enum router_privacy privacy;     /* of requests that name none; never DEFAULT */
     enum router_choose choose;       /* without a rule */
+    enum router_lane lane;           /* where no rule says; never DEFAULT */
     char digest[72];                 /* "sha256:" + 64 hex */
     const struct router_file *files; /* what it was compiled from, by path */
     size_t file_count;

@@ -80,7 +80,9 @@ bool router_request_read(const Aion__V1__DecideRequest *message,
                                            .priority = 3,
                                            .preferred = aion_str_of(message->preferred_engine),
                                            .input_bytes = message->input_bytes,
-                                           .seed = message->seed};
+                                           .seed = message->seed,
+                                           .bounded = message->_money_left_nano_usd_case != 0,
+                                           .money_left = message->money_left_nano_usd};
     int priority = (int)message->priority;
     if (priority < 0 || priority > ROUTER_PRIORITIES) {
         aion_err_set(err, __func__, AION_INVALID, "priority %d is unknown", priority);
@@ -160,6 +162,7 @@ Aion__V1__Decision *router_decision_message(const struct router_policy *policy,
     message->pool = text(arena, decision->route->pool);
     message->attempts_max = decision->route->attempts;
     message->timeout_us = decision->route->timeout_us;
+    message->lane = (Aion__V1__Lane)decision->lane;
     if (message->engine == NULL || message->pool == NULL ||
         !add_fallbacks(message, decision, arena))
         return NULL;

@@ -187,6 +187,60 @@ static void the_digest_is_of_names_and_contents(void **state)
     assert_string_not_equal(first, third);
 }
 
+static void money_that_is_left_bounds_routes_and_what_may_step_in(void **state)
+{
+    static const char text[] = "routes:\n"
+                               "  - {name: dear, intents: [x], module: d, cost_nano_usd: 100}\n"
+                               "  - {name: mid, intents: [x], module: m, cost_nano_usd: 50}\n"
+                               "  - {name: free, intents: [x], module: f}\n"
+                               "  - {name: only, intents: [y], module: d, cost_nano_usd: 9}\n";
+    size_t count;
+    struct router_policy *policy = compile(text, &count);
+    struct router_request request = request_for("x");
+    struct router_decision decision;
+    struct aion_err err;
+    (void)state;
+    assert_non_null(policy);
+    assert_string_equal(route_of(policy, &request), "dear");
+    request.bounded = true;
+    request.money_left = 99;
+    assert_true(router_decide(policy, &request, &decision, &err));
+    assert_true(aion_str_is(decision.route->name, "mid"));
+    assert_int_equal(decision.fallback_count, 1); /* the free one: never a dearer one */
+    request.money_left = 0;
+    assert_string_equal(route_of(policy, &request), "free");
+    request.intent = AION_STR("y");
+    assert_string_equal(route_of(policy, &request), "BUDGET_EXHAUSTED");
+    drop(policy);
+}
+
+static void the_lane_is_the_rules_or_the_policys(void **state)
+{
+    static const char text[] = "default: {lane: direct}\n"
+                               "routes:\n"
+                               "  - {name: a, intents: [x, y], module: m}\n"
+                               "rules:\n"
+                               "  - {name: keep, when: {intent: x}, lane: durable}\n";
+    size_t count;
+    struct router_policy *policy = compile(text, &count);
+    struct router_request request = request_for("x");
+    struct router_decision decision;
+    struct aion_err err;
+    (void)state;
+    assert_non_null(policy);
+    assert_true(router_decide(policy, &request, &decision, &err));
+    assert_int_equal(decision.lane, ROUTER_LANE_DURABLE);
+    request.intent = AION_STR("y");
+    assert_true(router_decide(policy, &request, &decision, &err));
+    assert_int_equal(decision.lane, ROUTER_LANE_DIRECT);
+    drop(policy);
+    policy = good_policy();
+    request = request_for("sum");
+    assert_true(router_decide(policy, &request, &decision, &err));
+    assert_int_equal(decision.lane, ROUTER_LANE_DURABLE);
+    drop(policy);
+}
+
 static void costs_saturate(void **state)
 {
     const struct router_route route = {.cost_nano_usd = 1,
@@ -206,6 +260,8 @@ int main(void)
         cmocka_unit_test(the_same_input_gives_the_same_decision),
         cmocka_unit_test(faults_say_file_line_and_column),
         cmocka_unit_test(the_digest_is_of_names_and_contents),
+        cmocka_unit_test(money_that_is_left_bounds_routes_and_what_may_step_in),
+        cmocka_unit_test(the_lane_is_the_rules_or_the_policys),
         cmocka_unit_test(costs_saturate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
