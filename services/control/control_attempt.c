@@ -45,8 +45,11 @@ static void join(struct control *control, struct control_task *task, struct cont
     aion_list_remove(&task->on_host);
     aion_list_add_last(&host->attempts, &task->on_host);
     task->host = host;
-    task->in_slot = true;
-    host->running++;
+    if (!control_sched_runs(&task->queued)) {
+        struct control_sched_place place = control_task_place(task);
+        control_sched_adopt(&control->sched, &task->queued, &place, &host->sched,
+                            mesh_loop_now(control->loop));
+    }
     control_due_at(control, task,
                    mesh_loop_now(control->loop) + task->timeout_us +
                        control->conf->attempt_grace);
@@ -70,27 +73,32 @@ void control_attempt_begin(struct control *control, struct control_task *task,
                                  task); /* the word to readers to forget the attempt before */
 }
 
-static void free_slot(struct control_task *task)
+static void free_slot(struct control_task *task, bool good)
 {
-    if (task->in_slot && task->host != NULL)
-        task->host->running--;
-    task->in_slot = false;
+    control_sched_end(&task->control->sched, &task->queued, mesh_loop_now(task->control->loop),
+                      good);
 }
 
 void control_attempt_leave(struct control_task *task)
 {
-    free_slot(task);
+    free_slot(task, false);
     aion_list_remove(&task->on_host);
     task->host = NULL;
 }
 
 /* -- hosts that go and come --------------------------------------------------------- */
+/* Until it is lost, it counts among what its tenant may run at once. */
 void control_attempt_orphan(struct control *control, struct control_task *task,
                             int64_t grace_us)
 {
-    control_attempt_leave(task);
-    if (task->settling || task->state != TASK_RUNNING)
-        return; /* its end is on its way to the disk */
+    struct control_sched_place place = control_task_place(task);
+    if (task->settling || task->state != TASK_RUNNING) {
+        control_attempt_leave(task); /* its end is on its way to the disk */
+        return;
+    }
+    control_sched_orphan(&control->sched, &task->queued, &place);
+    aion_list_remove(&task->on_host);
+    task->host = NULL;
     aion_list_add_last(&control->orphans, &task->on_host);
     control_due_at(control, task, mesh_loop_now(control->loop) + grace_us);
 }
@@ -163,7 +171,7 @@ static void resume(struct control_host *host, const Aion__V1__AttemptToken *toke
         if (task->cancelling)
             control_host_cancel(task, task->cancel_reason);
     } else if (is_unwritten_start(control, task, token)) {
-        control_queue_remove(&control->queue, &task->queued);
+        control_sched_remove(&control->sched, &task->queued);
         task->epoch = token->epoch;
         task->attempt = token->attempt;
         control_attempt_begin(control, task, host, aion_clock_utc_us());
@@ -194,6 +202,7 @@ void control_attempts_running(struct control_host *host,
         resume(host, running->tokens[i]);
     lose_unnamed(host, running != NULL && running->shards != 0 ? running->shards : UINT64_MAX);
     host->ready = true;
+    control_host_refresh(host);
     control_dispatch(host->control);
 }
 
@@ -384,7 +393,7 @@ void control_attempt_result(struct control_host *host,
     }
     if (task->settling)
         return; /* its end is on the way to the disk: `settled` follows */
-    free_slot(task);
+    free_slot(task, result->error == NULL);
     control_due_never(control, task);
     take_usage(task, result->usage);
     if (result->error != NULL) {

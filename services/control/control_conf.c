@@ -1,5 +1,7 @@
 #include "control_conf.h"
 
+#include "sched_rules.h"
+
 #define CONTROL_ROW(name_, kind_, fallback_, min_, max_, reload_, env_, help_) \
     {.name = #name_,                                                           \
      .kind = AION_OPT_##kind_,                                                 \
@@ -26,5 +28,8 @@ bool control_conf_check(const void *conf_, struct aion_err *err)
                          "no router: give --router or AION_CONTROL_ROUTER, as 127.0.0.1:8082");
     if (conf->retry_first > conf->retry_longest)
         return aion_fail(err, AION_INVALID, "retry_first is longer than retry_longest");
-    return true;
+    struct control_sched_rules *rules =
+        control_sched_rules_new(conf->tenant_weights, conf->task_limits, err);
+    control_sched_rules_free(rules);
+    return rules != NULL;
 }

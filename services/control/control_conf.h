@@ -11,6 +11,17 @@
     X(router,             TEXT,     "",          0,         0,             false, NULL,             "address of the router: host:port") \
     X(queue_tasks_max,    INT,      "100000",    1,         10000000,      true,  NULL,             "tasks that may wait; beyond: RESOURCE_EXHAUSTED") \
     X(queue_bytes_max,    BYTES,    "256MiB",    1048576,   1099511627776, true,  NULL,             "bytes of requests that may wait") \
+    X(tenant_tasks_max,   INT,      "0",         0,         10000000,      true,  NULL,             "tasks of one tenant that may wait; 0 = four fifths of queue_tasks_max") \
+    X(tenant_bytes_max,   BYTES,    "0",         0,         1099511627776, true,  NULL,             "bytes of one tenant that may wait; 0 = four fifths of queue_bytes_max") \
+    X(tenant_weights,     TEXT,     "",          0,         0,             true,  NULL,             "parts of the work: acme=3,beta=2; 1 for all others") \
+    X(task_limits,        TEXT,     "",          0,         0,             true,  NULL,             "tasks that run at once, TENANT/INTENT/MODULE=N, as acme/*/noop=8; first fit counts") \
+    X(ageing_step,        DURATION, "30s",       0,         86400000000,   true,  NULL,             "a waiting task becomes one priority more urgent each time; 0 = never") \
+    X(wait_critical,      DURATION, "0s",        0,         86400000000,   true,  NULL,             "longest predicted wait of a critical task that is taken; 0 = any") \
+    X(wait_high,          DURATION, "0s",        0,         86400000000,   true,  NULL,             "the same of priority high") \
+    X(wait_normal,        DURATION, "0s",        0,         86400000000,   true,  NULL,             "the same of priority normal") \
+    X(wait_low,           DURATION, "0s",        0,         86400000000,   true,  NULL,             "the same of priority low") \
+    X(wait_batch,         DURATION, "0s",        0,         86400000000,   true,  NULL,             "the same of priority batch") \
+    X(adaptive_slots,     BOOL,     "true",      0,         0,             true,  NULL,             "a host whose tasks take longer than they did gets fewer at once") \
     X(cache_tasks_max,    INT,      "5000",      0,         10000000,      true,  NULL,             "finished tasks kept in memory") \
     X(cache_bytes_max,    BYTES,    "32MiB",     0,         1099511627776, true,  NULL,             "bytes of finished tasks kept in memory") \
     X(decide_timeout,     DURATION, "1s",        1000,      60000000,      true,  NULL,             "wait for a decision before the task is taken undecided") \
@@ -29,6 +40,7 @@ struct control_conf {
 #define CONTROL_MEMBER_INT      int64_t
 #define CONTROL_MEMBER_BYTES    int64_t
 #define CONTROL_MEMBER_DURATION int64_t
+#define CONTROL_MEMBER_BOOL     bool
 #define CONTROL_MEMBER(name, kind, fallback, min, max, reload, env, help) \
     CONTROL_MEMBER_##kind name;
     CONTROL_OPTIONS(CONTROL_MEMBER)

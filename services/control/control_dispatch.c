@@ -7,43 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* -- choosing ----------------------------------------------------------------------- */
-static bool is_free(const struct control_host *host)
-{
-    return host->ready && !host->draining && !host->blocked && !host->ended &&
-           host->running < host->slots;
-}
-
-static bool lane_is(const struct control_host *host, aion_str lane)
-{
-    aion_str module = lane, pool = aion_str_cut(&module, '/');
-    if (!aion_str_is(pool, host->pool))
-        return false;
-    for (size_t i = 0; i < host->offer_count; i++)
-        if (aion_str_is(module, host->offers[i].module))
-            return true;
-    return false;
-}
-
-/* The host with the most free slots of those that can run the lane: work spreads, and a slow
- * host fills last. */
-static struct control_host *host_for(const struct control *control, aion_str lane)
-{
-    struct control_host *best = NULL;
-    aion_list_each (link, &control->hosts) {
-        struct control_host *host = aion_container(link, struct control_host, link);
-        if (is_free(host) && lane_is(host, lane) &&
-            (best == NULL || host->slots - host->running > best->slots - best->running))
-            best = host;
-    }
-    return best;
-}
-
-static bool serves(void *user, aion_str lane)
-{
-    return host_for(user, lane) != NULL;
-}
-
 /* -- executing ---------------------------------------------------------------------- */
 static void add_varint(struct aion_buf *out, uint64_t value)
 {
@@ -100,8 +63,10 @@ static void execute(struct control *control, struct control_task *task)
     aion_str wire = pack_execute(control, task);
     if (wire.size == 0)
         abort(); /* the scratch holds every request that is let in */
-    if (mesh_send_packed(task->host->call, wire) == MESH_FULL)
+    if (mesh_send_packed(task->host->call, wire) == MESH_FULL) {
         task->host->blocked = true;
+        control_host_refresh(task->host);
+    }
 }
 
 /* -- bodies of tasks that were loaded ----------------------------------------------- */
@@ -168,9 +133,7 @@ static void read_body(struct control *control, struct control_task *task)
 /* -- starting ----------------------------------------------------------------------- */
 static void start(struct control *control, struct control_task *task, struct control_host *host)
 {
-    int64_t now_us = mesh_loop_now(control->loop);
-    control_queue_remove(&control->queue, &task->queued);
-    task->usage.queue_us += now_us - task->queued_us;
+    task->usage.queue_us += mesh_loop_now(control->loop) - task->queued_us;
     task->epoch = control->epoch;
     task->attempt++;
     control_attempt_begin(control, task, host, aion_clock_utc_us());
@@ -180,12 +143,22 @@ static void start(struct control *control, struct control_task *task, struct con
         read_body(control, task);
 }
 
+static void batch_due(struct mesh_timer *timer)
+{
+    control_dispatch(aion_container(timer, struct control, batch_timer));
+}
+
 void control_dispatch(struct control *control)
 {
+    struct control_sched_pick pick;
+    int64_t wake_us;
     if (control->loading || control->draining)
         return;
-    struct control_queue_item *item;
-    while ((item = control_queue_first(&control->queue, serves, control)) != NULL)
-        start(control, aion_container(item, struct control_task, queued),
-              host_for(control, aion_str_of(item->lane->name)));
+    while (control_sched_next(&control->sched, mesh_loop_now(control->loop), &pick, &wake_us))
+        for (size_t i = 0; i < pick.count; i++)
+            start(control, aion_container(pick.items[i], struct control_task, queued),
+                  aion_container(pick.host, struct control_host, sched));
+    control->batch_timer.fire = batch_due;
+    if (wake_us > 0)
+        mesh_timer_set(control->loop, &control->batch_timer, wake_us);
 }

@@ -11,7 +11,6 @@
 
 enum {
     LABELS_MAX = 16,
-    SLOTS_MAX = 1024,
     OFFERS_MAX = 1024,
     RUNNING_WAIT_US = 500000, /* for `running` after hello */
     HOST_ARENA_MAX = 1 << 20,
@@ -32,8 +31,16 @@ const struct control_offer *control_host_offer(const struct control_host *host,
 /* -- commands ----------------------------------------------------------------------- */
 static void command(struct control_host *host, const Aion__V1__HostCommand *message)
 {
-    if (!host->ended && aion_v1_hosts_attach_send(host->call, message) == MESH_FULL)
+    if (!host->ended && aion_v1_hosts_attach_send(host->call, message) == MESH_FULL) {
         host->blocked = true;
+        control_host_refresh(host);
+    }
+}
+
+void control_host_refresh(struct control_host *host)
+{
+    control_sched_host_set(&host->control->sched, &host->sched, host->sched.slots,
+                           host->ready && !host->draining && !host->blocked && !host->ended);
 }
 
 static Aion__V1__AttemptToken token_of(const struct control_task *task, char id[AION_UUID_TEXT])
@@ -131,6 +138,9 @@ static void detach(struct control_host *host)
         control_attempt_orphan(
             control, aion_container(host->attempts.next, struct control_task, on_host),
             control->conf->host_grace);
+    control_sched_host_remove(&control->sched, &host->sched);
+    if (host->session != 0)
+        control_gauge_host(host);
 }
 
 static void silent(struct control_host *host)
@@ -181,9 +191,9 @@ static bool check_hello(const Aion__V1__HostMessage__Hello *hello, struct aion_e
     size_t id = strlen(hello->host_id), pool = strlen(hello->pool);
     if (id < 1 || id > 63 || pool < 1 || pool > 31)
         return aion_fail(err, AION_INVALID, "hello: host_id has 1 to 63 bytes, pool 1 to 31");
-    if (hello->slots < 1 || hello->slots > SLOTS_MAX)
+    if (hello->slots < 1 || hello->slots > SCHED_SLOTS_MAX)
         return aion_fail(err, AION_INVALID, "hello: slots is %u: give 1 to %d", hello->slots,
-                         (int)SLOTS_MAX);
+                         (int)SCHED_SLOTS_MAX);
     if (hello->n_labels > LABELS_MAX || hello->n_modules > OFFERS_MAX)
         return aion_fail(err, AION_INVALID, "hello: more than %d labels or %d modules",
                          (int)LABELS_MAX, (int)OFFERS_MAX);
@@ -206,6 +216,27 @@ static bool take_offer(struct control_host *host, const Aion__V1__ModuleOffer *o
     return true;
 }
 
+/* What the scheduler is to know of it. */
+static void describe(struct control_host *host, const Aion__V1__HostMessage__Hello *hello)
+{
+    struct control_sched_offer *offers =
+        aion_arena_array(&host->arena, host->offer_count, sizeof(*offers));
+    struct control_sched_label *labels =
+        aion_arena_array(&host->arena, hello->n_labels, sizeof(*labels));
+    for (size_t i = 0; offers != NULL && i < host->offer_count; i++)
+        offers[i] = (struct control_sched_offer){.module = host->offers[i].module};
+    for (size_t i = 0; labels != NULL && i < hello->n_labels; i++)
+        labels[i] = (struct control_sched_label){
+            aion_arena_str(&host->arena, aion_str_of(hello->labels[i]->key)),
+            aion_arena_str(&host->arena, aion_str_of(hello->labels[i]->value))};
+    host->sched = (struct control_sched_host){.pool_name = host->pool,
+                                              .offers = offers,
+                                              .offer_count = offers ? host->offer_count : 0,
+                                              .labels = labels,
+                                              .label_count = labels ? hello->n_labels : 0,
+                                              .slots = hello->slots};
+}
+
 static bool take_hello(struct control_host *host, const Aion__V1__HostMessage__Hello *hello,
                        struct aion_err *err)
 {
@@ -214,19 +245,14 @@ static bool take_hello(struct control_host *host, const Aion__V1__HostMessage__H
     if (!check_hello(hello, err))
         return false;
     host->offers = aion_arena_array(&host->arena, hello->n_modules, sizeof(*host->offers));
-    host->labels = aion_arena_array(&host->arena, hello->n_labels, sizeof(*host->labels));
     for (size_t i = 0; i < hello->n_modules; i++)
         if (host->offers == NULL || !take_offer(host, hello->modules[i]))
             return aion_fail(err, AION_INVALID,
                              "hello: module %zu has a name, version or digest too long", i);
-    for (size_t i = 0; host->labels != NULL && i < hello->n_labels; i++)
-        host->labels[host->label_count++] = (struct mesh_metadata_pair){
-            aion_arena_text(&host->arena, aion_str_of(hello->labels[i]->key)),
-            aion_arena_str(&host->arena, aion_str_of(hello->labels[i]->value))};
     aion_str_copy(host->host_id, sizeof(host->host_id), aion_str_of(hello->host_id));
     aion_str_copy(host->pool, sizeof(host->pool), aion_str_of(hello->pool));
     aion_str_copy(host->version, sizeof(host->version), aion_str_of(hello->version));
-    host->slots = hello->slots;
+    describe(host, hello);
     return true;
 }
 
@@ -254,6 +280,7 @@ static void hello(struct control_host *host, const Aion__V1__HostMessage__Hello 
     host->session = ++control->next_session;
     host->attached_utc_us = aion_clock_utc_us();
     aion_list_add_last(&control->hosts, &host->link);
+    control_sched_host_add(&control->sched, &host->sched);
     mesh_note(host->call, "host_id", aion_str_of(host->host_id));
     mesh_timer_set(control->loop, &host->lease, mesh_loop_now(control->loop) + RUNNING_WAIT_US);
     welcome(host);
@@ -262,8 +289,9 @@ static void hello(struct control_host *host, const Aion__V1__HostMessage__Hello 
 
 static void capacity(struct control_host *host, const Aion__V1__HostMessage__Capacity *message)
 {
-    host->slots = message->slots < SLOTS_MAX ? message->slots : SLOTS_MAX;
     host->draining = message->draining;
+    control_sched_host_set(&host->control->sched, &host->sched, message->slots, false);
+    control_host_refresh(host);
     control_dispatch(host->control);
 }
 
@@ -313,6 +341,7 @@ void control_attach_writable(struct mesh_call *call)
     if (host == NULL)
         return;
     host->blocked = false;
+    control_host_refresh(host);
     control_dispatch(host->control);
 }
 
@@ -370,13 +399,13 @@ void control_hosts_pause(struct control *control)
 static void put_labels(Aion__V1__HostInfo *info, const struct control_host *host,
                        struct aion_arena *arena)
 {
-    Aion__V1__HostInfo__LabelsEntry *entries =
-        aion_arena_array(arena, host->label_count, sizeof(*entries));
-    info->labels = aion_arena_array(arena, host->label_count, sizeof(*info->labels));
-    for (size_t i = 0; entries != NULL && info->labels != NULL && i < host->label_count; i++) {
+    size_t count = host->sched.label_count;
+    Aion__V1__HostInfo__LabelsEntry *entries = aion_arena_array(arena, count, sizeof(*entries));
+    info->labels = aion_arena_array(arena, count, sizeof(*info->labels));
+    for (size_t i = 0; entries != NULL && info->labels != NULL && i < count; i++) {
         aion__v1__host_info__labels_entry__init(&entries[i]);
-        entries[i].key = aion_arena_text(arena, aion_str_of(host->labels[i].name));
-        entries[i].value = aion_arena_text(arena, host->labels[i].value);
+        entries[i].key = aion_arena_text(arena, host->sched.labels[i].name);
+        entries[i].value = aion_arena_text(arena, host->sched.labels[i].value);
         info->labels[info->n_labels++] = &entries[i];
     }
 }
@@ -409,8 +438,8 @@ static Aion__V1__HostInfo *host_info(const struct control_host *host, struct aio
     info->host_id = aion_arena_text(arena, aion_str_of(host->host_id));
     info->pool = aion_arena_text(arena, aion_str_of(host->pool));
     info->version = aion_arena_text(arena, aion_str_of(host->version));
-    info->slots = host->slots;
-    info->running = host->running;
+    info->slots = host->sched.slots;
+    info->running = host->sched.tasks;
     info->draining = host->draining;
     info->attached_at = control_timestamp(arena, host->attached_utc_us);
     put_labels(info, host, arena);

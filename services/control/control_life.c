@@ -1,6 +1,7 @@
 /* Beginning and end: what is read before the first call, and what must be on disk before the
  * last. */
 #include "base/clock.h"
+#include "base/rand.h"
 #include "control_private.h"
 
 #include <stdlib.h>
@@ -12,6 +13,34 @@ enum {
     SCRATCH_MAX = 16 << 20, /* holds the largest request with what control adds */
 };
 
+static void configure_sched(struct control *control)
+{
+    const struct control_conf *conf = control->conf;
+    struct control_sched_conf sched = {
+        .tasks_max = (size_t)conf->queue_tasks_max,
+        .bytes_max = (size_t)conf->queue_bytes_max,
+        .tenant_tasks_max = (size_t)conf->tenant_tasks_max,
+        .tenant_bytes_max = (size_t)conf->tenant_bytes_max,
+        .ageing_step_us = conf->ageing_step,
+        .wait_max_us = {conf->wait_critical, conf->wait_high, conf->wait_normal, conf->wait_low,
+                        conf->wait_batch},
+        .adaptive = conf->adaptive_slots,
+        .weights = conf->tenant_weights,
+        .limits = conf->task_limits,
+    };
+    struct aion_err err;
+    if (!control_sched_configure(&control->sched, &sched, &err))
+        abort(); /* control_conf_check has read the same texts */
+}
+
+static void start_sched(struct control *control)
+{
+    uint64_t seed;
+    aion_rand_secret(&seed, sizeof(seed));
+    control_sched_init(&control->sched, seed);
+    configure_sched(control);
+}
+
 void control_init(struct control *control, struct mesh_loop *loop, struct store *store,
                   const struct control_conf *conf)
 {
@@ -21,8 +50,7 @@ void control_init(struct control *control, struct mesh_loop *loop, struct store 
     control->epoch = store_info(store).epoch;
     control_cache_init(&control->tasks, TASKS_MAX, (size_t)conf->cache_tasks_max,
                        (size_t)conf->cache_bytes_max);
-    control_queue_init(&control->queue, (size_t)conf->queue_tasks_max,
-                       (size_t)conf->queue_bytes_max);
+    start_sched(control);
     aion_list_init(&control->unrouted);
     aion_list_init(&control->loaded);
     aion_list_init(&control->attached);
@@ -45,27 +73,31 @@ void control_done(struct control *control)
     control_watches_forget(control);
     control_writes_abandon(control);
     mesh_timer_cancel(control->loop, &control->tick);
+    mesh_timer_cancel(control->loop, &control->batch_timer);
+    mesh_timer_cancel(control->loop, &control->gauge_timer);
     size_t cursor = 0;
     struct control_task *task;
     while ((task = aion_map_next(&control->tasks.by_id, &cursor)) != NULL) {
-        control_queue_remove(&control->queue, &task->queued);
+        control_sched_unreserve(&control->sched, &task->ticket);
+        control_sched_remove(&control->sched, &task->queued);
+        control_sched_end(&control->sched, &task->queued, 0, false);
         aion_list_remove(&task->unrouted);
         aion_list_remove(&task->on_host);
     }
     aion_heap_done(&control->deadlines);
     aion_heap_done(&control->dues);
     control_cache_done(&control->tasks);
-    control_queue_done(&control->queue);
+    control_sched_done(&control->sched);
     aion_buf_done(&control->scratch);
 }
 
 void control_reload(struct control *control, const struct control_conf *conf)
 {
     control->own_conf = *conf;
-    control->queue.count_max = (size_t)conf->queue_tasks_max;
-    control->queue.bytes_max = (size_t)conf->queue_bytes_max;
+    configure_sched(control);
     control->tasks.finished_max = (size_t)conf->cache_tasks_max;
     control->tasks.finished_bytes_max = (size_t)conf->cache_bytes_max;
+    control_dispatch(control);
 }
 
 void control_plan_set(struct control *control, const struct store_plan *plan)
@@ -159,6 +191,7 @@ void control_begin(struct control *control)
         begin_task(control, task);
     }
     control->loading = false;
+    control_gauges_start(control);
     control_route_unrouted(control);
     control_dispatch(control);
 }

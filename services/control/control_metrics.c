@@ -66,12 +66,34 @@ static const struct aion_metric_family batch_family = {.name = "aion_store_commi
                                                        .help = "operations in one group commit",
                                                        .kind = AION_HISTOGRAM};
 
-static const char *const class_names[QUEUE_CLASSES] = {"critical", "high", "normal", "low",
+static const struct aion_metric_family tenant_family = {
+    .name = "aion_control_tenant_tasks",
+    .help = "tasks of a tenant: waiting for a host, or running",
+    .kind = AION_GAUGE,
+    .labels = {"tenant", "state"}};
+static const struct aion_metric_family pool_family = {
+    .name = "aion_control_pool_tasks",
+    .help = "tasks of a pool: waiting for a host, or running",
+    .kind = AION_GAUGE,
+    .labels = {"pool", "state"}};
+static const struct aion_metric_family slots_family = {
+    .name = "aion_control_host_slots",
+    .help = "slots of a host: offered, allowed by its run times, or taken",
+    .kind = AION_GAUGE,
+    .labels = {"host_id", "slots"}};
+static const struct aion_metric_family shed_family = {
+    .name = "aion_control_tasks_shed",
+    .help = "submissions refused because their class was shed",
+    .kind = AION_COUNTER,
+    .labels = {"class"}};
+
+static const char *const class_names[SCHED_CLASSES] = {"critical", "high", "normal", "low",
                                                        "batch"};
 
 static struct {
     struct aion_metric *counts[COUNTS], *states[TASK_STATES], *ended[TASK_STATES];
-    struct aion_metric *classes[QUEUE_CLASSES], *queue_bytes, *latency, *wait, *commit, *batch;
+    struct aion_metric *classes[SCHED_CLASSES], *shed[SCHED_CLASSES], *queue_bytes, *latency,
+        *wait, *commit, *batch;
 } series;
 
 /* On the store's writer thread. */
@@ -92,8 +114,10 @@ void control_metrics_init(struct control *control)
         *at = aion_metric(final ? &ended_family : &state_family,
                           control_state_name((enum control_state)i));
     }
-    for (size_t i = 0; i < QUEUE_CLASSES; i++)
+    for (size_t i = 0; i < SCHED_CLASSES; i++) {
         series.classes[i] = aion_metric(&queue_family, class_names[i]);
+        series.shed[i] = aion_metric(&shed_family, class_names[i]);
+    }
     series.queue_bytes = aion_metric(&queue_bytes_family);
     series.latency = aion_metric(&latency_family);
     series.wait = aion_metric(&wait_family);
@@ -107,6 +131,11 @@ void control_count(enum control_count count)
     aion_metric_add(series.counts[count], 1);
 }
 
+void control_count_shed(unsigned class)
+{
+    aion_metric_add(series.shed[class], 1);
+}
+
 void control_count_state(enum control_state state, int delta)
 {
     if (series.states[state] != NULL)
@@ -117,9 +146,64 @@ void control_count_state(enum control_state state, int delta)
 
 void control_gauge_queue(const struct control *control)
 {
-    for (size_t i = 0; i < QUEUE_CLASSES; i++)
-        aion_metric_set(series.classes[i], (int64_t)control->queue.class_count[i]);
-    aion_metric_set(series.queue_bytes, (int64_t)control->queue.bytes);
+    for (size_t i = 0; i < SCHED_CLASSES; i++)
+        aion_metric_set(series.classes[i], (int64_t)control->sched.asked_count[i]);
+    aion_metric_set(series.queue_bytes, (int64_t)control->sched.bytes);
+}
+
+/* By what it has become more or less: beyond the bound of a family, tenants share a series. */
+static void tell(const struct aion_metric_family *family, const char *name, const char *what,
+                 size_t now, size_t *told)
+{
+    aion_metric_add(aion_metric(family, name, what), (int64_t)now - (int64_t)*told);
+    *told = now;
+}
+
+static void gauge_tenant(void *user, const struct control_sched_load *load)
+{
+    char name[SCHED_NAME_MAX + 1];
+    (void)user;
+    aion_str_copy(name, sizeof(name), load->name);
+    tell(&tenant_family, name, "waiting", load->waiting, &load->told->waiting);
+    tell(&tenant_family, name, "running", load->running, &load->told->running);
+}
+
+static void gauge_pool(void *user, const struct control_sched_load *load)
+{
+    char name[SCHED_NAME_MAX + 1];
+    (void)user;
+    aion_str_copy(name, sizeof(name), load->name);
+    tell(&pool_family, name, "waiting", load->waiting, &load->told->waiting);
+    tell(&pool_family, name, "running", load->running, &load->told->running);
+}
+
+void control_gauge_host(const struct control_host *host)
+{
+    const struct control_sched_host *sched = &host->sched;
+    bool here = !host->ended;
+    aion_metric_set(aion_metric(&slots_family, host->host_id, "offered"),
+                    here ? sched->slots : 0);
+    aion_metric_set(aion_metric(&slots_family, host->host_id, "allowed"),
+                    here ? control_sched_host_limit(sched) : 0);
+    aion_metric_set(aion_metric(&slots_family, host->host_id, "taken"),
+                    here ? sched->running : 0);
+}
+
+static void gauge_all(struct mesh_timer *timer)
+{
+    enum { GAUGE_US = 1000000 };
+    struct control *control = aion_container(timer, struct control, gauge_timer);
+    control_sched_tenants_changed(&control->sched, gauge_tenant, NULL);
+    control_sched_pools(&control->sched, gauge_pool, NULL);
+    aion_list_each (link, &control->hosts)
+        control_gauge_host(aion_container(link, struct control_host, link));
+    mesh_timer_set(control->loop, timer, mesh_loop_now(control->loop) + GAUGE_US);
+}
+
+void control_gauges_start(struct control *control)
+{
+    control->gauge_timer.fire = gauge_all;
+    gauge_all(&control->gauge_timer);
 }
 
 void control_record_task(const struct control_task *task)

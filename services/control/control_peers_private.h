@@ -20,17 +20,15 @@ struct control_host {
     struct mesh_call *call;
     uint64_t session;
     char host_id[64], pool[32], version[32];
-    uint32_t slots, running;
-    bool ready;    /* hello and running are said: may get work */
-    bool draining; /* its own wish */
-    bool blocked;  /* its stream is full */
+    struct control_sched_host sched; /* slots, and how many are taken */
+    bool ready;                      /* hello and running are said: may get work */
+    bool draining;                   /* its own wish */
+    bool blocked;                    /* its stream is full */
     bool ended;
     struct aion_link attempts; /* tasks that run there */
     struct aion_arena arena;   /* labels, offers */
     struct control_offer *offers;
     size_t offer_count;
-    struct mesh_metadata_pair *labels;
-    size_t label_count;
     int64_t heard_us, attached_utc_us;
     struct mesh_timer lease; /* ping, silence, and the wait for `running` */
 };
@@ -47,6 +45,8 @@ void control_host_claim(struct control_host *host, uint64_t shards);
 void control_hosts_forget(struct control *control); /* at the end of the process */
 void control_hosts_end(struct control *control);    /* their streams, when control stops */
 void control_hosts_pause(struct control *control); /* when too much output waits for the disk */
+/* May it get work? After a change of what that depends on. */
+void control_host_refresh(struct control_host *host);
 /* Gives queued tasks to hosts with free slots until one of both is out. */
 void control_dispatch(struct control *control);
 

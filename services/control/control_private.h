@@ -1,7 +1,7 @@
 /* Inside control: one process, one state, owned by the I/O thread.
  *
  * A task's way, file by file: control_submit (admit) → control_router (decide) → store accept,
- * commit 1 → task_queue → control_dispatch (to a host) → control_hosts (chunks, result) →
+ * commit 1 → scheduler → control_dispatch (to a host) → control_hosts (chunks, result) →
  * control_attempt (judge) → control_write finish, commit 2 → whoever waits. */
 #ifndef CONTROL_PRIVATE_H
 #define CONTROL_PRIVATE_H
@@ -29,7 +29,7 @@ struct control {
     uint64_t epoch;
 
     struct control_cache tasks;
-    struct control_queue queue;
+    struct control_sched sched;
     struct aion_link unrouted; /* tasks without decision, oldest first */
     struct aion_link loaded;   /* tasks read at the start, until control_begin */
     struct aion_link attached; /* calls of hosts, with and without hello */
@@ -43,6 +43,8 @@ struct control {
 
     struct aion_heap deadlines, dues; /* of tasks, by monotonic time */
     struct mesh_timer tick;           /* the first of both */
+    struct mesh_timer batch_timer;    /* a batch has waited long enough for company */
+    struct mesh_timer gauge_timer;    /* tells what changed, once a second */
     struct mesh_timer ready_timer;    /* after the start: until the router is here */
     int64_t ready_by_us;              /* ... or then */
 
@@ -159,6 +161,9 @@ void control_metrics_init(struct control *control);
 void control_count(enum control_count count);
 void control_count_state(enum control_state state, int delta);
 void control_gauge_queue(const struct control *control);
+void control_gauges_start(struct control *control);
+void control_gauge_host(const struct control_host *host);
+void control_count_shed(unsigned class);
 void control_record_task(const struct control_task *task);
 
 extern const struct aion_v1_aion_tasks_server control_tasks_table;

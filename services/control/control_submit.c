@@ -22,7 +22,7 @@ struct submission {
     uint8_t digest[32];
     bool has_digest;
     struct control_bytes meta, body, decision;
-    size_t reserved;
+    struct control_sched_ticket ticket;
     int64_t created_us;
     struct aion_err refusal; /* of the router, while the key is looked up */
     union {
@@ -100,8 +100,7 @@ void control_waits_end(struct control *control)
 /* -- ends of a submission ----------------------------------------------------------- */
 static void submission_free(struct submission *submission)
 {
-    if (submission->reserved > 0)
-        control_queue_unreserve(&submission->control->queue, submission->reserved);
+    control_sched_unreserve(&submission->control->sched, &submission->ticket);
     control_bytes_free(&submission->meta);
     control_bytes_free(&submission->body);
     control_bytes_free(&submission->decision);
@@ -112,6 +111,8 @@ static void submission_free(struct submission *submission)
 static void refuse(struct submission *submission, const struct aion_err *err)
 {
     control_count(COUNT_REFUSED);
+    if (strcmp(err->reason, "SHED") == 0)
+        control_count_shed(submission->checked.priority - 1);
     mesh_fail_with(submission->call, err);
     submission_free(submission);
 }
@@ -185,9 +186,8 @@ static struct control_task *make_task(struct submission *submission)
     move_bytes(&task->body, &submission->body);
     move_bytes(&task->decision, &submission->decision);
     task->body_known = true;
-    task->reserved = true;
-    task->reserved_bytes = submission->reserved;
-    submission->reserved = 0;
+    task->ticket = submission->ticket;
+    submission->ticket = (struct control_sched_ticket){0};
     return task;
 }
 
@@ -298,12 +298,30 @@ static bool pack(struct control_bytes *bytes, const ProtobufCMessage *message)
     return size == 0 || bytes->data != NULL;
 }
 
+/* Now that it is known where it would run: would it wait too long there? */
+static bool may_wait(const struct submission *submission, const Aion__V1__Decision *decision,
+                     struct aion_err *err)
+{
+    struct control_sched_place place = {
+        .tenant = submission->tenant,
+        .pool = aion_str_of(decision->pool),
+        .module = aion_str_of(decision->engine != NULL ? decision->engine->module : ""),
+        .intent = aion_str_of(submission->request->intent)};
+    return control_sched_admit(&submission->control->sched, &place,
+                               submission->checked.priority - 1, err);
+}
+
 static void decided(void *user, const Aion__V1__Decision *decision,
                     const Aion__V1__TaskError *refusal)
 {
     struct submission *submission = user;
+    struct aion_err err;
     if (refusal != NULL) {
         refused_by_router(submission, refusal);
+        return;
+    }
+    if (decision != NULL && !may_wait(submission, decision, &err)) {
+        refuse(submission, &err);
         return;
     }
     if (decision != NULL && !pack(&submission->decision, &decision->base))
@@ -382,10 +400,9 @@ static bool prepare(struct submission *submission, struct aion_err *err)
     if (!pack_request(submission))
         return aion_fail(err, AION_EXHAUSTED, "control is out of memory");
     size_t bytes = sizeof(struct control_task) + submission->body.size + submission->meta.size;
-    if (!control_queue_reserve(&control->queue, bytes, err))
-        return false;
-    submission->reserved = bytes;
-    return true;
+    return control_sched_reserve(&control->sched, submission->tenant,
+                                 submission->checked.priority - 1, bytes, &submission->ticket,
+                                 err);
 }
 
 /* rpc Submit. Inline. */

@@ -85,14 +85,6 @@ void control_timers_init(struct control *control)
 }
 
 /* -- waiting ------------------------------------------------------------------------ */
-static void unreserve(struct control *control, struct control_task *task)
-{
-    if (!task->reserved)
-        return;
-    control_queue_unreserve(&control->queue, task->reserved_bytes);
-    task->reserved = false;
-}
-
 /* Of the modules that the router named, the first that a host has; the first of all while none
  * has one. */
 static void choose_module(struct control *control, struct control_task *task)
@@ -130,21 +122,21 @@ static bool any_host_has(const struct control *control, const struct control_tas
 
 void control_enqueue(struct control *control, struct control_task *task)
 {
-    char name[128];
-    unreserve(control, task);
+    control_sched_unreserve(&control->sched, &task->ticket);
     if (!any_host_has(control, task))
         choose_module(control, task);
     task->queued_us = mesh_loop_now(control->loop);
-    control_queue_add(&control->queue, control_task_lane(task, name, sizeof(name)),
-                      &task->queued, task->priority - 1, control_task_bytes(task));
+    struct control_sched_place place = control_task_place(task);
+    control_sched_add(&control->sched, &task->queued, &place, task->priority - 1,
+                      control_task_bytes(task), task->queued_us);
     control_dispatch(control);
     control_gauge_queue(control);
 }
 
 void control_dequeue(struct control *control, struct control_task *task)
 {
-    unreserve(control, task);
-    control_queue_remove(&control->queue, &task->queued);
+    control_sched_unreserve(&control->sched, &task->ticket);
+    control_sched_remove(&control->sched, &task->queued);
     aion_list_remove(&task->unrouted);
     control_due_never(control, task);
 }

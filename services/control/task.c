@@ -39,7 +39,7 @@ struct control_task *control_task_new(const struct aion_uuid *id, aion_str tenan
     task->tenant = aion_str_n(text, tenant.size);
     task->intent = aion_str_n(text + tenant.size, intent.size);
     aion_list_init(&task->on_host);
-    aion_list_init(&task->queued.link);
+    control_sched_item_init(&task->queued);
     aion_list_init(&task->watchers);
     aion_list_init(&task->waiters);
     aion_list_init(&task->unrouted);
@@ -73,10 +73,12 @@ size_t control_task_bytes(const struct control_task *task)
            task->result.size + task->log.bytes;
 }
 
-aion_str control_task_lane(const struct control_task *task, char *out, size_t size)
+struct control_sched_place control_task_place(const struct control_task *task)
 {
-    int length = snprintf(out, size, "%s/%s", task->pool, task->module);
-    return aion_str_n(out, length > 0 && (size_t)length < size ? (size_t)length : size - 1);
+    return (struct control_sched_place){.tenant = task->tenant,
+                                        .pool = aion_str_of(task->pool),
+                                        .module = aion_str_of(task->module),
+                                        .intent = task->intent};
 }
 
 void control_error_set(struct control_error *error, int32_t code, aion_str reason,

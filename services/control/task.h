@@ -10,8 +10,8 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/uuid.h"
+#include "scheduler.h"
 #include "task_log.h"
-#include "task_queue.h"
 #include "task_state.h"
 
 struct control;
@@ -78,7 +78,6 @@ struct control_task {
     uint32_t attempt;          /* 0 = none yet */
     struct control_host *host; /* while it runs there, or NULL: its host is away */
     char host_id[64];
-    bool in_slot;                  /* counted in the host's running */
     struct aion_link on_host;      /* in the host's attempts, or in the orphans */
     int64_t queued_us, started_us; /* monotonic */
     int64_t due_utc_us;            /* loaded in RETRY_WAIT: when the next attempt may begin */
@@ -87,9 +86,8 @@ struct control_task {
     bool cancelling;               /* the host was asked to stop */
     char cancel_reason[257];
 
-    struct control_queue_item queued;
-    size_t reserved_bytes; /* in the queue's bounds until queued; 0 = none */
-    bool reserved;
+    struct control_sched_item queued;
+    struct control_sched_ticket ticket; /* its place in the queue's bounds until it is queued */
 
     struct control_log log;
     bool chunks_writing;          /* a write of chunks is under way */
@@ -116,8 +114,8 @@ struct control_task *control_task_new(const struct aion_uuid *id, aion_str tenan
 struct control_task *control_task_ref(struct control_task *task);
 void control_task_unref(struct control_task *task); /* NULL fine */
 size_t control_task_bytes(const struct control_task *task);
-/* "cpu/summarize_text" */
-aion_str control_task_lane(const struct control_task *task, char *out, size_t size);
+/* Where it may run, and whose it is; borrows from the task. */
+struct control_sched_place control_task_place(const struct control_task *task);
 void control_error_set(struct control_error *error, int32_t code, aion_str reason,
                        aion_str message);
 

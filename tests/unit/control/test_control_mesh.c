@@ -125,14 +125,36 @@ static void a_malformed_request_names_the_field(void **state)
     assert_string_equal(bench->err.field, "intent");
 }
 
+static void refused_with(struct bench *bench, Aion__V1__Priority priority, const char *reason)
+{
+    Aion__V1__TaskRequest *request = bench_request(bench, "x", NULL);
+    request->priority = priority;
+    assert_null(bench_submit_request(bench, request));
+    assert_int_equal(bench->err.code, AION_EXHAUSTED);
+    assert_string_equal(bench->err.reason, reason);
+    assert_true(bench->err.retry_after_ms >= 1000);
+}
+
+static void submit_many(struct bench *bench, Aion__V1__Priority priority, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        Aion__V1__TaskRequest *request = bench_request(bench, "x", NULL);
+        request->priority = priority;
+        assert_non_null(bench_submit_request(bench, request));
+    }
+}
+
 static void a_full_queue_refuses_and_says_why(void **state)
 {
     struct bench *bench = *state;
-    for (int i = 0; i < 100; i++)
-        assert_non_null(bench_submit(bench, "x", NULL, 0));
-    assert_null(bench_submit(bench, "x", NULL, 0));
-    assert_int_equal(bench->err.code, AION_EXHAUSTED);
-    assert_string_equal(bench->err.reason, "QUEUE_FULL");
+    submit_many(bench, AION__V1__PRIORITY__PRIORITY_NORMAL, 80);
+    refused_with(bench, AION__V1__PRIORITY__PRIORITY_CRITICAL, "TENANT_QUEUE_FULL");
+    bench->conf.tenant_tasks_max = 100;
+    control_reload(bench->control, &bench->conf);
+    submit_many(bench, AION__V1__PRIORITY__PRIORITY_NORMAL, 12);
+    refused_with(bench, AION__V1__PRIORITY__PRIORITY_NORMAL, "SHED");
+    submit_many(bench, AION__V1__PRIORITY__PRIORITY_CRITICAL, 8);
+    refused_with(bench, AION__V1__PRIORITY__PRIORITY_CRITICAL, "QUEUE_FULL");
 }
 
 /* -- idempotency -------------------------------------------------------------------- */
@@ -210,7 +232,7 @@ static void nothing_is_acknowledged_while_the_store_is_down(void **state)
     assert_string_equal(bench->err.reason, "STORE_DOWN");
     store_script_down(bench->store, false);
     assert_non_null(bench_submit(bench, "x", NULL, 0));
-    assert_int_equal(bench->control->queue.count, 1);
+    assert_int_equal(bench->control->sched.count, 1);
 }
 
 static void a_result_is_kept_until_the_store_takes_it(void **state)
@@ -367,7 +389,7 @@ static void a_queued_task_is_cancelled_at_once(void **state)
     task = bench_cancel(bench, task->task_id);
     assert_int_equal(task->state, TASK_CANCELLED);
     assert_string_equal(task->error->message, "enough");
-    assert_int_equal(bench->control->queue.count, 0);
+    assert_int_equal(bench->control->sched.count, 0);
     assert_int_equal(bench_cancel(bench, task->task_id)->state, TASK_CANCELLED);
 }
 
