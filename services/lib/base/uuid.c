@@ -51,15 +51,9 @@ static void advance(int64_t now_ms)
     }
 }
 
-struct aion_uuid aion_uuid_new(void)
+/* middle: 12 bits; of tail the lower 62 count. */
+static struct aion_uuid compose(uint64_t ms, uint32_t middle, uint64_t tail)
 {
-    int64_t now_ms = aion_clock_utc_us() / 1000;
-    pthread_mutex_lock(&last.lock);
-    advance(now_ms);
-    uint64_t ms = (uint64_t)last.ms, tail = last.tail;
-    uint32_t middle = last.middle;
-    pthread_mutex_unlock(&last.lock);
-
     struct aion_uuid uuid;
     for (int i = 0; i < 6; i++)
         uuid.bytes[i] = (uint8_t)(ms >> (40 - 8 * i));
@@ -69,6 +63,26 @@ struct aion_uuid aion_uuid_new(void)
         uuid.bytes[8 + i] = (uint8_t)(tail >> (56 - 8 * i));
     uuid.bytes[8] = (uint8_t)((uuid.bytes[8] & 0x3f) | 0x80);
     return uuid;
+}
+
+struct aion_uuid aion_uuid_new(void)
+{
+    int64_t now_ms = aion_clock_utc_us() / 1000;
+    pthread_mutex_lock(&last.lock);
+    advance(now_ms);
+    uint64_t ms = (uint64_t)last.ms, tail = last.tail;
+    uint32_t middle = last.middle;
+    pthread_mutex_unlock(&last.lock);
+    return compose(ms, middle, tail);
+}
+
+struct aion_uuid aion_uuid_at(int64_t utc_us, unsigned low)
+{
+    pthread_mutex_lock(&last.lock);
+    uint64_t chance = random_word();
+    pthread_mutex_unlock(&last.lock);
+    uint32_t middle = (uint32_t)(utc_us % 1000) << 2 | (uint32_t)(chance >> 62);
+    return compose((uint64_t)(utc_us / 1000), middle, (chance & ~(uint64_t)63) | (low & 63));
 }
 
 /* Places of the hyphens in 8-4-4-4-12. */
@@ -111,4 +125,12 @@ int64_t aion_uuid_ms(const struct aion_uuid *uuid)
     for (int i = 0; i < 6; i++)
         ms = ms << 8 | uuid->bytes[i];
     return ms;
+}
+
+int64_t aion_uuid_us(const struct aion_uuid *uuid)
+{
+    int us = (uuid->bytes[6] & 0x0f) << 6 | uuid->bytes[7] >> 2;
+    if (uuid->bytes[6] >> 4 != 7 || uuid->bytes[8] >> 6 != 2 || us > 999)
+        return 0;
+    return aion_uuid_ms(uuid) * 1000 + us;
 }

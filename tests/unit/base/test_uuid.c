@@ -52,11 +52,44 @@ static void texts_read_back(void **state)
     assert_false(aion_uuid_parse(AION_STR("01a20d71-507e-71d6-9db6-3a4ee1f8b88g"), &back));
 }
 
+static void an_id_holds_its_moment_and_its_number(void **state)
+{
+    static const int64_t moments[] = {1, 999, 1000, 1764080000123456, 4102444799999999};
+    (void)state;
+    for (size_t i = 0; i < aion_countof(moments); i++) {
+        struct aion_uuid uuid = aion_uuid_at(moments[i], 37);
+        assert_int_equal(aion_uuid_us(&uuid), moments[i]);
+        assert_int_equal(aion_uuid_ms(&uuid), moments[i] / 1000);
+        assert_int_equal(uuid.bytes[15] & 63, 37);
+        assert_int_equal(uuid.bytes[6] >> 4, 7);
+        assert_int_equal(uuid.bytes[8] >> 6, 2);
+    }
+    struct aion_uuid one = aion_uuid_at(moments[3], 1), other = aion_uuid_at(moments[3], 1);
+    assert_false(aion_uuid_eq(&one, &other));
+}
+
+static void other_ids_hold_no_moment(void **state)
+{
+    static const char *const texts[] = {
+        "01a20d71-507e-41d6-9db6-3a4ee1f8b889", /* version 4 */
+        "01a20d71-507e-7fff-9db6-3a4ee1f8b889", /* 1023 us in a ms */
+        "01a20d71-507e-71d6-1db6-3a4ee1f8b889", /* another variant */
+    };
+    (void)state;
+    for (size_t i = 0; i < aion_countof(texts); i++) {
+        struct aion_uuid uuid;
+        assert_true(aion_uuid_parse(aion_str_of(texts[i]), &uuid));
+        assert_int_equal(aion_uuid_us(&uuid), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids_grow_in_every_thread),
         cmocka_unit_test(texts_read_back),
+        cmocka_unit_test(an_id_holds_its_moment_and_its_number),
+        cmocka_unit_test(other_ids_hold_no_moment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
