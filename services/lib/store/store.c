@@ -2,6 +2,7 @@
  * thread. */
 #include "store/store_private.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 static const struct store_driver *const drivers[] = {&store_sqlite_driver,
@@ -70,12 +71,18 @@ bool store_op_reads(const struct store_op *op)
     return op->kind >= STORE_READS;
 }
 
+static bool is_sound(const struct store_write *write)
+{
+    return write == NULL || store_entries_sound(write->entries, write->entry_count);
+}
+
 bool store_submit(struct store *store, struct store_op *op, enum store_kind kind,
                   struct aion_err *err)
 {
     op->kind = kind;
     op->next = NULL;
     op->err = NULL;
+    assert(is_sound(store_write_of(op)));
     return store->driver->submit(store, op, err);
 }
 

@@ -51,6 +51,53 @@ void store_raise_fatal(struct store *store, const struct aion_err *err);
 
 /* Reads go to readers; a dry sweep only reads. */
 bool store_op_reads(const struct store_op *op);
+/* The common beginning of a write on a task; NULL: it is none. */
+struct store_write *store_write_of(struct store_op *op);
+/* What the operation's ledger rows are told apart by. */
+enum store_cause store_cause_of(const struct store_op *op, uint64_t *ret_number);
+/* When what the operation tells of happened. */
+int64_t store_write_at(const struct store_op *op);
+/* The line of audit that goes with the operation now that it was applied: NULL when it has
+ * none, or its outcome is another than DONE. */
+const struct store_audit *store_audit_due(struct store_op *op);
+
+/* -- a task from its facts (store_derive.c) ----------------------------------------- */
+/* What a driver has gathered of one task; all zero: admitted, nothing more. */
+struct store_life {
+    int64_t decided_us;        /* 0 = no decision */
+    struct store_attempt last; /* attempt 0 = none */
+    int64_t due_us;            /* of its end */
+    bool held;                 /* the newest mark of HELD and RELEASED is HELD */
+    bool resolved;             /* a mark RESOLVED names the last attempt */
+    int64_t marked_us;         /* newest of those marks */
+    enum store_state outcome;  /* 0 = none */
+    struct store_token ended_by;
+    int64_t ended_us;
+    struct store_error error; /* of the outcome */
+};
+struct store_mark_row {
+    uint32_t number;
+    enum store_mark_kind kind;
+    uint32_t attempt;
+    int64_t at_us;
+    struct aion_uuid other;
+    aion_str note;
+};
+/* Takes one mark into what is known; they come by number, after the attempts. */
+void store_life_mark(struct store_life *life, struct store_task *task,
+                     const struct store_mark_row *mark);
+/* Sets what follows: state, token, times, error, host. The rest of the row is there. */
+void store_derive(struct store_task *task, const struct store_life *life);
+/* Makes the events; the attempts are there, and the last one's end is completed by the outcome.
+ * False: the arena is full. */
+bool store_derive_history(struct store_task *task, const struct store_life *life,
+                          const struct store_mark_row *marks, size_t mark_count,
+                          struct aion_arena *arena) AION_MUST_CHECK;
+/* A hold covers a task. */
+bool store_hold_covers(const struct store_hold *hold, uint64_t seq, aion_str tenant,
+                       aion_str intent, aion_str route);
+/* Accounts are named once each and the amounts sum to zero. */
+bool store_entries_sound(const struct store_entry *entries, size_t count);
 
 extern const struct store_driver store_sqlite_driver;
 extern const struct store_driver store_script_driver;

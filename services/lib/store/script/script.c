@@ -5,58 +5,53 @@
 #include <stdlib.h>
 
 static script_apply_fn *const apply[STORE_KINDS] = {
-    [STORE_ACCEPT] = script_accept,
-    [STORE_ROUTE] = script_route,
-    [STORE_START] = script_start,
-    [STORE_RESUME] = script_resume,
-    [STORE_CHUNKS] = script_chunks,
-    [STORE_RETRY] = script_retry,
-    [STORE_FINISH] = script_finish,
-    [STORE_ACK] = script_ack,
+    [STORE_ACCEPT] = script_write,
+    [STORE_ROUTE] = script_write,
+    [STORE_START] = script_write,
+    [STORE_CHUNKS] = script_write,
+    [STORE_RETRY] = script_write,
+    [STORE_FINISH] = script_write,
+    [STORE_MARK] = script_write,
+    [STORE_ACK] = script_write,
+    [STORE_LEASE] = script_lease,
+    [STORE_AUDIT_PUT] = script_nothing,
+    [STORE_CURSOR_PUT] = script_cursor_put,
+    [STORE_CURSOR_DROP] = script_cursor_drop,
+    [STORE_BUDGET_PUT] = script_budget_put,
+    [STORE_CARVE] = script_carve,
+    [STORE_UNCARVE] = script_uncarve,
+    [STORE_REAP] = script_reap,
+    [STORE_ARRIVALS] = script_arrivals,
     [STORE_POLICY_PUT] = script_policy_put,
     [STORE_PLAN_PUT] = script_plan_put,
+    [STORE_HOLD_PUT] = script_hold_put,
+    [STORE_HOLD_DROP] = script_hold_drop,
     [STORE_SWEEP] = script_sweep,
+    [STORE_FACTS_PUT] = script_facts_put,
     [STORE_TASK_READ] = script_task_read,
     [STORE_KEY_READ] = script_key_read,
     [STORE_LIST] = script_list,
     [STORE_CHUNKS_READ] = script_chunks_read,
     [STORE_LOAD] = script_load,
+    [STORE_EVENTS_READ] = script_events_read,
+    [STORE_CURSOR_READ] = script_cursor_read,
+    [STORE_BUDGET_LIST] = script_budget_list,
+    [STORE_BALANCES] = script_balances,
+    [STORE_AUDIT_LIST] = script_audit_list,
+    [STORE_AUDIT_HEADS] = script_audit_heads,
+    [STORE_ARRIVALS_READ] = script_arrivals_read,
     [STORE_POLICY_LIST] = script_policy_list,
     [STORE_POLICY_READ] = script_policy_read,
     [STORE_PLAN_READ] = script_plan_read,
+    [STORE_HOLD_LIST] = script_hold_list,
+    [STORE_FACTS_READ] = script_facts_read,
 };
 
-void *script_rows_at(const struct script_rows *rows, size_t index)
+/* The line of audit is all there is to it. */
+void script_nothing(struct script_store *self, struct store_op *op)
 {
-    return (char *)rows->items + index * rows->size;
-}
-
-void *script_rows_add(struct script_rows *rows)
-{
-    if (rows->count == rows->capacity) {
-        rows->capacity = rows->capacity > 0 ? rows->capacity * 2 : 8;
-        rows->items = realloc(rows->items, rows->capacity * rows->size);
-        if (rows->items == NULL)
-            abort();
-    }
-    void *row = script_rows_at(rows, rows->count++);
-    memset(row, 0, rows->size);
-    return row;
-}
-
-void script_rows_remove(struct script_rows *rows, size_t index)
-{
-    char *row = script_rows_at(rows, index);
-    memmove(row, row + rows->size, (rows->count - index - 1) * rows->size);
-    rows->count--;
-}
-
-aion_str script_keep(struct script_store *self, aion_str value)
-{
-    aion_str copy = aion_arena_str(&self->arena, value);
-    if (copy.data == NULL)
-        abort();
-    return copy;
+    (void)self;
+    (void)op;
 }
 
 /* -- running ------------------------------------------------------------------------ */
@@ -83,16 +78,31 @@ static bool is_fault(struct script_store *self, const struct store_op *op,
         return false;
     self->faults[op->kind].left--;
     set_down(err, self->faults[op->kind].code);
+    if (fault == STORE_SCRIPT_UNCLEAR)
+        aion_err_reason(err, "STORE_UNCLEAR");
     return true;
+}
+
+static void apply_op(struct script_store *self, struct store_op *op)
+{
+    if (!script_audit_follows(self, op))
+        return;
+    apply[op->kind](self, op);
+    const struct store_audit *line = store_audit_due(op);
+    if (line != NULL)
+        script_audit_add(self, line);
 }
 
 static void run(struct script_store *self, struct store_op *op)
 {
     struct aion_err err;
-    if (is_fault(self, op, STORE_SCRIPT_FAIL, &err))
+    if (is_fault(self, op, STORE_SCRIPT_FAIL, &err)) {
         store_op_fail(op, &err);
-    else
-        apply[op->kind](self, op);
+    } else {
+        apply_op(self, op);
+        if (is_fault(self, op, STORE_SCRIPT_UNCLEAR, &err))
+            store_op_fail(op, &err);
+    }
     store_complete(&self->base, op);
 }
 
@@ -177,17 +187,20 @@ static struct store *script_open(const struct store_conf *conf, aion_str rest,
         return aion_fail_null(err, AION_UNAVAILABLE, "out of memory");
     store_base_init(&self->base, &store_script_driver, conf);
     aion_arena_init(&self->arena, (size_t)1 << 30, NULL, 0);
-    self->tasks.size = sizeof(struct script_task *);
-    self->keys.size = sizeof(struct script_key);
-    self->policies.size = sizeof(struct store_policy);
+    self->window_us = conf->window_us > 0 ? conf->window_us : 3600000000;
+    for (unsigned i = 0; i < STORE_SHARDS; i++)
+        self->epochs[i] = 1;
     self->held_last = &self->held;
     return &self->base;
 }
 
 static struct store_info script_info(const struct store *store)
 {
-    (void)store;
-    return (struct store_info){.driver = "script", .epoch = 1, .version = 1, .created = true};
+    return (struct store_info){
+        .driver = "script",
+        .version = 2,
+        .created = true,
+        .window_us = ((const struct script_store *)(const void *)store)->window_us};
 }
 
 static struct store_stats script_stats(struct store *store)
@@ -205,11 +218,8 @@ static void script_close(struct store *store)
     struct script_store *self = script_of(store);
     store_script_step(store, SIZE_MAX);
     store_base_done(store);
-    for (size_t i = 0; i < self->tasks.count; i++)
-        script_task_free(*(struct script_task **)script_rows_at(&self->tasks, i));
-    free(self->tasks.items);
-    free(self->keys.items);
-    free(self->policies.items);
+    for (unsigned i = 0; i < STORE_TABLE_COUNT; i++)
+        free(self->tables[i].items);
     aion_arena_done(&self->arena);
     free(self);
 }

@@ -14,13 +14,15 @@ void store_script_hold(struct store *store, bool hold);
  * exec. */
 size_t store_script_step(struct store *store, size_t count);
 size_t store_script_held(const struct store *store);
-/* The next `count` operations of this kind fail: refused at submission, or later through done.
- */
-enum store_script_fault { STORE_SCRIPT_REFUSE, STORE_SCRIPT_FAIL };
+/* The next `count` operations of this kind fail: refused at submission, or later through done;
+ * UNCLEAR: through done with STORE_UNCLEAR, and is applied all the same. */
+enum store_script_fault { STORE_SCRIPT_REFUSE, STORE_SCRIPT_FAIL, STORE_SCRIPT_UNCLEAR };
 void store_script_fail(struct store *store, enum store_kind kind, enum store_script_fault fault,
                        enum aion_code code, size_t count);
 /* All writes fail with STORE_DOWN while down. */
 void store_script_down(struct store *store, bool down);
+/* Another replica takes these shards: the next epoch, not ours any more. */
+void store_script_lose(struct store *store, uint64_t shards);
 /* Operations of this kind submitted so far, refused ones too. */
 size_t store_script_count(const struct store *store, enum store_kind kind);
 /* As a failed fsync would: fatal runs, every write is refused from now on. */

@@ -1,420 +1,445 @@
-/* Tasks in memory: the contract's meaning in the plainest words, to hold the other drivers to.
- */
+/* Writes on tasks in memory: the contract's meaning in the plainest words, to hold the other
+ * drivers to. */
 #include "store/script/script_private.h"
 
-#include <stdlib.h>
-
-static struct script_task *task_at(const struct script_store *self, size_t index)
+struct script_row *script_task_of(struct script_store *self, const struct aion_uuid *id)
 {
-    return *(struct script_task **)script_rows_at(&self->tasks, index);
-}
-
-struct script_task *script_find(const struct script_store *self, const struct aion_uuid *id)
-{
-    for (size_t i = 0; i < self->tasks.count; i++)
-        if (aion_uuid_eq(&task_at(self, i)->row.id, id))
-            return task_at(self, i);
-    return NULL;
-}
-
-void script_task_free(struct script_task *task)
-{
-    free(task->attempts.items);
-    free(task->events.items);
-    free(task->chunks.items);
-    free(task);
-}
-
-static void add_event(struct script_store *self, struct script_task *task, uint32_t kinds,
-                      uint32_t attempt, int64_t at_us, aion_str note)
-{
-    struct store_event *event = script_rows_add(&task->events);
-    *event = (struct store_event){kinds, attempt, at_us, script_keep(self, note)};
-    task->row.updated_us = at_us;
-}
-
-static bool same_token(struct store_token a, struct store_token b)
-{
-    return a.epoch == b.epoch && a.attempt == b.attempt;
-}
-
-static struct script_task *find_current(const struct script_store *self,
-                                        const struct aion_uuid *id, struct store_token token)
-{
-    struct script_task *task = script_find(self, id);
-    return task != NULL && task->live && same_token(task->row.token, token) ? task : NULL;
-}
-
-/* -- accept ------------------------------------------------------------------------- */
-static struct script_key *find_key(const struct script_store *self, aion_str tenant,
-                                   aion_str key)
-{
-    for (size_t i = 0; i < self->keys.count; i++) {
-        struct script_key *row = script_rows_at(&self->keys, i);
-        if (aion_str_eq(row->tenant, tenant) && aion_str_eq(row->key, key))
+    script_each(self, STORE_TABLE_TASK, i)
+    {
+        struct script_row *row = script_at(self, STORE_TABLE_TASK, i);
+        struct aion_uuid own = script_uuid(row, TASK_id);
+        if (aion_uuid_eq(&own, id))
             return row;
     }
     return NULL;
 }
 
-static enum store_outcome compare_digest(const struct store_accept *op, const uint8_t *digest)
+/* -- accept ------------------------------------------------------------------------- */
+static struct script_row *find_key(struct script_store *self, aion_str tenant, aion_str key)
 {
-    return op->digest.size == 32 && memcmp(digest, op->digest.data, 32) == 0 ? STORE_DUPLICATE
-                                                                             : STORE_CONFLICT;
+    script_each(self, STORE_TABLE_IDEMPOTENCY, i)
+    {
+        struct script_row *row = script_at(self, STORE_TABLE_IDEMPOTENCY, i);
+        if (aion_str_eq(script_str(row, KEY_tenant), tenant) &&
+            aion_str_eq(script_str(row, KEY_key), key))
+            return row;
+    }
+    return NULL;
+}
+
+static enum store_outcome compare_digest(const struct store_accept *op, aion_str digest)
+{
+    return digest.size > 0 && aion_str_eq(digest, op->digest) ? STORE_DUPLICATE
+                                                              : STORE_CONFLICT;
 }
 
 static enum store_outcome find_first(struct script_store *self, struct store_accept *op)
 {
-    if (op->key.size > 0) {
-        const struct script_key *key = find_key(self, op->tenant, op->key);
-        if (key == NULL)
-            return STORE_DONE;
-        op->first = key->id;
-        return compare_digest(op, key->digest);
+    const struct script_row *key =
+        op->key.size > 0 ? find_key(self, op->tenant, op->key) : NULL;
+    if (key != NULL) {
+        op->first = script_uuid(key, KEY_id);
+        op->first_seq = script_u64(key, KEY_seq);
+        return compare_digest(op, script_str(key, KEY_digest));
     }
-    const struct script_task *task = script_find(self, &op->id);
+    const struct script_row *task = op->own_id ? script_task_of(self, &op->id) : NULL;
     if (task == NULL)
         return STORE_DONE;
     op->first = op->id;
-    if (!aion_str_eq(task->row.tenant, op->tenant))
+    op->first_seq = script_u64(task, TASK_seq);
+    if (!aion_str_eq(script_str(task, TASK_tenant), op->tenant))
         return STORE_TAKEN;
-    return task->has_digest ? compare_digest(op, task->digest) : STORE_CONFLICT;
+    const struct script_row *own =
+        script_find_str(self, STORE_TABLE_OWN_ID, aion_str_n(op->id.bytes, 16));
+    return own != NULL ? compare_digest(op, script_str(own, OWN_digest)) : STORE_CONFLICT;
+}
+
+static void add_task(struct script_store *self, const struct store_accept *op)
+{
+    struct script_fill fill = script_fill(self, STORE_TABLE_TASK);
+    script_put_u64(&fill, op->write.seq);
+    script_put_uuid(&fill, &op->id);
+    script_put(&fill, op->own_id);
+    script_put_str(&fill, op->tenant);
+    script_put_str(&fill, op->intent);
+    script_put_str(&fill, op->key_id);
+    script_put(&fill, op->priority);
+    script_put(&fill, op->deadline_us);
+    script_put_u64(&fill, op->body.size);
+    script_put_str(&fill, op->decision.route);
+    script_put_str(&fill, op->meta);
+    script_put_str(&fill, op->decision.bytes);
+    script_put_str(&fill, op->body);
 }
 
 static void add_key(struct script_store *self, const struct store_accept *op)
 {
-    struct script_key *key = script_rows_add(&self->keys);
-    key->tenant = script_keep(self, op->tenant);
-    key->key = script_keep(self, op->key);
-    memcpy(key->digest, op->digest.data, 32);
-    key->id = op->id;
-    key->at_us = op->created_us;
+    struct script_fill fill = script_fill(self, STORE_TABLE_IDEMPOTENCY);
+    script_put_str(&fill, op->tenant);
+    script_put_str(&fill, op->key);
+    script_put_str(&fill, op->digest);
+    script_put_u64(&fill, op->write.seq);
+    script_put_uuid(&fill, &op->id);
+    script_put(&fill, store_seq_us(op->write.seq));
 }
 
-static struct script_task *add_task(struct script_store *self, const struct store_accept *op)
+static void add_own_id(struct script_store *self, const struct store_accept *op)
 {
-    struct script_task *task = calloc(1, sizeof(*task));
-    if (task == NULL)
-        abort();
-    *(struct script_task **)script_rows_add(&self->tasks) = task;
-    task->attempts.size = sizeof(struct store_attempt);
-    task->events.size = sizeof(struct store_event);
-    task->chunks.size = sizeof(struct store_chunk);
-    task->live = true;
-    task->has_digest = op->key.size == 0 && op->digest.size == 32;
-    if (task->has_digest)
-        memcpy(task->digest, op->digest.data, 32);
-    task->row = (struct store_task){
-        .id = op->id,
-        .sequence = op->sequence,
-        .tenant = script_keep(self, op->tenant),
-        .intent = script_keep(self, op->intent),
-        .state = op->decision.size > 0 ? STORE_QUEUED : STORE_ACCEPTED,
-        .priority = op->priority,
-        .created_us = op->created_us,
-        .deadline_us = op->deadline_us,
-        .meta = script_keep(self, op->meta),
-        .decision = script_keep(self, op->decision),
-        .body = script_keep(self, op->body),
-    };
-    return task;
+    struct script_fill fill = script_fill(self, STORE_TABLE_OWN_ID);
+    script_put_uuid(&fill, &op->id);
+    script_put_u64(&fill, op->write.seq);
+    script_put_str(&fill, op->digest);
 }
 
-void script_accept(struct script_store *self, struct store_op *base)
+bool script_accept(struct script_store *self, struct store_op *base)
 {
-    struct store_accept *op = aion_container(base, struct store_accept, op);
-    op->outcome = find_first(self, op);
-    if (op->outcome != STORE_DONE)
-        return;
-    self->sequence = self->sequence + 1 > (uint64_t)op->created_us ? self->sequence + 1
-                                                                   : (uint64_t)op->created_us;
-    op->sequence = self->sequence;
-    struct script_task *task = add_task(self, op);
+    struct store_accept *op = aion_container(base, struct store_accept, write.op);
+    const struct script_row *same = script_find(self, STORE_TABLE_TASK, op->write.seq);
+    if (same != NULL) {
+        struct aion_uuid id = script_uuid(same, TASK_id);
+        op->write.outcome = STORE_DONE; /* a repeat of itself */
+        return aion_uuid_eq(&id, &op->id) ? false
+                                          : script_fail(base, AION_INTERNAL, NULL,
+                                                        "the database refused the operation");
+    }
+    op->write.outcome = find_first(self, op);
+    if (op->write.outcome != STORE_DONE)
+        return false;
+    add_task(self, op);
     if (op->key.size > 0)
         add_key(self, op);
-    uint32_t routed = op->decision.size > 0 ? STORE_EVENT_ROUTED | STORE_EVENT_QUEUED : 0;
-    add_event(self, task, STORE_EVENT_ACCEPTED | routed, 0, op->created_us, AION_STR(""));
+    if (op->own_id)
+        add_own_id(self, op);
+    return true;
 }
 
-void script_route(struct script_store *self, struct store_op *base)
+/* -- what the facts allow ----------------------------------------------------------- */
+static bool is_final(struct script_store *self, uint64_t seq)
 {
-    struct store_route *op = aion_container(base, struct store_route, op);
-    struct script_task *task = script_find(self, &op->id);
-    op->outcome = STORE_STALE;
-    if (task == NULL || task->row.state != STORE_ACCEPTED)
-        return;
-    op->outcome = STORE_DONE;
-    task->row.state = STORE_QUEUED;
-    task->row.decision = script_keep(self, op->decision);
-    add_event(self, task, STORE_EVENT_ROUTED | STORE_EVENT_QUEUED, 0, op->at_us, AION_STR(""));
+    return script_find(self, STORE_TABLE_OUTCOME, seq) != NULL;
 }
 
-/* -- attempts ----------------------------------------------------------------------- */
-void script_start(struct script_store *self, struct store_op *base)
+/* There is such a task, and it has not ended. */
+static bool is_open(struct script_store *self, uint64_t seq)
 {
-    struct store_start *op = aion_container(base, struct store_start, op);
-    struct script_task *task = script_find(self, &op->id);
-    op->outcome = STORE_STALE;
-    if (task == NULL || !task->live || op->token.epoch < task->row.token.epoch ||
-        op->token.attempt <= task->row.token.attempt)
-        return;
-    op->outcome = STORE_DONE;
-    task->row.token = op->token;
-    task->row.state = STORE_RUNNING;
-    task->row.error = (struct store_error){0};
-    task->row.chunk_sequence = 0;
-    task->row.host = script_keep(self, op->host);
-    struct store_attempt *attempt = script_rows_add(&task->attempts);
-    attempt->token = op->token;
-    attempt->host = task->row.host;
-    attempt->module = script_keep(self, op->module);
-    attempt->module_digest = script_keep(self, op->module_digest);
-    attempt->started_us = op->at_us;
-    add_event(self, task, STORE_EVENT_STARTED, op->token.attempt, op->at_us, op->host);
+    return script_find(self, STORE_TABLE_TASK, seq) != NULL && !is_final(self, seq);
 }
 
-void script_resume(struct script_store *self, struct store_op *base)
+static bool is_last(struct script_store *self, uint64_t seq, struct store_token token)
 {
-    struct store_resume *op = aion_container(base, struct store_resume, op);
-    struct script_task *task = find_current(self, &op->id, op->token);
-    op->outcome = task != NULL ? STORE_DONE : STORE_STALE;
-    if (task != NULL)
-        add_event(self, task, STORE_EVENT_RESUMED, op->token.attempt, op->at_us, op->host);
+    const struct script_row *last = script_last(self, STORE_TABLE_ATTEMPT, seq);
+    if (last == NULL)
+        return token.attempt == 0 && token.epoch == 0;
+    return script_u64(last, ATTEMPT_attempt) == token.attempt &&
+           script_u64(last, ATTEMPT_epoch) == token.epoch;
 }
 
-static void add_chunks(struct script_store *self, struct script_task *task,
+/* With a beginning: none of this number or a later one is there. */
+static bool may_end(struct script_store *self, uint64_t seq, struct store_token token,
+                    const struct store_begin *begin)
+{
+    const struct script_row *last = script_last(self, STORE_TABLE_ATTEMPT, seq);
+    if (begin == NULL)
+        return is_last(self, seq, token);
+    return last == NULL || script_u64(last, ATTEMPT_attempt) < begin->token.attempt;
+}
+
+static bool is_running(struct script_store *self, uint64_t seq, struct store_token token)
+{
+    return token.attempt > 0 && is_open(self, seq) && is_last(self, seq, token) &&
+           script_find_pair(self, STORE_TABLE_ATTEMPT_END, seq, token.attempt) == NULL;
+}
+
+static bool done(struct store_write *write)
+{
+    write->outcome = STORE_DONE;
+    return true;
+}
+
+/* It was applied before, word for word. */
+static bool repeated(struct store_write *write)
+{
+    write->outcome = STORE_DONE;
+    return false;
+}
+
+/* -- decision and attempts ---------------------------------------------------------- */
+bool script_route(struct script_store *self, struct store_op *base)
+{
+    struct store_route *op = aion_container(base, struct store_route, write.op);
+    uint64_t seq = op->write.seq;
+    const struct script_row *before = script_find(self, STORE_TABLE_DECISION, seq),
+                            *task = script_find(self, STORE_TABLE_TASK, seq);
+    if (before != NULL && script_i64(before, DECISION_at_us) == op->at_us)
+        return repeated(&op->write);
+    if (before != NULL || !is_open(self, seq) || script_str(task, TASK_decision).size > 0)
+        return false;
+    struct script_fill fill = script_fill(self, STORE_TABLE_DECISION);
+    script_put_u64(&fill, seq);
+    script_put(&fill, op->at_us);
+    script_put_str(&fill, op->decision.route);
+    script_put_str(&fill, op->decision.bytes);
+    return done(&op->write);
+}
+
+static void add_attempt(struct script_store *self, uint64_t seq,
+                        const struct store_begin *begin)
+{
+    struct script_fill fill = script_fill(self, STORE_TABLE_ATTEMPT);
+    script_put_u64(&fill, seq);
+    script_put(&fill, begin->token.attempt);
+    script_put_u64(&fill, begin->token.epoch);
+    script_put(&fill, begin->at_us);
+    script_put_str(&fill, begin->host);
+    script_put_str(&fill, begin->module);
+    script_put_str(&fill, begin->module_digest);
+}
+
+bool script_start(struct script_store *self, struct store_op *base)
+{
+    struct store_start *op = aion_container(base, struct store_start, write.op);
+    uint64_t seq = op->write.seq;
+    const struct script_row *last = script_last(self, STORE_TABLE_ATTEMPT, seq);
+    if (!is_open(self, seq))
+        return false;
+    if (last != NULL && is_last(self, seq, op->begin.token) &&
+        script_i64(last, ATTEMPT_at_us) == op->begin.at_us)
+        return repeated(&op->write);
+    if (last != NULL && script_u64(last, ATTEMPT_attempt) >= op->begin.token.attempt)
+        return false;
+    add_attempt(self, seq, &op->begin);
+    return done(&op->write);
+}
+
+static bool is_stored(struct script_store *self, uint64_t seq, const struct store_chunk *chunk)
+{
+    const struct script_row *row =
+        script_find_pair(self, STORE_TABLE_CHUNK, seq, chunk->cursor);
+    return row != NULL && script_u64(row, CHUNK_attempt) == chunk->attempt &&
+           script_u64(row, CHUNK_sequence) == chunk->sequence;
+}
+
+static void add_chunks(struct script_store *self, uint64_t seq,
                        const struct store_chunk *chunks, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        struct store_chunk *chunk = script_rows_add(&task->chunks);
-        *chunk = chunks[i];
-        chunk->content_type = script_keep(self, chunks[i].content_type);
-        chunk->payload = script_keep(self, chunks[i].payload);
-        task->row.cursor = chunk->cursor;
-        if (chunk->attempt == task->row.token.attempt &&
-            chunk->sequence > task->row.chunk_sequence)
-            task->row.chunk_sequence = chunk->sequence;
+        struct script_fill fill = script_fill(self, STORE_TABLE_CHUNK);
+        script_put_u64(&fill, seq);
+        script_put_u64(&fill, chunks[i].cursor);
+        script_put(&fill, chunks[i].attempt);
+        script_put_u64(&fill, chunks[i].sequence);
+        script_put(&fill, chunks[i].kind);
+        script_put_u64(&fill, chunks[i].discard_from);
+        script_put_str(&fill, chunks[i].content_type);
+        script_put_str(&fill, chunks[i].payload);
     }
 }
 
-void script_chunks(struct script_store *self, struct store_op *base)
+bool script_chunks(struct script_store *self, struct store_op *base)
 {
-    struct store_chunks *op = aion_container(base, struct store_chunks, op);
-    struct script_task *task = find_current(self, &op->id, op->token);
-    op->outcome = task != NULL ? STORE_DONE : STORE_STALE;
-    if (task != NULL)
-        add_chunks(self, task, op->chunks, op->count);
+    struct store_chunks *op = aion_container(base, struct store_chunks, write.op);
+    if (op->count > 0 && is_stored(self, op->write.seq, &op->chunks[0]))
+        return repeated(&op->write);
+    if (!is_running(self, op->write.seq, op->token))
+        return false;
+    add_chunks(self, op->write.seq, op->chunks, op->count);
+    return done(&op->write);
 }
 
-static struct store_error keep_error(struct script_store *self, const struct store_error *error)
+static void add_end(struct script_store *self, const struct store_retry *op)
 {
-    return (struct store_error){error->code, script_keep(self, error->reason),
-                                script_keep(self, error->message)};
+    struct script_fill fill = script_fill(self, STORE_TABLE_ATTEMPT_END);
+    script_put_u64(&fill, op->write.seq);
+    script_put(&fill, op->token.attempt);
+    script_put(&fill, op->at_us);
+    script_put(&fill, op->due_us);
+    script_put(&fill, op->doubt);
+    script_put(&fill, op->error.code);
+    script_put_str(&fill, op->error.reason);
+    script_put_str(&fill, op->error.message);
 }
 
-static void end_attempt(struct script_task *task, int64_t at_us)
+bool script_retry(struct script_store *self, struct store_op *base)
 {
-    if (task->attempts.count == 0)
-        return;
-    struct store_attempt *last = script_rows_at(&task->attempts, task->attempts.count - 1);
-    if (last->ended_us != 0)
-        return;
-    last->ended_us = at_us;
-    last->error = task->row.error;
+    struct store_retry *op = aion_container(base, struct store_retry, write.op);
+    uint64_t seq = op->write.seq;
+    const struct script_row *end =
+        script_find_pair(self, STORE_TABLE_ATTEMPT_END, seq, op->token.attempt);
+    if (end != NULL && script_i64(end, END_at_us) == op->at_us && is_last(self, seq, op->token))
+        return repeated(&op->write);
+    if (end != NULL || op->token.attempt == 0 || !is_open(self, seq) ||
+        !may_end(self, seq, op->token, op->begin))
+        return false;
+    if (op->begin != NULL)
+        add_attempt(self, seq, op->begin);
+    add_chunks(self, seq, op->chunks, op->count);
+    add_end(self, op);
+    return done(&op->write);
 }
 
-void script_retry(struct script_store *self, struct store_op *base)
+/* -- the end ------------------------------------------------------------------------ */
+static void add_outcome(struct script_store *self, const struct store_finish *op)
 {
-    struct store_retry *op = aion_container(base, struct store_retry, op);
-    struct script_task *task = find_current(self, &op->id, op->token);
-    op->outcome = STORE_STALE;
-    if (task == NULL || task->row.state != STORE_RUNNING)
-        return;
-    op->outcome = STORE_DONE;
-    add_chunks(self, task, op->chunks, op->count);
-    task->row.state = STORE_RETRY_WAIT;
-    task->row.due_us = op->due_us;
-    task->row.error = keep_error(self, &op->error);
-    end_attempt(task, op->at_us);
-    add_event(self, task, STORE_EVENT_RETRY, op->token.attempt, op->at_us, op->error.reason);
+    static const struct store_begin none;
+    const struct store_begin *begin = op->begin != NULL ? op->begin : &none;
+    struct script_fill fill = script_fill(self, STORE_TABLE_OUTCOME);
+    script_put_u64(&fill, op->write.seq);
+    script_put(&fill, op->state);
+    script_put(&fill, op->at_us);
+    script_put_u64(&fill, op->token.epoch);
+    script_put(&fill, op->token.attempt);
+    script_put(&fill, begin->at_us);
+    script_put_str(&fill, begin->host);
+    script_put_str(&fill, begin->module);
+    script_put_str(&fill, begin->module_digest);
+    script_put(&fill, op->error.code);
+    script_put_str(&fill, op->error.reason);
+    script_put_str(&fill, op->error.message);
+    script_put(&fill, op->usage.queue_us);
+    script_put(&fill, op->usage.run_us);
+    script_put_u64(&fill, op->usage.tokens_in);
+    script_put_u64(&fill, op->usage.tokens_out);
+    script_put(&fill, op->usage.cost_nano_usd);
+    script_put_u64(&fill, op->cursor);
+    script_put_str(&fill, op->stream_digest);
+    script_put_str(&fill, op->result);
 }
 
-static uint32_t event_of(enum store_state state)
+static bool is_same_end(const struct script_row *row, const struct store_finish *op)
 {
-    return (uint32_t)STORE_EVENT_SUCCEEDED << (state - STORE_SUCCEEDED);
+    return script_i64(row, OUTCOME_at_us) == op->at_us &&
+           script_i64(row, OUTCOME_state) == (int64_t)op->state &&
+           script_u64(row, OUTCOME_epoch) == op->token.epoch &&
+           script_u64(row, OUTCOME_attempt) == op->token.attempt;
 }
 
-void script_finish(struct script_store *self, struct store_op *base)
+bool script_finish(struct script_store *self, struct store_op *base)
 {
-    struct store_finish *op = aion_container(base, struct store_finish, op);
-    struct script_task *task = find_current(self, &op->id, op->token);
-    op->outcome = STORE_STALE;
-    if (task == NULL)
-        return;
-    op->outcome = STORE_DONE;
-    add_chunks(self, task, op->chunks, op->count);
-    task->live = false;
-    task->row.state = op->state;
-    task->row.due_us = 0;
-    task->row.error = keep_error(self, &op->error);
-    task->row.usage = op->usage;
-    task->row.result = script_keep(self, op->result);
-    task->row.stream_digest = script_keep(self, op->stream_digest);
-    end_attempt(task, op->at_us);
-    add_event(self, task, event_of(op->state), op->token.attempt, op->at_us, op->error.reason);
+    struct store_finish *op = aion_container(base, struct store_finish, write.op);
+    uint64_t seq = op->write.seq;
+    const struct script_row *outcome = script_find(self, STORE_TABLE_OUTCOME, seq);
+    if (outcome != NULL && is_same_end(outcome, op))
+        return repeated(&op->write);
+    if (!is_open(self, seq) || !may_end(self, seq, op->token, op->begin))
+        return false;
+    add_chunks(self, seq, op->chunks, op->count);
+    add_outcome(self, op);
+    return done(&op->write);
 }
 
-void script_ack(struct script_store *self, struct store_op *base)
+/* -- marks and acknowledgements ----------------------------------------------------- */
+static bool may_mark(struct script_store *self, const struct store_mark *op)
 {
-    struct store_ack *op = aion_container(base, struct store_ack, op);
-    struct script_task *task = script_find(self, &op->id);
-    op->outcome = task != NULL ? STORE_DONE : STORE_STALE;
-    if (task == NULL)
-        return;
-    uint64_t upto = op->cursor < task->row.cursor ? op->cursor : task->row.cursor;
-    if (upto > task->row.acked)
-        task->row.acked = upto;
-    op->acked = task->row.acked;
-    while (task->chunks.count > 0 &&
-           ((struct store_chunk *)script_rows_at(&task->chunks, 0))->cursor <= task->row.acked)
-        script_rows_remove(&task->chunks, 0);
+    uint64_t seq = op->write.seq;
+    const struct script_row *last = script_last(self, STORE_TABLE_ATTEMPT, seq),
+                            *newest = script_last(self, STORE_TABLE_MARK, seq);
+    bool names_attempt = op->kind == STORE_MARK_RESUMED || op->kind == STORE_MARK_RESOLVED;
+    if (newest != NULL && script_u64(newest, MARK_number) >= op->number)
+        return false;
+    if (op->kind == STORE_MARK_REPLAYED)
+        return is_final(self, seq);
+    if (names_attempt && (last == NULL || script_u64(last, ATTEMPT_attempt) != op->attempt))
+        return false;
+    return is_open(self, seq);
 }
 
-/* -- reads -------------------------------------------------------------------------- */
-static aion_str give(struct store_op *op, aion_str value)
+bool script_mark(struct script_store *self, struct store_op *base)
 {
-    aion_str copy = aion_arena_str(op->arena, value);
-    if (copy.data == NULL && op->err == NULL) {
-        struct aion_err err;
-        aion_err_set(&err, __func__, AION_EXHAUSTED, "the answer is larger than allowed");
-        store_op_fail(op, &err);
+    struct store_mark *op = aion_container(base, struct store_mark, write.op);
+    const struct script_row *same =
+        script_find_pair(self, STORE_TABLE_MARK, op->write.seq, op->number);
+    if (same != NULL && script_i64(same, MARK_kind) == (int64_t)op->kind &&
+        script_i64(same, MARK_at_us) == op->at_us)
+        return repeated(&op->write);
+    if (!may_mark(self, op))
+        return false;
+    struct script_fill fill = script_fill(self, STORE_TABLE_MARK);
+    script_put_u64(&fill, op->write.seq);
+    script_put(&fill, op->number);
+    script_put(&fill, op->kind);
+    script_put(&fill, op->attempt);
+    script_put(&fill, op->at_us);
+    script_put_uuid(&fill, &op->other);
+    script_put_str(&fill, op->note);
+    return done(&op->write);
+}
+
+bool script_ack(struct script_store *self, struct store_op *base)
+{
+    struct store_ack *op = aion_container(base, struct store_ack, write.op);
+    uint64_t seq = op->write.seq;
+    const struct script_row *chunk = script_last(self, STORE_TABLE_CHUNK, seq),
+                            *ack = script_last(self, STORE_TABLE_ACK, seq);
+    if (script_find(self, STORE_TABLE_TASK, seq) == NULL)
+        return false;
+    uint64_t newest = chunk != NULL ? script_u64(chunk, CHUNK_cursor) : 0,
+             acked = ack != NULL ? script_u64(ack, ACK_cursor) : 0;
+    op->acked = op->cursor < newest ? op->cursor : newest;
+    if (op->acked <= acked) {
+        op->acked = acked;
+        return repeated(&op->write);
     }
-    return copy;
+    struct script_fill fill = script_fill(self, STORE_TABLE_ACK);
+    script_put_u64(&fill, seq);
+    script_put_u64(&fill, op->acked);
+    script_put(&fill, op->at_us);
+    return done(&op->write);
 }
 
-static void give_error(struct store_op *op, struct store_error *error)
+/* -- any of them -------------------------------------------------------------------- */
+static script_write_fn *const writes[] = {
+    [STORE_ACCEPT] = script_accept, [STORE_ROUTE] = script_route,
+    [STORE_START] = script_start,   [STORE_CHUNKS] = script_chunks,
+    [STORE_RETRY] = script_retry,   [STORE_FINISH] = script_finish,
+    [STORE_MARK] = script_mark,     [STORE_ACK] = script_ack,
+};
+
+static void add_event(struct script_store *self, const struct store_write *write)
 {
-    error->reason = give(op, error->reason);
-    error->message = give(op, error->message);
+    const struct store_outbox *event = write->event;
+    struct script_fill fill = script_fill(self, STORE_TABLE_OUTBOX);
+    script_put(&fill, store_seq_shard(write->seq));
+    script_put_u64(&fill, event->sequence);
+    script_put_u64(&fill, write->seq);
+    script_put_uuid(&fill, &event->id);
+    script_put_str(&fill, event->tenant);
+    script_put_str(&fill, event->intent);
+    script_put(&fill, event->kinds);
+    script_put(&fill, event->state);
+    script_put(&fill, event->attempt);
+    script_put(&fill, event->at_us);
+    script_put(&fill, event->started_us);
+    script_put_str(&fill, event->host);
+    script_put_str(&fill, event->note);
+    script_put_str(&fill, event->payload);
 }
 
-/* What every read gives; body, result and history are added by those that give them. */
-static void give_task(struct store_op *op, const struct script_task *task,
-                      struct store_task *ret_task)
+static void add_entries(struct script_store *self, const struct store_write *write)
 {
-    *ret_task = task->row;
-    ret_task->tenant = give(op, task->row.tenant);
-    ret_task->intent = give(op, task->row.intent);
-    ret_task->meta = give(op, task->row.meta);
-    ret_task->decision = give(op, task->row.decision);
-    ret_task->host = give(op, task->row.host);
-    ret_task->body = ret_task->result = ret_task->stream_digest = (aion_str){0};
-    ret_task->usage = (struct store_usage){0};
-    give_error(op, &ret_task->error);
-}
-
-static void give_history(struct store_op *op, const struct script_task *task,
-                         struct store_task *ret_task)
-{
-    ret_task->attempt_count = task->attempts.count;
-    ret_task->attempts =
-        aion_arena_array(op->arena, task->attempts.count, sizeof(struct store_attempt));
-    for (size_t i = 0; i < task->attempts.count; i++) {
-        struct store_attempt *attempt = &ret_task->attempts[i];
-        *attempt = *(struct store_attempt *)script_rows_at(&task->attempts, i);
-        attempt->host = give(op, attempt->host);
-        attempt->module = give(op, attempt->module);
-        attempt->module_digest = give(op, attempt->module_digest);
-        give_error(op, &attempt->error);
-    }
-    ret_task->event_count = task->events.count;
-    ret_task->events =
-        aion_arena_array(op->arena, task->events.count, sizeof(struct store_event));
-    for (size_t i = 0; i < task->events.count; i++) {
-        ret_task->events[i] = *(struct store_event *)script_rows_at(&task->events, i);
-        ret_task->events[i].note = give(op, ret_task->events[i].note);
-    }
-}
-
-void script_task_read(struct script_store *self, struct store_op *base)
-{
-    struct store_task_read *op = aion_container(base, struct store_task_read, op);
-    const struct script_task *task = script_find(self, &op->id);
-    op->found =
-        task != NULL && (op->tenant.size == 0 || aion_str_eq(op->tenant, task->row.tenant));
-    if (!op->found)
-        return;
-    give_task(base, task, &op->task);
-    op->task.usage = task->row.usage;
-    op->task.result = give(base, task->row.result);
-    op->task.stream_digest = give(base, task->row.stream_digest);
-    if (op->with_body)
-        op->task.body = give(base, task->row.body);
-    if (op->with_history)
-        give_history(base, task, &op->task);
-}
-
-void script_key_read(struct script_store *self, struct store_op *base)
-{
-    struct store_key_read *op = aion_container(base, struct store_key_read, op);
-    const struct script_key *key = find_key(self, op->tenant, op->key);
-    op->found = key != NULL;
-    if (key == NULL)
-        return;
-    op->id = key->id;
-    memcpy(op->digest, key->digest, sizeof(op->digest));
-}
-
-static bool is_listed(const struct store_list *op, const struct store_task *row)
-{
-    return aion_str_eq(row->tenant, op->tenant) &&
-           (op->before == 0 || row->sequence < op->before) &&
-           (op->states == 0 || (op->states >> row->state & 1) != 0) &&
-           (op->intent.size == 0 || aion_str_eq(row->intent, op->intent));
-}
-
-void script_list(struct script_store *self, struct store_op *base)
-{
-    struct store_list *op = aion_container(base, struct store_list, op);
-    op->tasks = aion_arena_array(base->arena, op->limit, sizeof(*op->tasks));
-    op->count = 0;
-    op->next = 0;
-    for (size_t i = self->tasks.count; i > 0 && op->count < op->limit; i--)
-        if (is_listed(op, &task_at(self, i - 1)->row))
-            give_task(base, task_at(self, i - 1), &op->tasks[op->count++]);
-    if (op->count == op->limit)
-        op->next = op->tasks[op->count - 1].sequence;
-}
-
-void script_chunks_read(struct script_store *self, struct store_op *base)
-{
-    struct store_chunks_read *op = aion_container(base, struct store_chunks_read, op);
-    const struct script_task *task = script_find(self, &op->id);
-    size_t bytes = 0;
-    op->count = 0;
-    op->more = false;
-    op->chunks = aion_arena_array(base->arena, op->limit, sizeof(*op->chunks));
-    for (size_t i = 0; task != NULL && i < task->chunks.count; i++) {
-        const struct store_chunk *chunk = script_rows_at(&task->chunks, i);
-        if (chunk->cursor <= op->after)
-            continue;
-        op->more = op->count == op->limit || (op->count > 0 && bytes >= op->bytes_max);
-        if (op->more)
-            return;
-        op->chunks[op->count] = *chunk;
-        op->chunks[op->count].content_type = give(base, chunk->content_type);
-        op->chunks[op->count++].payload = give(base, chunk->payload);
-        bytes += chunk->payload.size;
+    uint64_t number;
+    enum store_cause cause = store_cause_of(&write->op, &number);
+    for (size_t i = 0; i < write->entry_count; i++) {
+        struct script_fill fill = script_fill(self, STORE_TABLE_LEDGER);
+        script_put_u64(&fill, write->seq);
+        script_put(&fill, cause);
+        script_put_u64(&fill, number);
+        script_put_str(&fill, write->entries[i].account);
+        script_put(&fill, store_write_at(&write->op));
+        script_put(&fill, write->entries[i].nano_usd);
     }
 }
 
-void script_load(struct script_store *self, struct store_op *base)
+void script_write(struct script_store *self, struct store_op *op)
 {
-    struct store_load *op = aion_container(base, struct store_load, op);
-    op->tasks = aion_arena_array(base->arena, op->limit, sizeof(*op->tasks));
-    op->count = 0;
-    for (size_t i = 0; i < self->tasks.count && op->count < op->limit; i++)
-        if (task_at(self, i)->live && task_at(self, i)->row.sequence > op->after)
-            give_task(base, task_at(self, i), &op->tasks[op->count++]);
-    op->more = op->count == op->limit;
+    struct store_write *write = store_write_of(op);
+    unsigned shard = store_seq_shard(write->seq);
+    write->outcome = STORE_FENCED;
+    if (write->epoch != self->epochs[shard] || (self->lost >> shard & 1) != 0)
+        return;
+    write->outcome = STORE_STALE;
+    if (!writes[op->kind](self, op))
+        return;
+    if (write->event != NULL)
+        add_event(self, write);
+    add_entries(self, write);
 }

@@ -1,0 +1,55 @@
+/* Where each driver's stores live while they are tested. */
+#include "contract.h"
+
+#include <unistd.h>
+
+/* -- sqlite: a file in a folder of its own ------------------------------------------- */
+static bool make_folder(char url[256], char why[256])
+{
+    char folder[] = "/tmp/aion-store-XXXXXX";
+    if (mkdtemp(folder) == NULL) {
+        snprintf(why, 256, "no folder can be made in /tmp");
+        return false;
+    }
+    snprintf(url, 256, "sqlite:%s/aion.db", folder);
+    return true;
+}
+
+static void unmake_folder(const char *url)
+{
+    static const char *const ends[] = {"", "-wal", "-shm", "-owner"};
+    char path[280];
+    for (size_t i = 0; i < aion_countof(ends); i++) {
+        snprintf(path, sizeof(path), "%s%s", url + sizeof("sqlite:") - 1, ends[i]);
+        unlink(path);
+    }
+    snprintf(path, sizeof(path), "%s", url + sizeof("sqlite:") - 1);
+    *strrchr(path, '/') = '\0';
+    rmdir(path);
+}
+
+/* -- script: nowhere ---------------------------------------------------------------- */
+static bool make_nothing(char url[256], char why[256])
+{
+    (void)why;
+    snprintf(url, 256, "script:");
+    return true;
+}
+
+static void unmake_nothing(const char *url)
+{
+    (void)url;
+}
+
+static const struct place places[] = {
+    {.name = "sqlite", .keeps = true, .make = make_folder, .unmake = unmake_folder},
+    {.name = "script", .make = make_nothing, .unmake = unmake_nothing},
+};
+
+const struct place *place_find(const char *name)
+{
+    for (size_t i = 0; i < aion_countof(places); i++)
+        if (aion_str_is(aion_str_of(name), places[i].name))
+            return &places[i];
+    return NULL;
+}
