@@ -46,7 +46,10 @@ struct store_budget_list {
 
 /* Moves money from budget:B to escrow:B:REPLICA, as much as is there. The first carve of a
  * period mints the limit; when the limit was changed since, the difference is minted or, as far
- * as it is not carved yet, taken back. */
+ * as it is not carved yet, taken back.
+ *
+ * It has no identity: submitted again after STORE_UNCLEAR it may carve twice. Read the slice's
+ * balance instead. */
 struct store_carve {
     struct store_op op;
     aion_str budget; /* B */

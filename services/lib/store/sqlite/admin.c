@@ -134,117 +134,148 @@ bool sqlite_plan_put(struct sqlite_store *self, struct sqlite_conn *conn, struct
     return sql_run(&use);
 }
 
-/* -- sweep -------------------------------------------------------------------------- */
-enum {
-    SWEEP_TASKS_MAX = 10000,
-    /* A task of very much output ends the batch early: one commit must stay short. */
-    SWEEP_CHUNKS_MAX = 20000,
-};
-
-static bool drop(struct sqlite_conn *conn, enum sql_id statement, uint64_t task,
-                 uint64_t *counter)
+/* -- holds -------------------------------------------------------------------------- */
+bool sqlite_hold_put(struct sqlite_store *self, struct sqlite_conn *conn, struct store_op *base)
 {
-    struct sql_use use = sql_use(conn, statement);
-    sql_u64(&use, task);
-    if (!sql_run(&use))
-        return false;
-    if (counter != NULL)
-        *counter += (uint64_t)sql_changes(conn);
-    return true;
-}
-
-static bool drop_task(struct sqlite_conn *conn, uint64_t task, struct store_sweep *op)
-{
-    static const enum sql_id tables[] = {SQL_DROP_EVENTS, SQL_DROP_ATTEMPTS, SQL_DROP_ENDS,
-                                         SQL_DROP_STREAM, SQL_DROP_DECISION, SQL_DROP_OUTCOME,
-                                         SQL_DROP_TASK};
-    for (size_t i = 0; i < aion_countof(tables); i++)
-        if (!drop(conn, tables[i], task, NULL))
-            return false;
-    op->tasks++;
-    return drop(conn, SQL_DROP_CHUNKS, task, &op->chunks);
-}
-
-static bool find_due(struct sqlite_conn *conn, bool failed, int64_t before_us, uint64_t *tasks,
-                     size_t tasks_max, size_t *ret_count)
-{
-    struct sql_use use = sql_use(conn, SQL_DUE_TASKS);
-    sql_i64(&use, failed);
-    sql_i64(&use, before_us);
-    sql_u64(&use, tasks_max);
-    *ret_count = 0;
-    while (*ret_count < tasks_max && sql_row(&use))
-        tasks[(*ret_count)++] = sql_get_u64(&use);
-    return sql_end(&use);
-}
-
-static bool is_full(const struct store_sweep *op)
-{
-    return op->tasks >= op->batch_max || op->chunks >= SWEEP_CHUNKS_MAX;
-}
-
-/* Finds a few, deletes them, until nothing is due or the batch is full. */
-static bool sweep_kind(struct sqlite_conn *conn, struct store_sweep *op, bool failed,
-                       int64_t before_us)
-{
-    uint64_t due[64];
-    size_t count = 1;
-    while (count > 0 && !is_full(op)) {
-        size_t room = op->batch_max - (size_t)op->tasks;
-        if (!find_due(conn, failed, before_us, due,
-                      room < aion_countof(due) ? room : aion_countof(due), &count))
-            return false;
-        for (size_t i = 0; i < count && !is_full(op); i++)
-            if (!drop_task(conn, due[i], op))
-                return false;
-    }
-    return true;
-}
-
-static bool sweep_keys(struct sqlite_conn *conn, struct store_sweep *op)
-{
-    struct sql_use use = sql_use(conn, SQL_DROP_KEYS);
-    sql_i64(&use, op->keys_before_us);
-    sql_u64(&use, op->batch_max);
-    if (!sql_run(&use))
-        return false;
-    op->keys = (uint64_t)sql_changes(conn);
-    return true;
-}
-
-static bool count_due(struct sqlite_conn *conn, enum sql_id query, int failed,
-                      int64_t before_us, uint64_t *counter)
-{
-    struct sql_use use = sql_use(conn, query);
-    if (failed >= 0)
-        sql_i64(&use, failed);
-    sql_i64(&use, before_us);
-    *counter += sql_row(&use) ? sql_get_u64(&use) : 0;
-    return sql_end(&use);
-}
-
-static bool count_all_due(struct sqlite_conn *conn, struct store_sweep *op)
-{
-    return count_due(conn, SQL_DUE_COUNT, 0, op->succeeded_before_us, &op->tasks) &&
-           count_due(conn, SQL_DUE_COUNT, 1, op->failed_before_us, &op->tasks) &&
-           count_due(conn, SQL_DUE_CHUNKS, 0, op->succeeded_before_us, &op->chunks) &&
-           count_due(conn, SQL_DUE_CHUNKS, 1, op->failed_before_us, &op->chunks) &&
-           count_due(conn, SQL_DUE_KEYS, -1, op->keys_before_us, &op->keys);
-}
-
-bool sqlite_sweep(struct sqlite_store *self, struct sqlite_conn *conn, struct store_op *base)
-{
-    struct store_sweep *op = aion_container(base, struct store_sweep, op);
+    const struct store_hold *hold = &aion_container(base, struct store_hold_put, op)->hold;
     (void)self;
-    op->tasks = op->chunks = op->keys = 0;
-    op->more = false;
-    if (op->batch_max == 0 || op->batch_max > SWEEP_TASKS_MAX)
-        op->batch_max = SWEEP_TASKS_MAX;
-    if (op->dry_run)
-        return count_all_due(conn, op);
-    if (!sweep_kind(conn, op, false, op->succeeded_before_us) ||
-        !sweep_kind(conn, op, true, op->failed_before_us) || !sweep_keys(conn, op))
+    struct sql_use use = sql_use(conn, SQL_HOLD_PUT);
+    sql_text(&use, hold->id);
+    sql_i64(&use, (int64_t)hold->kind);
+    sql_text(&use, hold->tenant);
+    sql_text(&use, hold->intent);
+    sql_text(&use, hold->route);
+    sql_i64(&use, hold->from_us);
+    sql_i64(&use, hold->until_us);
+    sql_i64(&use, hold->at_us);
+    sql_text(&use, hold->changed_by);
+    sql_text(&use, hold->reason);
+    return sql_run(&use);
+}
+
+bool sqlite_hold_drop(struct sqlite_store *self, struct sqlite_conn *conn,
+                      struct store_op *base)
+{
+    struct store_hold_drop *op = aion_container(base, struct store_hold_drop, op);
+    (void)self;
+    struct sql_use use = sql_use(conn, SQL_HOLD_DROP);
+    sql_text(&use, op->id);
+    if (!sql_run(&use))
         return false;
-    op->more = is_full(op) || op->keys >= op->batch_max;
+    op->found = sql_changes(conn) > 0;
+    return true;
+}
+
+static void get_hold(struct sql_use *use, struct store_hold *hold, struct aion_arena *arena)
+{
+    hold->id = sql_get_str(use, arena);
+    hold->kind = (enum store_hold_kind)sql_get_i64(use);
+    hold->tenant = sql_get_str(use, arena);
+    hold->intent = sql_get_str(use, arena);
+    hold->route = sql_get_str(use, arena);
+    hold->from_us = sql_get_i64(use);
+    hold->until_us = sql_get_i64(use);
+    hold->at_us = sql_get_i64(use);
+    hold->changed_by = sql_get_str(use, arena);
+    hold->reason = sql_get_str(use, arena);
+}
+
+bool sqlite_count(struct sqlite_conn *conn, enum sql_id id, size_t *ret_count)
+{
+    struct sql_use use = sql_use(conn, id);
+    *ret_count = sql_row(&use) ? (size_t)sql_get_i64(&use) : 0;
+    return sql_end(&use);
+}
+
+bool sqlite_hold_list(struct sqlite_store *self, struct sqlite_conn *conn,
+                      struct store_op *base)
+{
+    struct store_hold_list *op = aion_container(base, struct store_hold_list, op);
+    size_t count;
+    (void)self;
+    op->count = 0;
+    if (!sqlite_count(conn, SQL_HOLD_COUNT, &count) ||
+        (op->holds = sqlite_make_array(conn, base->arena, count, sizeof(*op->holds))) == NULL)
+        return false;
+    struct sql_use use = sql_use(conn, SQL_HOLD_LIST);
+    while (op->count < count && sql_row(&use))
+        get_hold(&use, &op->holds[op->count++], base->arena);
+    return sql_end(&use);
+}
+
+/* -- arrivals ----------------------------------------------------------------------- */
+static bool add_arrival(struct sqlite_conn *conn, const struct store_arrival *arrival)
+{
+    int64_t set;
+    if (!sqlite_set_make(conn, arrival->seq, &set))
+        return false;
+    struct sql_use use = sql_use_in(conn, SQL_ARRIVAL_ADD, set);
+    sql_u64(&use, arrival->seq);
+    sql_text(&use, arrival->tenant);
+    sql_text(&use, arrival->key_id);
+    sql_text(&use, arrival->intent);
+    sql_i64(&use, arrival->priority);
+    sql_u64(&use, arrival->body_bytes);
+    sql_text(&use, arrival->lane);
+    sql_text(&use, arrival->reason);
+    sql_text(&use, arrival->limit_id);
+    return sql_run(&use);
+}
+
+bool sqlite_arrivals(struct sqlite_store *self, struct sqlite_conn *conn, struct store_op *base)
+{
+    const struct store_arrivals *op = aion_container(base, struct store_arrivals, op);
+    (void)self;
+    for (size_t i = 0; i < op->count; i++)
+        if (!add_arrival(conn, &op->arrivals[i]))
+            return false;
+    return true;
+}
+
+static void get_arrival(struct sql_use *use, struct store_arrival *arrival,
+                        struct aion_arena *arena)
+{
+    arrival->seq = sql_get_u64(use);
+    arrival->tenant = sql_get_str(use, arena);
+    arrival->key_id = sql_get_str(use, arena);
+    arrival->intent = sql_get_str(use, arena);
+    arrival->priority = (uint32_t)sql_get_i64(use);
+    arrival->body_bytes = sql_get_u64(use);
+    arrival->lane = sql_get_str(use, arena);
+    arrival->reason = sql_get_str(use, arena);
+    arrival->limit_id = sql_get_str(use, arena);
+}
+
+static bool read_arrivals(struct sqlite_conn *conn, struct store_arrivals_read *op, int64_t set,
+                          uint64_t after)
+{
+    struct sql_use use = sql_use_in(conn, SQL_ARRIVAL_READ, set);
+    sql_u64(&use, after);
+    sql_u64(&use, op->before > 0 ? op->before : INT64_MAX);
+    sql_i64(&use, (int64_t)(op->limit - op->count));
+    while (op->count < op->limit && sql_row(&use))
+        get_arrival(&use, &op->arrivals[op->count++], op->op.arena);
+    return sql_end(&use);
+}
+
+/* Kept tasks are older than all windows'. */
+bool sqlite_arrivals_read(struct sqlite_store *self, struct sqlite_conn *conn,
+                          struct store_op *base)
+{
+    struct store_arrivals_read *op = aion_container(base, struct store_arrivals_read, op);
+    const struct sqlite_windows *windows = &conn->windows[SQLITE_TASKS];
+    (void)self;
+    op->count = 0;
+    op->next = 0;
+    op->arrivals = sqlite_make_array(conn, base->arena, op->limit, sizeof(*op->arrivals));
+    if (op->arrivals == NULL || !read_arrivals(conn, op, SQLITE_KEPT, op->after))
+        return false;
+    for (size_t i = 0; i < windows->count && op->count < op->limit; i++)
+        if (!read_arrivals(conn, op, windows->items[i].number,
+                           op->after > windows->items[i].moved ? op->after
+                                                               : windows->items[i].moved))
+            return false;
+    if (op->count == op->limit)
+        op->next = op->arrivals[op->count - 1].seq;
     return true;
 }

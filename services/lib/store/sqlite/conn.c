@@ -1,6 +1,7 @@
 /* Connections, prepared statements, and binding by order. */
 #include "store/sqlite/sqlite_private.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 static const struct sql_source {
@@ -12,9 +13,13 @@ static const struct sql_source {
 #undef SQL_SOURCE
 };
 
-/* synchronous=FULL: in WAL mode the log is synced by every commit, which is what an
+/* secure_delete off: Debian's SQLite overwrites what is deleted, which costs as much as writing
+ * it did; what is deleted stays in free pages until they are used again.
+ *
+ * synchronous=FULL: in WAL mode the log is synced by every commit, which is what an
  * acknowledgement stands on. Automatic checkpoints are off: they would run inside a commit. */
 static const char writer_setup[] = "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
+                                   "PRAGMA secure_delete = OFF;"
                                    "PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY;"
                                    "PRAGMA cache_size = -8192; PRAGMA trusted_schema = OFF;"
                                    "PRAGMA journal_size_limit = 67108864;";
@@ -48,6 +53,7 @@ bool sqlite_conn_open(struct sqlite_conn *conn, const char *path, bool writes,
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (writes ? SQLITE_OPEN_CREATE : 0);
     sqlite_conn_clear(conn);
+    conn->generation = conn->closed = -1;
     int rc = sqlite3_open_v2(path, &conn->db, flags, NULL);
     if (rc != SQLITE_OK) {
         sqlite_conn_failed(conn, rc);
@@ -62,25 +68,100 @@ bool sqlite_conn_open(struct sqlite_conn *conn, const char *path, bool writes,
     return false;
 }
 
+static void finalize_all(sqlite3_stmt *stmts[SQL_COUNT])
+{
+    for (size_t i = 0; i < SQL_COUNT; i++) {
+        sqlite3_finalize(stmts[i]);
+        stmts[i] = NULL;
+    }
+}
+
 void sqlite_conn_close(struct sqlite_conn *conn)
 {
-    for (size_t i = 0; i < SQL_COUNT; i++)
-        sqlite3_finalize(conn->stmts[i]);
+    finalize_all(conn->stmts);
+    for (size_t i = 0; i < SQLITE_SLOTS; i++)
+        finalize_all(conn->slots[i].stmts);
+    sqlite_windows_done(conn);
     sqlite3_close(conn->db);
     *conn = (struct sqlite_conn){0};
 }
 
-struct sql_use sql_use(struct sqlite_conn *conn, enum sql_id id)
+/* -- statements --------------------------------------------------------------------- */
+static sqlite3_stmt *prepare(struct sqlite_conn *conn, const char *text, int size,
+                             unsigned flags)
 {
-    struct sql_use use = {.conn = conn, .stmt = conn->stmts[id]};
-    if (use.stmt != NULL)
-        return use;
-    int rc = sqlite3_prepare_v3(conn->db, sources[id].text, sources[id].size,
-                                SQLITE_PREPARE_PERSISTENT, &conn->stmts[id], NULL);
+    sqlite3_stmt *stmt = NULL;
+    int rc = sqlite3_prepare_v3(conn->db, text, size, flags, &stmt, NULL);
     if (rc != SQLITE_OK)
         sqlite_conn_failed(conn, rc);
-    use.stmt = conn->stmts[id];
-    return use;
+    return stmt;
+}
+
+struct sql_use sql_use(struct sqlite_conn *conn, enum sql_id id)
+{
+    if (conn->stmts[id] == NULL)
+        conn->stmts[id] =
+            prepare(conn, sources[id].text, sources[id].size, SQLITE_PREPARE_PERSISTENT);
+    return (struct sql_use){.conn = conn, .stmt = conn->stmts[id]};
+}
+
+/* The slot of this set; else the one that was not used for the longest time is emptied. */
+static struct sqlite_slot *slot_of(struct sqlite_conn *conn, int64_t set)
+{
+    struct sqlite_slot *oldest = &conn->slots[0];
+    for (size_t i = 0; i < SQLITE_SLOTS; i++) {
+        struct sqlite_slot *slot = &conn->slots[i];
+        if (slot->used != 0 && slot->set == set)
+            return slot;
+        if (slot->used < oldest->used)
+            oldest = slot;
+    }
+    finalize_all(oldest->stmts);
+    oldest->set = set;
+    return oldest;
+}
+
+/* Window numbers and key window numbers never meet: a statement is of one kind or the other. */
+static const char *set_end(enum sql_id id, int64_t set, char out[32])
+{
+    bool keys =
+        id == SQL_KEY_ADD || id == SQL_KEY_READ || id == SQL_KEYS_COUNT || id == SQL_KEYS_DROP;
+    if (set == SQLITE_KEPT)
+        snprintf(out, 32, "_kept");
+    else
+        snprintf(out, 32, "_%c%lld", keys ? 'k' : 'w', (long long)set);
+    return out;
+}
+
+static sqlite3_stmt *prepare_in(struct sqlite_conn *conn, enum sql_id id, int64_t set)
+{
+    char text[4096], end[32];
+    size_t size = strlen(set_end(id, set, end)), used = 0;
+    for (const char *from = sources[id].text; *from != '\0'; from++) {
+        assert(used + size < sizeof(text));
+        if (*from == '@') {
+            memcpy(text + used, end, size);
+            used += size;
+        } else {
+            text[used++] = *from;
+        }
+    }
+    return prepare(conn, text, (int)used, SQLITE_PREPARE_PERSISTENT);
+}
+
+struct sql_use sql_use_in(struct sqlite_conn *conn, enum sql_id id, int64_t set)
+{
+    struct sqlite_slot *slot = slot_of(conn, set);
+    slot->used = ++conn->used;
+    if (slot->stmts[id] == NULL)
+        slot->stmts[id] = prepare_in(conn, id, set);
+    return (struct sql_use){.conn = conn, .stmt = slot->stmts[id]};
+}
+
+struct sql_use sql_use_text(struct sqlite_conn *conn, const char *text)
+{
+    return (struct sql_use){
+        .conn = conn, .stmt = prepare(conn, text, (int)strlen(text) + 1, 0), .once = true};
 }
 
 void sql_i64(struct sql_use *use, int64_t value)
@@ -130,8 +211,11 @@ bool sql_row(struct sql_use *use)
 
 bool sql_end(struct sql_use *use)
 {
-    if (use->stmt != NULL)
+    if (use->once)
+        sqlite3_finalize(use->stmt);
+    else if (use->stmt != NULL)
         sqlite3_reset(use->stmt);
+    use->stmt = NULL;
     return use->conn->rc == SQLITE_OK;
 }
 

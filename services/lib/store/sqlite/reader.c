@@ -23,15 +23,21 @@ static struct store_op *take_read(struct sqlite_queue *queue)
     return op;
 }
 
+static bool run(struct sqlite_conn *conn, enum sql_id id)
+{
+    struct sql_use use = sql_use(conn, id);
+    return sql_run(&use);
+}
+
 static bool read_one(struct sqlite_store *self, struct sqlite_conn *conn, struct store_op *op)
 {
     sqlite_conn_clear(conn);
-    if (!sqlite_conn_exec(conn, "BEGIN"))
+    if (!run(conn, SQL_BEGIN_READ))
         return false;
-    bool read = sqlite_apply(self, conn, op);
+    bool read = sqlite_windows_refresh(conn) && sqlite_apply(self, conn, op);
     int rc = conn->rc;
     conn->rc = SQLITE_OK;
-    sqlite_conn_exec(conn, "COMMIT");
+    run(conn, SQL_COMMIT);
     conn->rc = rc;
     return read;
 }

@@ -1,8 +1,6 @@
-/* The schema and its version. What the tables mean and why they have this shape:
- * services/adr/0003-store-schema.md.
- *
- * A migration is one text per version step, run in one transaction together with the new
- * version number. */
+/* The schema and its version: making a store, bringing an older one up to date, refusing what
+ * is not ours. What the tables mean: services/adr/0007-store-schema.md; their columns:
+ * store_fact.h. A migration runs in one transaction together with the new version number. */
 #include "base/clock.h"
 #include "store/sqlite/sqlite_private.h"
 
@@ -11,61 +9,8 @@
 /* "AION" in the file's header, so that file(1) and we know whose it is. */
 #define APPLICATION_ID 0x41494f4e
 
-static const char *const steps[] = {
-    /* 1 */
-    "CREATE TABLE schema_meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
-    "CREATE TABLE task(seq INTEGER PRIMARY KEY, id BLOB NOT NULL, tenant TEXT NOT NULL,"
-    " intent TEXT NOT NULL, priority INTEGER NOT NULL, created_us INTEGER NOT NULL,"
-    " deadline_us INTEGER NOT NULL, digest BLOB, meta BLOB, body BLOB);"
-    "CREATE UNIQUE INDEX task_id ON task(id);"
-    "CREATE INDEX task_tenant ON task(tenant);"
-    "CREATE TABLE idempotency(tenant TEXT NOT NULL, key TEXT NOT NULL, digest BLOB NOT NULL,"
-    " task INTEGER NOT NULL, id BLOB NOT NULL, at_us INTEGER NOT NULL,"
-    " PRIMARY KEY(tenant, key)) WITHOUT ROWID;"
-    "CREATE INDEX idempotency_at ON idempotency(at_us);"
-    "CREATE TABLE decision(task INTEGER PRIMARY KEY, at_us INTEGER NOT NULL, decision BLOB NOT "
-    "NULL);"
-    "CREATE TABLE live(task INTEGER PRIMARY KEY, state INTEGER NOT NULL, epoch INTEGER NOT "
-    "NULL,"
-    " attempt INTEGER NOT NULL, at_us INTEGER NOT NULL, due_us INTEGER NOT NULL);"
-    "CREATE TABLE attempt(task INTEGER NOT NULL, attempt INTEGER NOT NULL, epoch INTEGER NOT "
-    "NULL,"
-    " at_us INTEGER NOT NULL, host TEXT NOT NULL, module TEXT NOT NULL, digest TEXT NOT NULL,"
-    " PRIMARY KEY(task, attempt)) WITHOUT ROWID;"
-    "CREATE TABLE attempt_end(task INTEGER NOT NULL, attempt INTEGER NOT NULL, at_us INTEGER "
-    "NOT NULL,"
-    " code INTEGER NOT NULL, reason TEXT NOT NULL, message TEXT NOT NULL,"
-    " PRIMARY KEY(task, attempt)) WITHOUT ROWID;"
-    "CREATE TABLE outcome(task INTEGER PRIMARY KEY, state INTEGER NOT NULL, failed INTEGER NOT "
-    "NULL,"
-    " at_us INTEGER NOT NULL, epoch INTEGER NOT NULL, attempt INTEGER NOT NULL, code INTEGER "
-    "NOT NULL,"
-    " reason TEXT NOT NULL, message TEXT NOT NULL, queue_us INTEGER NOT NULL, run_us INTEGER "
-    "NOT NULL,"
-    " tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, cost INTEGER NOT NULL,"
-    " cursor INTEGER NOT NULL, digest BLOB, result BLOB);"
-    "CREATE INDEX outcome_due ON outcome(failed, at_us);"
-    "CREATE TABLE chunk(task INTEGER NOT NULL, cursor INTEGER NOT NULL, attempt INTEGER NOT "
-    "NULL,"
-    " sequence INTEGER NOT NULL, kind INTEGER NOT NULL, discard_from INTEGER NOT NULL,"
-    " content_type TEXT NOT NULL, payload BLOB, PRIMARY KEY(task, cursor)) WITHOUT ROWID;"
-    "CREATE TABLE stream(task INTEGER PRIMARY KEY, acked INTEGER NOT NULL, attempt INTEGER NOT "
-    "NULL,"
-    " sequence INTEGER NOT NULL);"
-    "CREATE TABLE event(seq INTEGER PRIMARY KEY, task INTEGER NOT NULL, kinds INTEGER NOT NULL,"
-    " attempt INTEGER NOT NULL, at_us INTEGER NOT NULL, note TEXT NOT NULL);"
-    "CREATE INDEX event_task ON event(task);"
-    "CREATE TABLE policy(ordinal INTEGER PRIMARY KEY, digest TEXT NOT NULL, at_us INTEGER NOT "
-    "NULL,"
-    " by TEXT NOT NULL, cause TEXT NOT NULL, rules INTEGER NOT NULL, routes INTEGER NOT NULL, "
-    "files BLOB);"
-    "CREATE TABLE plan(revision INTEGER PRIMARY KEY, at_us INTEGER NOT NULL, by TEXT NOT NULL,"
-    " keep_succeeded_us INTEGER NOT NULL, keep_failed_us INTEGER NOT NULL, keep_keys_us "
-    "INTEGER NOT NULL,"
-    " sweep_us INTEGER NOT NULL);"
-    "INSERT INTO schema_meta VALUES('shards', 64), ('epoch', 0);",
-};
-enum { SCHEMA_VERSION = aion_countof(steps) };
+enum { SCHEMA_VERSION = 2 };
+#define WINDOW_US ((int64_t)3600000000)
 
 /* One number by one query; what is not there stays as it was. */
 static bool query_i64(struct sqlite_conn *conn, const char *text, int64_t *value)
@@ -97,20 +42,6 @@ static bool check_owner(struct sqlite_store *self, bool *ret_empty, struct aion_
     return true;
 }
 
-static bool migrate(struct sqlite_store *self, unsigned from)
-{
-    struct sqlite_conn *conn = &self->writer;
-    char text[160];
-    for (unsigned step = from; step < SCHEMA_VERSION; step++)
-        if (!sqlite_conn_exec(conn, steps[step]))
-            return false;
-    snprintf(text, sizeof(text),
-             "INSERT OR REPLACE INTO schema_meta VALUES('schema_version', %d);"
-             "PRAGMA application_id = %d;",
-             (int)SCHEMA_VERSION, APPLICATION_ID);
-    return sqlite_conn_exec(conn, text);
-}
-
 static bool read_version(struct sqlite_store *self, bool empty, int64_t *ret_version)
 {
     *ret_version = 0;
@@ -119,33 +50,92 @@ static bool read_version(struct sqlite_store *self, bool empty, int64_t *ret_ver
                               ret_version);
 }
 
-/* Version and epoch, in the transaction of the caller. */
-static bool upgrade(struct sqlite_store *self, bool empty, struct aion_err *err)
+/* Everything that is not of a window, and the tables of what outlives its window. */
+static bool create_tables(struct sqlite_conn *conn)
 {
-    int64_t version, epoch = 0, sequence = 0;
-    if (!read_version(self, empty, &version))
+    return sqlite_conn_exec(
+               conn, "CREATE TABLE window(kind INTEGER NOT NULL, number INTEGER NOT NULL,"
+                     " moved INTEGER NOT NULL, PRIMARY KEY(kind, number)) WITHOUT ROWID;"
+                     "CREATE TABLE unfinished(seq INTEGER PRIMARY KEY);") &&
+           sqlite_tables_create(conn, STORE_BY_NOTHING, SQLITE_KEPT) &&
+           sqlite_tables_create(conn, STORE_BY_TIME, SQLITE_KEPT) &&
+           sqlite_tables_create(conn, STORE_BY_SEQ, SQLITE_KEPT);
+}
+
+static bool create_shards(struct sqlite_conn *conn)
+{
+    return sqlite_conn_exec(
+        conn, "WITH RECURSIVE n(shard) AS (VALUES(0) UNION ALL SELECT shard + 1 FROM n"
+              " WHERE shard < 63) INSERT INTO shard SELECT shard, 0 FROM n");
+}
+
+static bool create(struct sqlite_store *self, int64_t window_us)
+{
+    struct sqlite_conn *conn = &self->writer;
+    char text[200];
+    snprintf(text, sizeof(text),
+             "CREATE TABLE schema_meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+             "INSERT INTO schema_meta VALUES('shards', %d), ('window_us', %lld);",
+             (int)STORE_SHARDS, (long long)window_us);
+    return sqlite_conn_exec(conn, text) && create_tables(conn) && create_shards(conn);
+}
+
+static bool migrate(struct sqlite_store *self, int64_t from, int64_t window_us)
+{
+    struct sqlite_conn *conn = &self->writer;
+    char text[160];
+    conn->window_us = window_us;
+    conn->generation = 0;
+    snprintf(text, sizeof(text),
+             "INSERT OR REPLACE INTO schema_meta VALUES('schema_version', %d);"
+             "PRAGMA application_id = %d;",
+             (int)SCHEMA_VERSION, APPLICATION_ID);
+    if (from == 1 && !sqlite_migrate_1(self, create_tables, create_shards))
         return false;
-    if (version > SCHEMA_VERSION) {
-        aion_err_set(err, __func__, AION_PRECONDITION,
+    return (from != 0 || create(self, window_us)) && sqlite_conn_exec(conn, text);
+}
+
+static bool raise_epoch(struct sqlite_store *self)
+{
+    int64_t epoch = 0;
+    bool good =
+        sqlite_conn_exec(&self->writer,
+                         "UPDATE shard SET epoch = (SELECT max(epoch) FROM shard) + 1") &&
+        query_i64(&self->writer, "SELECT max(epoch) FROM shard", &epoch);
+    self->epoch = (uint64_t)epoch;
+    return good;
+}
+
+static bool refuse_newer(struct sqlite_store *self, int64_t version, struct aion_err *err)
+{
+    return aion_fail(err, AION_PRECONDITION,
                      "%s was written by a newer AION (schema %lld, this one knows %d): run "
                      "that version again",
                      self->path, (long long)version, (int)SCHEMA_VERSION);
+}
+
+/* Version, length of windows and epoch, in the transaction of the caller. */
+static bool upgrade(struct sqlite_store *self, bool empty, int64_t window_us,
+                    struct aion_err *err)
+{
+    struct sqlite_conn *conn = &self->writer;
+    int64_t version;
+    if (!read_version(self, empty, &version))
         return false;
-    }
-    if (version < SCHEMA_VERSION && !migrate(self, (unsigned)version))
+    if (version > SCHEMA_VERSION)
+        return refuse_newer(self, version, err);
+    if (version < SCHEMA_VERSION &&
+        !migrate(self, version, window_us > 0 ? window_us : WINDOW_US))
         return false;
-    if (!sqlite_conn_exec(&self->writer,
-                          "UPDATE schema_meta SET value = value + 1 WHERE name = 'epoch'") ||
-        !query_i64(&self->writer, "SELECT value FROM schema_meta WHERE name = 'epoch'",
-                   &epoch) ||
-        !query_i64(&self->writer, "SELECT max(seq) FROM task", &sequence))
+    if (!sqlite_meta_read(conn, "window_us", &conn->window_us) || !raise_epoch(self))
         return false;
-    self->sequence = (uint64_t)sequence;
+    conn->generation = -1;
     self->info = (struct store_info){.driver = "sqlite",
-                                     .epoch = (uint64_t)epoch,
                                      .version = SCHEMA_VERSION,
-                                     .created = empty};
-    return true;
+                                     .created = empty,
+                                     .window_us = conn->window_us};
+    return sqlite_windows_refresh(conn) && sqlite_unfinished_read(self) &&
+           sqlite_conn_exec(conn, "CREATE TEMP TABLE stay(seq INTEGER PRIMARY KEY)");
 }
 
 static int out_of_time(void *until)
@@ -185,14 +175,14 @@ static bool quick_check(struct sqlite_store *self, struct aion_err *err)
     return false;
 }
 
-bool sqlite_schema_open(struct sqlite_store *self, struct aion_err *err)
+bool sqlite_schema_open(struct sqlite_store *self, int64_t window_us, struct aion_err *err)
 {
     bool empty;
     if (!check_owner(self, &empty, err) || (!empty && !quick_check(self, err)))
         return false;
     err->code = AION_OK;
     if (sqlite_conn_exec(&self->writer, "PRAGMA journal_mode = WAL; BEGIN IMMEDIATE") &&
-        upgrade(self, empty, err) && sqlite_conn_exec(&self->writer, "COMMIT"))
+        upgrade(self, empty, window_us, err) && sqlite_conn_exec(&self->writer, "COMMIT"))
         return true;
     if (err->code == AION_OK)
         sqlite_error(&self->writer, __func__, err);

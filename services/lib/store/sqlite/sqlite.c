@@ -78,15 +78,17 @@ static bool take_ownership(struct sqlite_store *self, struct aion_err *err)
     return true;
 }
 
-static bool open_connections(struct sqlite_store *self, struct aion_err *err)
+static bool open_connections(struct sqlite_store *self, int64_t window_us, struct aion_err *err)
 {
     if (!sqlite_conn_open(&self->writer, self->path, true, err) ||
-        !sqlite_schema_open(self, err) ||
+        !sqlite_schema_open(self, window_us, err) ||
         !sqlite_conn_open(&self->checkpointer, self->path, true, err))
         return false;
-    for (size_t i = 0; i < SQLITE_READERS; i++)
+    for (size_t i = 0; i < SQLITE_READERS; i++) {
         if (!sqlite_conn_open(&self->readers[i], self->path, false, err))
             return false;
+        self->readers[i].window_us = self->writer.window_us;
+    }
     sqlite_checkpoint_watch(self);
     return true;
 }
@@ -135,7 +137,7 @@ static struct store *sqlite_driver_open(const struct store_conf *conf, aion_str 
     if (self == NULL || self->path == NULL)
         abort(); /* at start there is nothing to save */
     if (take_ownership(self, &own) && make_file(self->path, &own) &&
-        open_connections(self, &own) && start_threads(self, &own))
+        open_connections(self, conf->window_us, &own) && start_threads(self, &own))
         return &self->base;
     sqlite_driver_close(&self->base);
     if (err != NULL)
@@ -173,6 +175,7 @@ static void sqlite_driver_close(struct store *store)
     pthread_mutex_destroy(&self->stats_lock);
     pthread_mutex_destroy(&self->checkpoint_lock);
     pthread_cond_destroy(&self->checkpoint_wake);
+    free(self->recent.seqs);
     free(self->path);
     free(self);
 }

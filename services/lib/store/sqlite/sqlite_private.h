@@ -10,10 +10,41 @@
 #include <sqlite3.h>
 
 /* -- connections -------------------------------------------------------------------- */
+/* Which tables hold a task: those of its window, or the kept ones. Windows are numbered from
+ * 1970; keys of idempotency have windows of their own, SQLITE_KEY_WINDOWS times as long. */
+enum { SQLITE_KEPT = -1, SQLITE_NOWHERE = -2, SQLITE_KEY_WINDOWS = 24 };
+enum sqlite_window_kind { SQLITE_TASKS, SQLITE_KEYS, SQLITE_WINDOW_KINDS };
+
+struct sqlite_window {
+    int64_t number;
+    uint64_t moved; /* what of it must stay has moved to the kept tables up to this seq */
+};
+/* The windows that have tables, ascending; as of the connection's snapshot. */
+struct sqlite_windows {
+    struct sqlite_window *items;
+    size_t count, capacity;
+};
+
+/* Statements of one set of tables. */
+struct sqlite_slot {
+    int64_t set;
+    uint64_t used; /* 0 = free */
+    sqlite3_stmt *stmts[SQL_COUNT];
+};
+enum { SQLITE_SLOTS = 12 };
+
 /* A connection with its prepared statements; one thread. */
 struct sqlite_conn {
     sqlite3 *db;
     sqlite3_stmt *stmts[SQL_COUNT]; /* prepared on first use */
+    struct sqlite_slot slots[SQLITE_SLOTS];
+    uint64_t used; /* counts the uses of slots */
+
+    int64_t window_us;
+    struct sqlite_windows windows[SQLITE_WINDOW_KINDS];
+    int64_t generation; /* of the list of windows; -1 = not read */
+    int64_t closed;     /* windows up to this one are gone; -1 = none */
+
     int rc;            /* extended code of the first failure since it was cleared */
     char message[160]; /* sqlite's words for it */
 };
@@ -36,8 +67,13 @@ struct sql_use {
     struct sqlite_conn *conn;
     sqlite3_stmt *stmt; /* NULL: prepare failed */
     int parameter, column;
+    bool once; /* finalized at its end */
 };
 struct sql_use sql_use(struct sqlite_conn *conn, enum sql_id id);
+/* The same of a statement with an @, for one set of tables. */
+struct sql_use sql_use_in(struct sqlite_conn *conn, enum sql_id id, int64_t set);
+/* Text of our own, prepared for one use: sql_end finalizes it. */
+struct sql_use sql_use_text(struct sqlite_conn *conn, const char *text);
 void sql_i64(struct sql_use *use, int64_t value);
 void sql_u64(struct sql_use *use, uint64_t value);
 void sql_text(struct sql_use *use, aion_str value);
@@ -71,6 +107,12 @@ struct sqlite_queue {
 
 enum { SQLITE_READERS = 2 };
 
+/* Seqs of unfinished tasks that have no row in `unfinished` yet: open addressing. */
+struct sqlite_recent {
+    uint64_t *seqs; /* 0 = empty */
+    size_t count, capacity;
+};
+
 struct sqlite_store {
     struct store base;
     char *path;
@@ -86,7 +128,17 @@ struct sqlite_store {
     unsigned readers_started;  /* threads made so far */
     atomic_uint readers_taken; /* connections that a reader took */
     bool writer_started, checkpoint_started;
-    uint64_t sequence; /* writer: the newest task's */
+
+    /* The writer's. What follows the tables is read anew after a rollback. */
+    bool stale; /* that was not possible: at the next transaction */
+    uint64_t epoch;
+    uint64_t newest_seq, newest_event;
+    uint64_t unfinished_to, folded_to;
+    struct sqlite_recent recent;
+    uint64_t accepted;         /* since unfinished_to moved */
+    uint64_t events_looked_to; /* by the sweep under way */
+    char replica[256];         /* the one that leased last */
+    bool leased;
 
     atomic_bool healthy;   /* the last commit succeeded */
     atomic_bool stopped;   /* a failed fsync: nothing is acknowledged any more */
@@ -107,8 +159,12 @@ static inline struct sqlite_store *sqlite_of(struct store *store)
     return aion_container(store, struct sqlite_store, base);
 }
 
-/* Brings the file to our schema; refuses what is not ours. */
-bool sqlite_schema_open(struct sqlite_store *self, struct aion_err *err);
+/* Brings the file to our schema; refuses what is not ours. window_us: of a store that is made
+ * now, 0 = the default. */
+bool sqlite_schema_open(struct sqlite_store *self, int64_t window_us, struct aion_err *err);
+/* From schema 1 (migrate_1.c); the two make the tables of schema 2. */
+bool sqlite_migrate_1(struct sqlite_store *self, bool (*create_tables)(struct sqlite_conn *),
+                      bool (*create_shards)(struct sqlite_conn *));
 
 void sqlite_queue_init(struct sqlite_queue *queue, size_t count_max);
 void sqlite_queue_done(struct sqlite_queue *queue);
@@ -133,14 +189,75 @@ bool sqlite_is_environment(int rc);
 void sqlite_error(const struct sqlite_conn *conn, const char *where, struct aion_err *err);
 void sqlite_stop_acknowledging(struct sqlite_store *self, const struct sqlite_conn *conn);
 
+/* -- windows (window.c) ------------------------------------------------------------- */
+void sqlite_table_name(enum store_table table, int64_t set, char out[64]);
+bool sqlite_tables_create(struct sqlite_conn *conn, enum store_rotation by, int64_t set);
+bool sqlite_meta_read(struct sqlite_conn *conn, const char *name, int64_t *value);
+bool sqlite_meta_put(struct sqlite_conn *conn, const char *name, int64_t value);
+/* At the beginning of a transaction: the list of windows as of its snapshot. */
+bool sqlite_windows_refresh(struct sqlite_conn *conn);
+void sqlite_windows_done(struct sqlite_conn *conn);
+/* Where a task of this place is or would be; SQLITE_NOWHERE: its window has no tables. */
+int64_t sqlite_set_of(const struct sqlite_conn *conn, uint64_t seq);
+uint64_t sqlite_window_end(const struct sqlite_conn *conn, int64_t number); /* its last seq */
+/* The same for a row to be inserted; makes the window. */
+bool sqlite_set_make(struct sqlite_conn *conn, uint64_t seq, int64_t *ret_set);
+bool sqlite_key_set_make(struct sqlite_conn *conn, int64_t at_us, int64_t *ret_set);
+bool sqlite_window_moved(struct sqlite_conn *conn, int64_t number, uint64_t moved);
+/* Drops its tables. */
+bool sqlite_window_close(struct sqlite_conn *conn, enum sqlite_window_kind kind,
+                         int64_t number);
+
+/* -- unfinished tasks, folded sums (unfinished.c); the writer's --------------------- */
+bool sqlite_unfinished_read(struct sqlite_store *self); /* all of it anew */
+bool sqlite_unfinished_add(struct sqlite_store *self, uint64_t seq);
+bool sqlite_unfinished_end(struct sqlite_store *self, uint64_t seq);
+/* True: it is there and not final, that is known without a look. */
+bool sqlite_unfinished_knows(const struct sqlite_store *self, uint64_t seq, bool *ret_started);
+void sqlite_unfinished_started(struct sqlite_store *self, uint64_t seq);
+bool sqlite_unfinished_move(struct sqlite_store *self);
+bool sqlite_unfinished_move_due(struct sqlite_store *self); /* at a transaction's beginning */
+/* Takes entries up to a place, but not many at once, into the balance rows. */
+bool sqlite_ledger_fold(struct sqlite_store *self, uint64_t upto);
+bool sqlite_balance_add(struct sqlite_conn *conn, aion_str account, int64_t nano_usd);
+bool sqlite_balances_bare(struct sqlite_conn *conn, struct store_balances *op);
+
+/* -- operations --------------------------------------------------------------------- */
+/* Writes on tasks: the outcome is STALE before; true in *applied: it is DONE now, and was not
+ * before. */
+bool sqlite_accept(struct sqlite_store *self, struct store_op *op, bool *applied);
+bool sqlite_route(struct sqlite_store *self, struct store_op *op, bool *applied);
+bool sqlite_start(struct sqlite_store *self, struct store_op *op, bool *applied);
+bool sqlite_chunks(struct sqlite_store *self, struct store_op *op, bool *applied);
+bool sqlite_retry(struct sqlite_store *self, struct store_op *op, bool *applied);
+bool sqlite_finish(struct sqlite_store *self, struct store_op *op, bool *applied);
+bool sqlite_mark(struct sqlite_store *self, struct store_op *op, bool *applied);
+bool sqlite_ack(struct sqlite_store *self, struct store_op *op, bool *applied);
+
+/* A row of SQL_TASK with what hangs on it. */
+bool sqlite_get_task(struct sqlite_conn *conn, int64_t set, struct sql_use *row,
+                     struct store_task *task, struct store_life *life,
+                     struct aion_arena *arena);
+/* Cleared; NULL: the arena is full, and the connection has failed so. */
+void *sqlite_make_array(struct sqlite_conn *conn, struct aion_arena *arena, size_t count,
+                        size_t size);
+bool sqlite_count(struct sqlite_conn *conn, enum sql_id id, size_t *ret_count);
+/* Before the operation is applied: fails it when its line of audit does not follow. */
+bool sqlite_audit_check(struct sqlite_conn *conn, struct store_op *op);
+bool sqlite_audit_add(struct sqlite_conn *conn, struct store_op *op); /* after it */
+
 /* Applies one write inside the open transaction; reads one read. False: the connection's rc
  * tells. */
 typedef bool sqlite_apply_fn(struct sqlite_store *self, struct sqlite_conn *conn,
                              struct store_op *op);
-sqlite_apply_fn sqlite_accept, sqlite_route, sqlite_start, sqlite_resume, sqlite_chunks,
-    sqlite_retry, sqlite_finish, sqlite_ack, sqlite_policy_put, sqlite_plan_put, sqlite_sweep,
-    sqlite_task_read, sqlite_key_read, sqlite_list, sqlite_chunks_read, sqlite_load,
-    sqlite_policy_list, sqlite_policy_read, sqlite_plan_read;
+sqlite_apply_fn sqlite_write, sqlite_lease, sqlite_cursor_put, sqlite_cursor_drop,
+    sqlite_budget_put, sqlite_carve, sqlite_uncarve, sqlite_reap, sqlite_audit_put,
+    sqlite_arrivals, sqlite_policy_put, sqlite_plan_put, sqlite_hold_put, sqlite_hold_drop,
+    sqlite_sweep, sqlite_facts_put, sqlite_task_read, sqlite_key_read, sqlite_list,
+    sqlite_chunks_read, sqlite_load, sqlite_events_read, sqlite_cursor_read, sqlite_budget_list,
+    sqlite_balances, sqlite_audit_list, sqlite_audit_heads, sqlite_arrivals_read,
+    sqlite_policy_list, sqlite_policy_read, sqlite_plan_read, sqlite_hold_list,
+    sqlite_facts_read;
 bool sqlite_apply(struct sqlite_store *self, struct sqlite_conn *conn, struct store_op *op);
 
 #endif

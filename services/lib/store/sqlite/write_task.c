@@ -1,243 +1,152 @@
-/* Writes of a task's life. Each finds the task's live row first and checks its token there: the
- * row exists exactly while the task is not final, so that one lookup tells final, gone and
- * stale apart from current. */
+/* Writes on tasks: admission, decision, attempts, ends, marks. Each looks at what the facts
+ * allow, and inserts; see store_task.h for what is stale. */
 #include "store/sqlite/sqlite_private.h"
 
-/* The live row of a task. */
-struct live {
-    uint64_t task; /* 0 = none */
-    enum store_state state;
-    struct store_token token;
+/* What stands of a task. */
+struct standing {
+    int64_t set;
+    bool open;     /* there is such a task, and it has not ended */
+    bool attempts; /* it may have some */
 };
 
-static bool find_live(struct sqlite_conn *conn, const struct aion_uuid *id,
-                      struct live *ret_live)
+static bool look(struct sqlite_store *self, uint64_t seq, struct standing *standing)
 {
-    struct sql_use use = sql_use(conn, SQL_LIVE_FIND);
-    *ret_live = (struct live){0};
-    sql_uuid(&use, id);
-    if (sql_row(&use)) {
-        ret_live->task = sql_get_u64(&use);
-        ret_live->state = (enum store_state)sql_get_i64(&use);
-        ret_live->token.epoch = sql_get_u64(&use);
-        ret_live->token.attempt = (uint32_t)sql_get_i64(&use);
-    }
-    return sql_end(&use);
-}
-
-static bool is_current(const struct live *live, struct store_token token)
-{
-    return live->task != 0 && live->token.epoch == token.epoch &&
-           live->token.attempt == token.attempt;
-}
-
-/* Epochs and attempts only grow. */
-static bool is_next(const struct live *live, struct store_token token)
-{
-    return live->task != 0 && token.epoch >= live->token.epoch &&
-           token.attempt > live->token.attempt;
-}
-
-static bool set_live(struct sqlite_conn *conn, uint64_t task, enum store_state state,
-                     struct store_token token, int64_t at_us, int64_t due_us)
-{
-    struct sql_use use = sql_use(conn, SQL_LIVE_SET);
-    sql_u64(&use, task);
-    sql_i64(&use, (int64_t)state);
-    sql_u64(&use, token.epoch);
-    sql_i64(&use, token.attempt);
-    sql_i64(&use, at_us);
-    sql_i64(&use, due_us);
-    return sql_run(&use);
-}
-
-static bool add_event(struct sqlite_conn *conn, uint64_t task, uint32_t kinds, uint32_t attempt,
-                      int64_t at_us, aion_str note)
-{
-    struct sql_use use = sql_use(conn, SQL_EVENT_ADD);
-    sql_u64(&use, task);
-    sql_i64(&use, kinds);
-    sql_i64(&use, attempt);
-    sql_i64(&use, at_us);
-    sql_text(&use, note);
-    return sql_run(&use);
-}
-
-static bool add_decision(struct sqlite_conn *conn, uint64_t task, int64_t at_us,
-                         aion_str decision)
-{
-    struct sql_use use = sql_use(conn, SQL_DECISION_ADD);
-    sql_u64(&use, task);
-    sql_i64(&use, at_us);
-    sql_blob(&use, decision);
-    return sql_run(&use);
-}
-
-/* -- accept ------------------------------------------------------------------------- */
-static enum store_outcome compare_digest(const struct store_accept *op, aion_str digest)
-{
-    return digest.size > 0 && aion_str_eq(digest, op->digest) ? STORE_DUPLICATE
-                                                              : STORE_CONFLICT;
-}
-
-static bool check_key(struct sqlite_conn *conn, struct store_accept *op)
-{
-    struct sql_use use = sql_use(conn, SQL_KEY_READ);
-    sql_text(&use, op->tenant);
-    sql_text(&use, op->key);
-    if (sql_row(&use)) {
-        sql_get_uuid(&use, &op->first);
-        op->outcome = compare_digest(op, sql_get_str(&use, NULL));
-    }
-    return sql_end(&use);
-}
-
-static bool check_id(struct sqlite_conn *conn, struct store_accept *op)
-{
-    struct sql_use use = sql_use(conn, SQL_ID_FIND);
-    sql_uuid(&use, &op->id);
-    if (sql_row(&use)) {
-        bool own = aion_str_eq(sql_get_str(&use, NULL), op->tenant);
-        enum store_outcome compared = compare_digest(op, sql_get_str(&use, NULL));
-        op->first = op->id;
-        op->outcome = own ? compared : STORE_TAKEN;
-    }
-    return sql_end(&use);
-}
-
-static bool add_task(struct sqlite_conn *conn, const struct store_accept *op)
-{
-    struct sql_use use = sql_use(conn, SQL_TASK_ADD);
-    sql_u64(&use, op->sequence);
-    sql_uuid(&use, &op->id);
-    sql_text(&use, op->tenant);
-    sql_text(&use, op->intent);
-    sql_i64(&use, op->priority);
-    sql_i64(&use, op->created_us);
-    sql_i64(&use, op->deadline_us);
-    sql_blob(&use, op->key.size > 0 ? (aion_str){0} : op->digest);
-    sql_blob(&use, op->meta);
-    sql_blob(&use, op->body);
-    return sql_run(&use);
-}
-
-static bool add_key(struct sqlite_conn *conn, const struct store_accept *op)
-{
-    struct sql_use use = sql_use(conn, SQL_KEY_ADD);
-    sql_text(&use, op->tenant);
-    sql_text(&use, op->key);
-    sql_blob(&use, op->digest);
-    sql_u64(&use, op->sequence);
-    sql_uuid(&use, &op->id);
-    sql_i64(&use, op->created_us);
-    return sql_run(&use);
-}
-
-static bool add_live(struct sqlite_conn *conn, const struct store_accept *op)
-{
-    struct sql_use use = sql_use(conn, SQL_LIVE_ADD);
-    sql_u64(&use, op->sequence);
-    sql_i64(&use, op->decision.size > 0 ? STORE_QUEUED : STORE_ACCEPTED);
-    sql_i64(&use, op->created_us);
-    return sql_run(&use);
-}
-
-/* The place in the order of admission: its time in microseconds, made unique. */
-static uint64_t next_sequence(struct sqlite_store *self, int64_t now_us)
-{
-    uint64_t sequence = self->sequence + 1;
-    if (now_us > 0 && (uint64_t)now_us > sequence)
-        sequence = (uint64_t)now_us;
-    return self->sequence = sequence;
-}
-
-bool sqlite_accept(struct sqlite_store *self, struct sqlite_conn *conn, struct store_op *base)
-{
-    struct store_accept *op = aion_container(base, struct store_accept, op);
-    op->outcome = STORE_DONE;
-    if (!(op->key.size > 0 ? check_key(conn, op) : check_id(conn, op)))
-        return false;
-    if (op->outcome != STORE_DONE)
+    *standing = (struct standing){.set = sqlite_set_of(&self->writer, seq), .attempts = true};
+    if (sqlite_unfinished_knows(self, seq, &standing->attempts)) {
+        standing->open = true;
         return true;
-    op->sequence = next_sequence(self, op->created_us);
-    uint32_t routed = op->decision.size > 0 ? STORE_EVENT_ROUTED | STORE_EVENT_QUEUED : 0;
-    return add_task(conn, op) && add_live(conn, op) &&
-           (op->key.size == 0 || add_key(conn, op)) &&
-           (routed == 0 || add_decision(conn, op->sequence, op->created_us, op->decision)) &&
-           add_event(conn, op->sequence, STORE_EVENT_ACCEPTED | routed, 0, op->created_us,
-                     AION_STR(""));
+    }
+    if (standing->set == SQLITE_NOWHERE)
+        return true;
+    struct sql_use use = sql_use_in(&self->writer, SQL_TASK_STANDS, standing->set);
+    sql_u64(&use, seq);
+    if (sql_row(&use)) {
+        bool there = sql_get_i64(&use) != 0, ended = sql_get_i64(&use) != 0;
+        standing->open = there && !ended;
+    }
+    return sql_end(&use);
 }
 
-bool sqlite_route(struct sqlite_store *self, struct sqlite_conn *conn, struct store_op *base)
+struct last {
+    struct store_token token; /* 0, 0: none */
+    int64_t at_us;
+};
+
+static bool last_attempt(struct sqlite_store *self, const struct standing *standing,
+                         uint64_t seq, struct last *ret_last)
 {
-    struct store_route *op = aion_container(base, struct store_route, op);
-    struct live live;
-    (void)self;
-    op->outcome = STORE_STALE;
-    if (!find_live(conn, &op->id, &live))
-        return false;
-    if (live.task == 0 || live.state != STORE_ACCEPTED)
+    *ret_last = (struct last){.at_us = 0};
+    if (!standing->attempts)
         return true;
-    op->outcome = STORE_DONE;
-    return add_decision(conn, live.task, op->at_us, op->decision) &&
-           set_live(conn, live.task, STORE_QUEUED, live.token, op->at_us, 0) &&
-           add_event(conn, live.task, STORE_EVENT_ROUTED | STORE_EVENT_QUEUED, 0, op->at_us,
-                     AION_STR(""));
+    struct sql_use use = sql_use_in(&self->writer, SQL_ATTEMPT_LAST, standing->set);
+    sql_u64(&use, seq);
+    if (sql_row(&use)) {
+        ret_last->token.attempt = (uint32_t)sql_get_i64(&use);
+        ret_last->token.epoch = sql_get_u64(&use);
+        ret_last->at_us = sql_get_i64(&use);
+    }
+    return sql_end(&use);
+}
+
+static bool same_token(struct store_token a, struct store_token b)
+{
+    return a.epoch == b.epoch && a.attempt == b.attempt;
+}
+
+/* One i64 of one row found by seq and a number; found or not. */
+static bool read_at(struct sqlite_conn *conn, enum sql_id id, int64_t set, uint64_t seq,
+                    uint64_t number, bool *ret_found, int64_t *ret_value)
+{
+    struct sql_use use = sql_use_in(conn, id, set);
+    sql_u64(&use, seq);
+    if (number != 0)
+        sql_u64(&use, number);
+    *ret_found = sql_row(&use);
+    if (*ret_found)
+        *ret_value = sql_get_i64(&use);
+    return sql_end(&use);
+}
+
+/* It was applied before, word for word: DONE, and nothing more is written. */
+static bool repeated(struct store_write *write, bool *ret_applied)
+{
+    write->outcome = STORE_DONE;
+    *ret_applied = false;
+    return true;
+}
+
+/* -- decision ----------------------------------------------------------------------- */
+bool sqlite_route(struct sqlite_store *self, struct store_op *base, bool *applied)
+{
+    struct store_route *op = aion_container(base, struct store_route, write.op);
+    uint64_t seq = op->write.seq;
+    struct standing standing;
+    int64_t at_us = 0;
+    bool found = false;
+    if (!look(self, seq, &standing))
+        return false;
+    if (standing.set == SQLITE_NOWHERE)
+        return true;
+    if (!read_at(&self->writer, SQL_DECISION_AT, standing.set, seq, 0, &found, &at_us))
+        return false;
+    if (found && at_us == op->at_us)
+        return repeated(&op->write, applied);
+    if (!standing.open)
+        return true;
+    struct sql_use use = sql_use_in(&self->writer, SQL_DECISION_ADD, standing.set);
+    sql_u64(&use, seq);
+    sql_i64(&use, op->at_us);
+    sql_text(&use, op->decision.route);
+    sql_blob(&use, op->decision.bytes);
+    if (!sql_run(&use))
+        return false;
+    *applied = sql_changes(&self->writer) > 0;
+    return true;
 }
 
 /* -- attempts ----------------------------------------------------------------------- */
-static bool add_attempt(struct sqlite_conn *conn, uint64_t task, const struct store_start *op)
+static bool add_attempt(struct sqlite_store *self, int64_t set, uint64_t seq,
+                        const struct store_begin *begin)
 {
-    struct sql_use use = sql_use(conn, SQL_ATTEMPT_ADD);
-    sql_u64(&use, task);
-    sql_i64(&use, op->token.attempt);
-    sql_u64(&use, op->token.epoch);
-    sql_i64(&use, op->at_us);
-    sql_text(&use, op->host);
-    sql_text(&use, op->module);
-    sql_text(&use, op->module_digest);
+    struct sql_use use = sql_use_in(&self->writer, SQL_ATTEMPT_ADD, set);
+    sql_u64(&use, seq);
+    sql_i64(&use, begin->token.attempt);
+    sql_u64(&use, begin->token.epoch);
+    sql_i64(&use, begin->at_us);
+    sql_text(&use, begin->host);
+    sql_text(&use, begin->module);
+    sql_text(&use, begin->module_digest);
+    sqlite_unfinished_started(self, seq);
     return sql_run(&use);
 }
 
-bool sqlite_start(struct sqlite_store *self, struct sqlite_conn *conn, struct store_op *base)
+bool sqlite_start(struct sqlite_store *self, struct store_op *base, bool *applied)
 {
-    struct store_start *op = aion_container(base, struct store_start, op);
-    struct live live;
-    (void)self;
-    op->outcome = STORE_STALE;
-    if (!find_live(conn, &op->id, &live))
+    struct store_start *op = aion_container(base, struct store_start, write.op);
+    const struct store_begin *begin = &op->begin;
+    struct standing standing;
+    struct last last;
+    if (!look(self, op->write.seq, &standing))
         return false;
-    if (!is_next(&live, op->token))
+    if (!standing.open)
         return true;
-    op->outcome = STORE_DONE;
-    return add_attempt(conn, live.task, op) &&
-           set_live(conn, live.task, STORE_RUNNING, op->token, op->at_us, 0) &&
-           add_event(conn, live.task, STORE_EVENT_STARTED, op->token.attempt, op->at_us,
-                     op->host);
+    if (!last_attempt(self, &standing, op->write.seq, &last))
+        return false;
+    if (same_token(last.token, begin->token) && last.at_us == begin->at_us)
+        return repeated(&op->write, applied);
+    if (last.token.attempt >= begin->token.attempt)
+        return true;
+    *applied = true;
+    return add_attempt(self, standing.set, op->write.seq, begin);
 }
 
-bool sqlite_resume(struct sqlite_store *self, struct sqlite_conn *conn, struct store_op *base)
-{
-    struct store_resume *op = aion_container(base, struct store_resume, op);
-    struct live live;
-    (void)self;
-    op->outcome = STORE_STALE;
-    if (!find_live(conn, &op->id, &live))
-        return false;
-    if (!is_current(&live, op->token))
-        return true;
-    op->outcome = STORE_DONE;
-    return add_event(conn, live.task, STORE_EVENT_RESUMED, op->token.attempt, op->at_us,
-                     op->host);
-}
-
-static bool add_chunks(struct sqlite_conn *conn, uint64_t task,
+static bool add_chunks(struct sqlite_store *self, int64_t set, uint64_t seq,
                        const struct store_chunk *chunks, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         const struct store_chunk *chunk = &chunks[i];
-        struct sql_use use = sql_use(conn, SQL_CHUNK_ADD);
-        sql_u64(&use, task);
+        struct sql_use use = sql_use_in(&self->writer, SQL_CHUNK_ADD, set);
+        sql_u64(&use, seq);
         sql_u64(&use, chunk->cursor);
         sql_i64(&use, chunk->attempt);
         sql_u64(&use, chunk->sequence);
@@ -251,81 +160,130 @@ static bool add_chunks(struct sqlite_conn *conn, uint64_t task,
     return true;
 }
 
-bool sqlite_chunks(struct sqlite_store *self, struct sqlite_conn *conn, struct store_op *base)
+/* The first of these chunks is there already. */
+static bool is_stored(struct sqlite_store *self, int64_t set, const struct store_chunks *op,
+                      bool *ret_stored)
 {
-    struct store_chunks *op = aion_container(base, struct store_chunks, op);
-    struct live live;
-    (void)self;
-    op->outcome = STORE_STALE;
-    if (!find_live(conn, &op->id, &live))
-        return false;
-    if (!is_current(&live, op->token))
+    *ret_stored = false;
+    if (op->count == 0)
         return true;
-    op->outcome = STORE_DONE;
-    return add_chunks(conn, live.task, op->chunks, op->count);
+    struct sql_use use = sql_use_in(&self->writer, SQL_CHUNK_AT, set);
+    sql_u64(&use, op->write.seq);
+    sql_u64(&use, op->chunks[0].cursor);
+    if (sql_row(&use)) {
+        uint64_t attempt = sql_get_u64(&use);
+        *ret_stored =
+            attempt == op->chunks[0].attempt && sql_get_u64(&use) == op->chunks[0].sequence;
+    }
+    return sql_end(&use);
 }
 
-static bool end_attempt(struct sqlite_conn *conn, uint64_t task, const struct store_retry *op)
+/* The token names the last attempt, and that has not ended. */
+static bool is_running(struct sqlite_store *self, const struct standing *standing, uint64_t seq,
+                       struct store_token token, bool *ret_running)
 {
-    struct sql_use use = sql_use(conn, SQL_ATTEMPT_END);
-    sql_u64(&use, task);
+    struct last last;
+    int64_t at_us;
+    bool ended = false;
+    *ret_running = false;
+    if (!standing->open || token.attempt == 0)
+        return true;
+    if (!last_attempt(self, standing, seq, &last) ||
+        !read_at(&self->writer, SQL_END_AT, standing->set, seq, token.attempt, &ended, &at_us))
+        return false;
+    *ret_running = same_token(last.token, token) && !ended;
+    return true;
+}
+
+bool sqlite_chunks(struct sqlite_store *self, struct store_op *base, bool *applied)
+{
+    struct store_chunks *op = aion_container(base, struct store_chunks, write.op);
+    struct standing standing;
+    bool stored, running;
+    if (!look(self, op->write.seq, &standing))
+        return false;
+    if (standing.set == SQLITE_NOWHERE)
+        return true;
+    if (!is_stored(self, standing.set, op, &stored))
+        return false;
+    if (stored)
+        return repeated(&op->write, applied);
+    if (!is_running(self, &standing, op->write.seq, op->token, &running))
+        return false;
+    *applied = running;
+    return !running || add_chunks(self, standing.set, op->write.seq, op->chunks, op->count);
+}
+
+/* The token names the last attempt; or its beginning comes with it and none so late is there.
+ */
+static bool may_end(struct sqlite_store *self, const struct standing *standing, uint64_t seq,
+                    struct store_token token, const struct store_begin *begin, bool *ret_may)
+{
+    struct last last;
+    *ret_may = false;
+    if (!standing->open)
+        return true;
+    if (!last_attempt(self, standing, seq, &last))
+        return false;
+    *ret_may = begin != NULL ? last.token.attempt < begin->token.attempt
+                             : same_token(last.token, token);
+    return true;
+}
+
+static bool add_end(struct sqlite_store *self, int64_t set, const struct store_retry *op)
+{
+    struct sql_use use = sql_use_in(&self->writer, SQL_END_ADD, set);
+    sql_u64(&use, op->write.seq);
     sql_i64(&use, op->token.attempt);
     sql_i64(&use, op->at_us);
+    sql_i64(&use, op->due_us);
+    sql_i64(&use, op->doubt);
     sql_i64(&use, op->error.code);
     sql_text(&use, op->error.reason);
     sql_text(&use, op->error.message);
     return sql_run(&use);
 }
 
-bool sqlite_retry(struct sqlite_store *self, struct sqlite_conn *conn, struct store_op *base)
+bool sqlite_retry(struct sqlite_store *self, struct store_op *base, bool *applied)
 {
-    struct store_retry *op = aion_container(base, struct store_retry, op);
-    struct live live;
-    (void)self;
-    op->outcome = STORE_STALE;
-    if (!find_live(conn, &op->id, &live))
+    struct store_retry *op = aion_container(base, struct store_retry, write.op);
+    uint64_t seq = op->write.seq;
+    struct standing standing;
+    int64_t at_us = 0;
+    bool ended, may;
+    if (!look(self, seq, &standing))
         return false;
-    if (!is_current(&live, op->token) || live.state != STORE_RUNNING)
+    if (standing.set == SQLITE_NOWHERE || op->token.attempt == 0)
         return true;
-    op->outcome = STORE_DONE;
-    return add_chunks(conn, live.task, op->chunks, op->count) &&
-           end_attempt(conn, live.task, op) &&
-           set_live(conn, live.task, STORE_RETRY_WAIT, live.token, op->at_us, op->due_us) &&
-           add_event(conn, live.task, STORE_EVENT_RETRY, op->token.attempt, op->at_us,
-                     op->error.reason);
+    if (!read_at(&self->writer, SQL_END_AT, standing.set, seq, op->token.attempt, &ended,
+                 &at_us))
+        return false;
+    if (ended && at_us == op->at_us)
+        return repeated(&op->write, applied);
+    if (!may_end(self, &standing, seq, op->token, op->begin, &may))
+        return false;
+    *applied = may && !ended;
+    return !*applied ||
+           ((op->begin == NULL || add_attempt(self, standing.set, seq, op->begin)) &&
+            add_chunks(self, standing.set, seq, op->chunks, op->count) &&
+            add_end(self, standing.set, op));
 }
 
 /* -- the end ------------------------------------------------------------------------ */
-static uint32_t event_of(enum store_state state)
+static bool add_outcome(struct sqlite_store *self, int64_t set, const struct store_finish *op)
 {
-    static const uint32_t events[STORE_STATES] = {
-        [STORE_SUCCEEDED] = STORE_EVENT_SUCCEEDED, [STORE_FAILED] = STORE_EVENT_FAILED,
-        [STORE_CANCELLED] = STORE_EVENT_CANCELLED, [STORE_EXPIRED] = STORE_EVENT_EXPIRED,
-        [STORE_DEAD] = STORE_EVENT_DEAD,
-    };
-    return events[state];
-}
-
-/* A task without output never has chunks below the newest acknowledged one, so one query tells.
- */
-static bool last_cursor(struct sqlite_conn *conn, uint64_t task, uint64_t *ret_cursor)
-{
-    struct sql_use use = sql_use(conn, SQL_CHUNK_LAST);
-    sql_u64(&use, task);
-    *ret_cursor = sql_row(&use) ? sql_get_u64(&use) : 0;
-    return sql_end(&use);
-}
-
-static bool add_outcome(struct sqlite_conn *conn, uint64_t task, const struct store_finish *op,
-                        uint64_t cursor)
-{
-    struct sql_use use = sql_use(conn, SQL_OUTCOME_ADD);
-    sql_u64(&use, task);
+    static const struct store_begin none;
+    const struct store_begin *begin = op->begin != NULL ? op->begin : &none;
+    struct sql_use use = sql_use_in(&self->writer, SQL_OUTCOME_ADD, set);
+    sql_u64(&use, op->write.seq);
     sql_i64(&use, (int64_t)op->state);
-    sql_i64(&use, op->state != STORE_SUCCEEDED);
     sql_i64(&use, op->at_us);
     sql_u64(&use, op->token.epoch);
     sql_i64(&use, op->token.attempt);
+    sql_i64(&use, begin->at_us);
+    sql_text(&use, begin->host);
+    sql_text(&use, begin->module);
+    sql_text(&use, begin->module_digest);
     sql_i64(&use, op->error.code);
     sql_text(&use, op->error.reason);
     sql_text(&use, op->error.message);
@@ -334,100 +292,155 @@ static bool add_outcome(struct sqlite_conn *conn, uint64_t task, const struct st
     sql_u64(&use, op->usage.tokens_in);
     sql_u64(&use, op->usage.tokens_out);
     sql_i64(&use, op->usage.cost_nano_usd);
-    sql_u64(&use, cursor);
+    sql_u64(&use, op->cursor);
     sql_blob(&use, op->stream_digest);
     sql_blob(&use, op->result);
     return sql_run(&use);
 }
 
-static bool end_live(struct sqlite_conn *conn, uint64_t task)
+static bool is_same_end(struct sqlite_store *self, int64_t set, const struct store_finish *op,
+                        bool *ret_same)
 {
-    struct sql_use use = sql_use(conn, SQL_LIVE_END);
-    sql_u64(&use, task);
+    struct sql_use use = sql_use_in(&self->writer, SQL_OUTCOME_BY, set);
+    sql_u64(&use, op->write.seq);
+    *ret_same = false;
+    if (sql_row(&use)) {
+        bool same = sql_get_i64(&use) == (int64_t)op->state;
+        same &= sql_get_i64(&use) == op->at_us;
+        same &= sql_get_u64(&use) == op->token.epoch;
+        *ret_same = same && sql_get_i64(&use) == op->token.attempt;
+    }
+    return sql_end(&use);
+}
+
+bool sqlite_finish(struct sqlite_store *self, struct store_op *base, bool *applied)
+{
+    struct store_finish *op = aion_container(base, struct store_finish, write.op);
+    struct standing standing;
+    bool same, may;
+    if (!look(self, op->write.seq, &standing))
+        return false;
+    if (!standing.open && standing.set != SQLITE_NOWHERE) {
+        if (!is_same_end(self, standing.set, op, &same))
+            return false;
+        if (same)
+            return repeated(&op->write, applied);
+    }
+    if (!may_end(self, &standing, op->write.seq, op->token, op->begin, &may))
+        return false;
+    *applied = may;
+    return !may ||
+           (add_chunks(self, standing.set, op->write.seq, op->chunks, op->count) &&
+            add_outcome(self, standing.set, op) && sqlite_unfinished_end(self, op->write.seq));
+}
+
+/* -- marks and acknowledgements ----------------------------------------------------- */
+static bool is_same_mark(struct sqlite_store *self, int64_t set, const struct store_mark *op,
+                         bool *ret_same)
+{
+    struct sql_use use = sql_use_in(&self->writer, SQL_MARK_AT, set);
+    sql_u64(&use, op->write.seq);
+    sql_i64(&use, op->number);
+    *ret_same = false;
+    if (sql_row(&use)) {
+        bool same = sql_get_i64(&use) == (int64_t)op->kind;
+        *ret_same = same && sql_get_i64(&use) == op->at_us;
+    }
+    return sql_end(&use);
+}
+
+static bool may_mark(struct sqlite_store *self, const struct standing *standing,
+                     const struct store_mark *op, bool *ret_may)
+{
+    struct last last;
+    int64_t newest = 0;
+    bool found, names = op->kind == STORE_MARK_RESUMED || op->kind == STORE_MARK_RESOLVED;
+    if (!read_at(&self->writer, SQL_MARK_LAST, standing->set, op->write.seq, 0, &found,
+                 &newest) ||
+        !last_attempt(self, standing, op->write.seq, &last))
+        return false;
+    *ret_may = newest < op->number && standing->open == (op->kind != STORE_MARK_REPLAYED) &&
+               (!names || (op->attempt > 0 && last.token.attempt == op->attempt));
+    return true;
+}
+
+/* A replayed task is a final one: there, and not open. */
+static bool is_there(struct sqlite_store *self, const struct standing *standing, uint64_t seq,
+                     bool *ret_there)
+{
+    *ret_there = standing->open;
+    if (standing->open || standing->set == SQLITE_NOWHERE)
+        return true;
+    struct sql_use use = sql_use_in(&self->writer, SQL_TASK_STANDS, standing->set);
+    sql_u64(&use, seq);
+    if (sql_row(&use))
+        *ret_there = sql_get_i64(&use) != 0;
+    return sql_end(&use);
+}
+
+static bool add_mark(struct sqlite_store *self, int64_t set, const struct store_mark *op)
+{
+    static const struct aion_uuid none;
+    bool other = !aion_uuid_eq(&op->other, &none);
+    struct sql_use use = sql_use_in(&self->writer, SQL_MARK_ADD, set);
+    sql_u64(&use, op->write.seq);
+    sql_i64(&use, op->number);
+    sql_i64(&use, (int64_t)op->kind);
+    sql_i64(&use, op->attempt);
+    sql_i64(&use, op->at_us);
+    sql_blob(&use, other ? aion_str_n(op->other.bytes, 16) : (aion_str){0});
+    sql_text(&use, op->note);
     return sql_run(&use);
 }
 
-bool sqlite_finish(struct sqlite_store *self, struct sqlite_conn *conn, struct store_op *base)
+bool sqlite_mark(struct sqlite_store *self, struct store_op *base, bool *applied)
 {
-    struct store_finish *op = aion_container(base, struct store_finish, op);
-    struct live live;
-    uint64_t cursor;
-    (void)self;
-    op->outcome = STORE_STALE;
-    if (!find_live(conn, &op->id, &live))
+    struct store_mark *op = aion_container(base, struct store_mark, write.op);
+    struct standing standing;
+    bool there, same, may;
+    if (!look(self, op->write.seq, &standing) ||
+        !is_there(self, &standing, op->write.seq, &there))
         return false;
-    if (!is_current(&live, op->token))
+    if (!there)
         return true;
-    op->outcome = STORE_DONE;
-    return add_chunks(conn, live.task, op->chunks, op->count) &&
-           last_cursor(conn, live.task, &cursor) && end_live(conn, live.task) &&
-           add_outcome(conn, live.task, op, cursor) &&
-           add_event(conn, live.task, event_of(op->state), op->token.attempt, op->at_us,
-                     op->error.reason);
+    if (!is_same_mark(self, standing.set, op, &same))
+        return false;
+    if (same)
+        return repeated(&op->write, applied);
+    if (!may_mark(self, &standing, op, &may))
+        return false;
+    *applied = may;
+    return !may || add_mark(self, standing.set, op);
 }
 
-/* -- acknowledged output ------------------------------------------------------------ */
-static bool find_task(struct sqlite_conn *conn, const struct aion_uuid *id, uint64_t *ret_task)
+bool sqlite_ack(struct sqlite_store *self, struct store_op *base, bool *applied)
 {
-    struct sql_use use = sql_use(conn, SQL_SEQ_FIND);
-    sql_uuid(&use, id);
-    *ret_task = sql_row(&use) ? sql_get_u64(&use) : 0;
-    return sql_end(&use);
-}
-
-static bool find_acked(struct sqlite_conn *conn, uint64_t task, uint64_t *ret_acked)
-{
-    struct sql_use use = sql_use(conn, SQL_ACK_FIND);
-    sql_u64(&use, task);
-    *ret_acked = sql_row(&use) ? sql_get_u64(&use) : 0;
-    return sql_end(&use);
-}
-
-/* What the newest dropped chunk was is kept, so that its attempt's numbering goes on after a
- * restart. */
-static bool drop_chunks(struct sqlite_conn *conn, uint64_t task, uint64_t cursor)
-{
-    uint64_t attempt = 0, sequence = 0;
-    struct sql_use at = sql_use(conn, SQL_CHUNK_AT);
-    sql_u64(&at, task);
-    sql_u64(&at, cursor);
-    bool any = sql_row(&at);
-    if (any) {
-        attempt = sql_get_u64(&at);
-        sequence = sql_get_u64(&at);
+    struct store_ack *op = aion_container(base, struct store_ack, write.op);
+    struct standing standing;
+    uint64_t newest = 0, acked = 0;
+    bool there;
+    if (!look(self, op->write.seq, &standing) ||
+        !is_there(self, &standing, op->write.seq, &there))
+        return false;
+    if (!there)
+        return true;
+    struct sql_use last = sql_use_in(&self->writer, SQL_CHUNK_LAST, standing.set);
+    sql_u64(&last, op->write.seq);
+    if (sql_row(&last)) {
+        newest = sql_get_u64(&last);
+        acked = sql_get_u64(&last);
     }
-    if (!sql_end(&at) || !any)
-        return conn->rc == SQLITE_OK;
-    struct sql_use put = sql_use(conn, SQL_ACK_PUT);
-    sql_u64(&put, task);
-    sql_u64(&put, cursor);
-    sql_u64(&put, attempt);
-    sql_u64(&put, sequence);
-    if (!sql_run(&put))
-        return false;
-    struct sql_use drop = sql_use(conn, SQL_CHUNK_DROP);
-    sql_u64(&drop, task);
-    sql_u64(&drop, cursor);
-    return sql_run(&drop);
-}
-
-/* A cursor beyond the newest chunk acknowledges what there is. */
-bool sqlite_ack(struct sqlite_store *self, struct sqlite_conn *conn, struct store_op *base)
-{
-    struct store_ack *op = aion_container(base, struct store_ack, op);
-    uint64_t task, newest, acked;
-    (void)self;
-    op->outcome = STORE_STALE;
-    if (!find_task(conn, &op->id, &task))
-        return false;
-    if (task == 0)
-        return true;
-    op->outcome = STORE_DONE;
-    if (!last_cursor(conn, task, &newest) || !find_acked(conn, task, &acked))
+    if (!sql_end(&last))
         return false;
     op->acked = op->cursor < newest ? op->cursor : newest;
-    if (op->acked > acked)
-        return drop_chunks(conn, task, op->acked);
-    op->acked = acked;
-    return true;
+    if (op->acked <= acked) {
+        op->acked = acked;
+        return repeated(&op->write, applied);
+    }
+    *applied = true;
+    struct sql_use use = sql_use_in(&self->writer, SQL_ACK_ADD, standing.set);
+    sql_u64(&use, op->write.seq);
+    sql_u64(&use, op->acked);
+    sql_i64(&use, op->at_us);
+    return sql_run(&use);
 }

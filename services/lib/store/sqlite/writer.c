@@ -17,30 +17,53 @@
 enum { BATCH_MAX = 1024, GATHER_FROM = 2, GATHER_MAX_US = 1000 };
 
 static sqlite_apply_fn *const apply[STORE_KINDS] = {
-    [STORE_ACCEPT] = sqlite_accept,
-    [STORE_ROUTE] = sqlite_route,
-    [STORE_START] = sqlite_start,
-    [STORE_RESUME] = sqlite_resume,
-    [STORE_CHUNKS] = sqlite_chunks,
-    [STORE_RETRY] = sqlite_retry,
-    [STORE_FINISH] = sqlite_finish,
-    [STORE_ACK] = sqlite_ack,
+    [STORE_ACCEPT] = sqlite_write,
+    [STORE_ROUTE] = sqlite_write,
+    [STORE_START] = sqlite_write,
+    [STORE_CHUNKS] = sqlite_write,
+    [STORE_RETRY] = sqlite_write,
+    [STORE_FINISH] = sqlite_write,
+    [STORE_MARK] = sqlite_write,
+    [STORE_ACK] = sqlite_write,
+    [STORE_LEASE] = sqlite_lease,
+    [STORE_CURSOR_PUT] = sqlite_cursor_put,
+    [STORE_CURSOR_DROP] = sqlite_cursor_drop,
+    [STORE_BUDGET_PUT] = sqlite_budget_put,
+    [STORE_CARVE] = sqlite_carve,
+    [STORE_UNCARVE] = sqlite_uncarve,
+    [STORE_REAP] = sqlite_reap,
+    [STORE_AUDIT_PUT] = sqlite_audit_put,
+    [STORE_ARRIVALS] = sqlite_arrivals,
     [STORE_POLICY_PUT] = sqlite_policy_put,
     [STORE_PLAN_PUT] = sqlite_plan_put,
+    [STORE_HOLD_PUT] = sqlite_hold_put,
+    [STORE_HOLD_DROP] = sqlite_hold_drop,
     [STORE_SWEEP] = sqlite_sweep,
+    [STORE_FACTS_PUT] = sqlite_facts_put,
     [STORE_TASK_READ] = sqlite_task_read,
     [STORE_KEY_READ] = sqlite_key_read,
     [STORE_LIST] = sqlite_list,
     [STORE_CHUNKS_READ] = sqlite_chunks_read,
     [STORE_LOAD] = sqlite_load,
+    [STORE_EVENTS_READ] = sqlite_events_read,
+    [STORE_CURSOR_READ] = sqlite_cursor_read,
+    [STORE_BUDGET_LIST] = sqlite_budget_list,
+    [STORE_BALANCES] = sqlite_balances,
+    [STORE_AUDIT_LIST] = sqlite_audit_list,
+    [STORE_AUDIT_HEADS] = sqlite_audit_heads,
+    [STORE_ARRIVALS_READ] = sqlite_arrivals_read,
     [STORE_POLICY_LIST] = sqlite_policy_list,
     [STORE_POLICY_READ] = sqlite_policy_read,
     [STORE_PLAN_READ] = sqlite_plan_read,
+    [STORE_HOLD_LIST] = sqlite_hold_list,
+    [STORE_FACTS_READ] = sqlite_facts_read,
 };
 
 bool sqlite_apply(struct sqlite_store *self, struct sqlite_conn *conn, struct store_op *op)
 {
-    return apply[op->kind](self, conn, op);
+    if (!sqlite_audit_check(conn, op) || op->err != NULL)
+        return conn->rc == SQLITE_OK;
+    return apply[op->kind](self, conn, op) && sqlite_audit_add(conn, op);
 }
 
 bool sqlite_is_fatal(int rc)
@@ -124,14 +147,29 @@ static bool run(struct sqlite_conn *conn, enum sql_id id)
     return sql_run(&use);
 }
 
-/* Ends a transaction that failed; the cause stays in conn->rc. */
-static void roll_back(struct sqlite_conn *conn)
+/* What is known beside the tables, as they are now. */
+static bool read_anew(struct sqlite_store *self)
 {
+    struct sqlite_conn *conn = &self->writer;
+    conn->generation = -1;
+    self->events_looked_to = 0;
+    if (!sqlite_windows_refresh(conn) || !sqlite_unfinished_read(self))
+        return false;
+    struct sql_use use = sql_use(conn, SQL_EPOCH_READ);
+    if (sql_row(&use))
+        self->epoch = sql_get_u64(&use);
+    return sql_end(&use);
+}
+
+/* Ends a transaction that failed; the cause stays in conn->rc. */
+static void roll_back(struct sqlite_store *self)
+{
+    struct sqlite_conn *conn = &self->writer;
     int rc = conn->rc;
-    if (sqlite3_get_autocommit(conn->db) == 0) {
-        conn->rc = SQLITE_OK;
+    conn->rc = SQLITE_OK;
+    if (sqlite3_get_autocommit(conn->db) == 0)
         run(conn, SQL_ROLLBACK);
-    }
+    self->stale = !read_anew(self);
     conn->rc = rc;
 }
 
@@ -156,7 +194,7 @@ static bool apply_guarded(struct sqlite_store *self, struct store_op *op)
         sqlite_error(conn, __func__, &err);
         store_op_fail(op, &err);
         sqlite_conn_clear(conn);
-        if (!run(conn, SQL_ROLLBACK_TO))
+        if (!run(conn, SQL_ROLLBACK_TO) || !read_anew(self))
             return false;
     }
     return run(conn, SQL_RELEASE);
@@ -170,14 +208,27 @@ static bool apply_each_guarded(struct sqlite_store *self, struct store_op *batch
     return true;
 }
 
+/* Errors of an attempt at it that was rolled back are no more. */
+static void forget_errors(struct store_op *batch)
+{
+    for (struct store_op *op = batch; op != NULL; op = op->next) {
+        free(op->err);
+        op->err = NULL;
+    }
+}
+
 static bool transaction(struct sqlite_store *self, struct store_op *batch,
                         bool (*apply_all)(struct sqlite_store *, struct store_op *))
 {
     struct sqlite_conn *conn = &self->writer;
     sqlite_conn_clear(conn);
-    if (run(conn, SQL_BEGIN) && apply_all(self, batch) && run(conn, SQL_COMMIT))
+    forget_errors(batch);
+    if (run(conn, SQL_BEGIN) && (!self->stale || read_anew(self)) &&
+        sqlite_unfinished_move_due(self) && apply_all(self, batch) && run(conn, SQL_COMMIT)) {
+        self->stale = false;
         return true;
-    roll_back(conn);
+    }
+    roll_back(self);
     return false;
 }
 
