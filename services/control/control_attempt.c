@@ -13,11 +13,11 @@
 /* -- beginning and leaving ---------------------------------------------------------- */
 static void start_done(struct control_write *write)
 {
-    if (write->as.start.token.attempt == write->task->attempt)
+    if (write->as.start.begin.token.attempt == write->task->attempt)
         write->task->starting = false;
 }
 
-/* Lazy: goes to the disk with the next commit, at the latest with the end of the attempt. */
+/* Goes with the end of the attempt when that comes soon. */
 static void write_start(struct control *control, struct control_task *task, int64_t at_us)
 {
     const struct control_offer *offer =
@@ -29,15 +29,14 @@ static void write_start(struct control *control, struct control_task *task, int6
     aion_str_copy(write->module_digest, sizeof(write->module_digest),
                   offer != NULL ? aion_str_of(offer->digest) : AION_STR(""));
     write->as.start = (struct store_start){
-        .op.lazy = true,
-        .id = task->id,
-        .token = {task->epoch, task->attempt},
-        .at_us = at_us,
-        .host = aion_str_of(write->host),
-        .module = aion_str_of(write->module),
-        .module_digest = aion_str_of(write->module_digest),
+        .write.op.lazy = true,
+        .begin = {.token = {task->epoch, task->attempt},
+                  .at_us = at_us,
+                  .host = aion_str_of(write->host),
+                  .module = aion_str_of(write->module),
+                  .module_digest = aion_str_of(write->module_digest)},
     };
-    control_write_submit(write);
+    control_write_linger(write);
 }
 
 static void join(struct control *control, struct control_task *task, struct control_host *host)
@@ -134,7 +133,7 @@ static bool is_unwritten_start(const struct control *control, const struct contr
 {
     return task != NULL && task->state == TASK_QUEUED && !task->settling &&
            token->attempt == task->attempt + 1 && token->epoch >= task->epoch &&
-           token->epoch < control->epoch;
+           token->epoch < control_shard_epoch(control, task->seq);
 }
 
 static void resume_done(struct control_write *write)
@@ -144,14 +143,15 @@ static void resume_done(struct control_write *write)
 
 static void write_resume(struct control *control, struct control_task *task)
 {
-    struct control_write *write = control_write_new(control, task, STORE_RESUME, resume_done);
+    struct control_write *write = control_write_new(control, task, STORE_MARK, resume_done);
     aion_str_copy(write->host, sizeof(write->host), aion_str_of(task->host_id));
-    write->as.resume = (struct store_resume){
-        .op.lazy = true,
-        .id = task->id,
-        .token = {task->epoch, task->attempt},
+    write->as.mark = (struct store_mark){
+        .write.op.lazy = true,
+        .number = ++task->marks,
+        .kind = STORE_MARK_RESUMED,
+        .attempt = task->attempt,
         .at_us = aion_clock_utc_us(),
-        .host = aion_str_of(write->host),
+        .note = aion_str_of(write->host),
     };
     control_write_submit(write);
 }
@@ -212,13 +212,13 @@ static void chunks_done(struct control_write *write)
     struct control *control = write->control;
     struct control_task *task = write->task;
     control->pending_bytes -= task->log.pending_bytes;
-    if (write->as.chunks.outcome == STORE_DONE)
+    if (write->as.write.outcome == STORE_DONE)
         control_log_commit(&task->log, write->cursor);
     control->pending_bytes += task->log.pending_bytes;
     control_write_chunks_done(task);
     control_watchers_wake(task);
     control_hosts_pause(control);
-    if (write->as.chunks.outcome == STORE_DONE)
+    if (write->as.write.outcome == STORE_DONE)
         control_attempt_write_chunks(control, task);
 }
 
@@ -228,11 +228,11 @@ void control_attempt_write_chunks(struct control *control, struct control_task *
 {
     if (task->chunks_writing || task->settling || task->log.pending == NULL)
         return;
+    control_write_start_now(task);
     struct control_write *write = control_write_new(control, task, STORE_CHUNKS, chunks_done);
     task->chunks_writing = true;
     write->as.chunks = (struct store_chunks){
-        .op.lazy = aion_list_empty(&task->watchers),
-        .id = task->id,
+        .write.op.lazy = aion_list_empty(&task->watchers),
         .token = {task->epoch, task->attempt},
     };
     control_write_chunks(write, &write->as.chunks.chunks, &write->as.chunks.count);

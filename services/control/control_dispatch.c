@@ -122,8 +122,10 @@ static void read_body(struct control *control, struct control_task *task)
     body->task = control_task_ref(task);
     body->attempt = task->attempt;
     aion_arena_init(&body->arena, 16 << 20, NULL, 0);
-    body->read = (struct store_task_read){
-        .op = {.done = body_done, .arena = &body->arena}, .id = task->id, .with_body = true};
+    body->read = (struct store_task_read){.op = {.done = body_done, .arena = &body->arena},
+                                          .id = task->id,
+                                          .seq = task->seq,
+                                          .with_body = true};
     if (store_task_read(control->store, &body->read, &err))
         return;
     body_failed(control, task, &err);
@@ -134,7 +136,7 @@ static void read_body(struct control *control, struct control_task *task)
 static void start(struct control *control, struct control_task *task, struct control_host *host)
 {
     task->usage.queue_us += mesh_loop_now(control->loop) - task->queued_us;
-    task->epoch = control->epoch;
+    task->epoch = control_shard_epoch(control, task->seq);
     task->attempt++;
     control_attempt_begin(control, task, host, aion_clock_utc_us());
     if (task->body_known)

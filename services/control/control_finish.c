@@ -58,7 +58,7 @@ static void finish_done(struct control_write *write)
     struct control *control = write->control;
     struct control_task *task = write->task;
     task->settling = false;
-    if (write->as.finish.outcome != STORE_DONE) {
+    if (write->as.write.outcome != STORE_DONE) {
         disowned(control, task);
         return;
     }
@@ -84,7 +84,6 @@ static void fill_finish(struct control_write *write, enum control_event event)
     const struct control_task *task = write->task;
     struct store_finish *finish = &write->as.finish;
     *finish = (struct store_finish){
-        .id = task->id,
         .token = token_of(task),
         .state = (enum store_state)final_of[event],
         .at_us = aion_clock_utc_us(),
@@ -101,6 +100,7 @@ static void fill_finish(struct control_write *write, enum control_event event)
 static void finish_chunks(struct control_write *write)
 {
     control_write_chunks(write, &write->as.finish.chunks, &write->as.finish.count);
+    write->as.finish.cursor = write->cursor;
 }
 
 void control_finish(struct control *control, struct control_task *task,
@@ -138,7 +138,7 @@ static void retry_done(struct control_write *write)
     struct control *control = write->control;
     struct control_task *task = write->task;
     task->settling = false;
-    if (write->as.retry.outcome != STORE_DONE) {
+    if (write->as.write.outcome != STORE_DONE) {
         disowned(control, task);
         return;
     }
@@ -179,7 +179,6 @@ void control_retry(struct control *control, struct control_task *task,
     int64_t now_us = aion_clock_utc_us();
     write->error = *error;
     write->as.retry = (struct store_retry){
-        .id = task->id,
         .token = token_of(task),
         .at_us = now_us,
         .due_us = now_us + retry_wait_us(control, task->attempt),

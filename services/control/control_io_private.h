@@ -8,10 +8,10 @@
 /* A write that must reach the disk: repeated until it does. */
 struct control_write {
     union {
-        struct store_op op;
+        struct store_write write;
         struct store_route route;
         struct store_start start;
-        struct store_resume resume;
+        struct store_mark mark;
         struct store_chunks chunks;
         struct store_retry retry;
         struct store_finish finish;
@@ -24,8 +24,13 @@ struct control_write {
     int64_t begun_us;
     uint64_t cursor;            /* newest chunk in it */
     struct store_chunk *chunks; /* owned */
-    /* What as.start and as.resume point into: they may outlive their host. */
+    struct store_outbox event;
+    struct aion_link lingers; /* a start that is not submitted yet */
+    int64_t linger_until_us;
+    struct store_begin begin; /* what as.*.begin points to: the start goes with the end */
+    /* What as.start and as.mark point into: they may outlive their host. */
     char host[64], module[64], module_digest[80];
+    char route[128];                              /* what as.route points into */
     struct control_error error;                   /* what as.*.error points into */
     void (*prepare)(struct control_write *write); /* control_write_end: last touches */
     void (*done)(struct control_write *write);    /* committed; the write is freed after it */
@@ -37,12 +42,25 @@ struct control_write *control_write_new(struct control *control, struct control_
 void control_write_chunks(struct control_write *write, const struct store_chunk **ret_chunks,
                           size_t *ret_count);
 void control_write_submit(struct control_write *write);
+/* A start that may wait a little: it goes with the attempt's end if that comes first, else
+ * alone.
+ */
+void control_write_linger(struct control_write *write);
+/* The task's lingering start goes now, before what needs it there. */
+void control_write_start_now(struct control_task *task);
+void control_writes_hurry(struct control *control); /* all of them: the process ends */
 /* Submits the end of an attempt, once the chunks under way are on disk: what they carry must
  * not come twice, nor after. */
 void control_write_end(struct control_write *write);
 /* The task's chunks under way are on disk. */
 void control_write_chunks_done(struct control_task *task);
 void control_writes_abandon(struct control *control); /* at the end of the process */
+
+/* -- events (control_event.c) ------------------------------------------------------- */
+/* Sets the write's event, but for its sequence. */
+void control_event_fill(struct control_write *write);
+void control_event_accept(struct control *control, const struct store_accept *accept,
+                          struct store_outbox *event);
 
 /* -- output (control_stream.c) ------------------------------------------------------ */
 /* A reader of one task's output. */

@@ -47,7 +47,6 @@ void control_init(struct control *control, struct mesh_loop *loop, struct store 
     *control =
         (struct control){.loop = loop, .store = store, .own_conf = *conf, .loading = true};
     control->conf = &control->own_conf;
-    control->epoch = store_info(store).epoch;
     control_cache_init(&control->tasks, TASKS_MAX, (size_t)conf->cache_tasks_max,
                        (size_t)conf->cache_bytes_max);
     start_sched(control);
@@ -57,6 +56,8 @@ void control_init(struct control *control, struct mesh_loop *loop, struct store 
     aion_list_init(&control->hosts);
     aion_list_init(&control->orphans);
     aion_list_init(&control->writes);
+    aion_list_init(&control->lingering);
+    aion_list_init(&control->unclear);
     aion_list_init(&control->submits);
     aion_list_init(&control->watches);
     aion_buf_init(&control->scratch, SCRATCH_MAX);
@@ -72,9 +73,12 @@ void control_done(struct control *control)
     control_hosts_forget(control);
     control_watches_forget(control);
     control_writes_abandon(control);
+    control_submits_abandon(control);
     mesh_timer_cancel(control->loop, &control->tick);
     mesh_timer_cancel(control->loop, &control->batch_timer);
     mesh_timer_cancel(control->loop, &control->gauge_timer);
+    mesh_timer_cancel(control->loop, &control->linger);
+    control_shards_done(control);
     size_t cursor = 0;
     struct control_task *task;
     while ((task = aion_map_next(&control->tasks.by_id, &cursor)) != NULL) {
@@ -137,10 +141,9 @@ static bool load_page(struct control *control, struct store_load *load, struct a
     aion_arena_init(&arena, LOAD_ARENA_MAX, NULL, 0);
     load->op.arena = &arena;
     bool good = store_load_wait(control->store, load, err);
-    for (size_t i = 0; good && i < load->count; i++) {
+    for (size_t i = 0; good && i < load->count; i++)
         take_loaded(control, &load->tasks[i]);
-        load->after = load->tasks[i].sequence;
-    }
+    load->after = load->next;
     aion_arena_done(&arena);
     return good;
 }
@@ -148,8 +151,9 @@ static bool load_page(struct control *control, struct store_load *load, struct a
 bool control_load(struct control *control, struct aion_err *err)
 {
     struct store_load load = {.limit = LOAD_PAGE};
-    if (!load_plan(control, err))
+    if (!control_shards_open(control, err) || !load_plan(control, err))
         return false;
+    load.shards = control->shards.mine;
     do {
         if (!load_page(control, &load, err))
             return false;
@@ -191,6 +195,7 @@ void control_begin(struct control *control)
         begin_task(control, task);
     }
     control->loading = false;
+    control_shards_begin(control);
     control_gauges_start(control);
     control_route_unrouted(control);
     control_dispatch(control);
@@ -206,6 +211,7 @@ void control_drain(struct control *control, void (*done)(struct control *control
     control_waits_end(control);
     control_watches_end(control);
     control_hosts_end(control);
+    control_writes_hurry(control);
     control_drain_step(control);
 }
 

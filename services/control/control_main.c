@@ -14,6 +14,12 @@ static void on_store_fatal(void *user, const struct aion_err *err)
     program_fatal(control->program, err);
 }
 
+/* The store refuses what comes from here now: whoever has the shards goes on. */
+static void on_shards_lost(struct control *control, const struct aion_err *err)
+{
+    program_fatal(control->program, err);
+}
+
 static void leave_router(struct control *control)
 {
     control_router_close(control->router);
@@ -41,6 +47,7 @@ static bool open_all(struct control *control, struct program *program,
 {
     struct store_conf store_conf = {.url = conf->store_url,
                                     .exec = mesh_loop_exec(program->loop),
+                                    .window_us = conf->store_window,
                                     .fatal = on_store_fatal,
                                     .user = control};
     struct mesh_channel_conf router = {.name = "router",
@@ -52,6 +59,7 @@ static bool open_all(struct control *control, struct program *program,
         return false;
     control_init(control, program->loop, store, conf);
     control->program = program;
+    control->shards.lost = on_shards_lost;
     if (!control_load(control, err))
         return false;
     control->router_channel = mesh_channel_new(program->loop, &router, err);

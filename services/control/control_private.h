@@ -20,13 +20,15 @@
 struct program;
 struct control_router;
 
+#include "control_shards.h"
+
 struct control {
     struct program *program; /* NULL: a test */
     struct mesh_loop *loop;
     struct store *store;
     const struct control_conf *conf; /* own_conf */
     struct control_conf own_conf;    /* as reloaded last */
-    uint64_t epoch;
+    struct control_shards shards;
 
     struct control_cache tasks;
     struct control_sched sched;
@@ -48,12 +50,15 @@ struct control {
     struct mesh_timer ready_timer;    /* after the start: until the router is here */
     int64_t ready_by_us;              /* ... or then */
 
-    struct aion_link writes;  /* under way: what must reach the disk */
-    struct aion_link submits; /* calls that wait for the end of their task */
-    struct aion_link watches; /* calls of WatchStreams */
-    size_t pending_bytes;     /* output not committed, of all tasks */
-    bool hosts_paused;        /* because of it */
-    bool loading;             /* control_begin has not been */
+    struct aion_link writes;    /* under way: what must reach the disk */
+    struct aion_link lingering; /* of them, starts that may yet go with their ends */
+    struct mesh_timer linger;   /* the first of those */
+    struct aion_link unclear;   /* submissions of which the store could not tell yet */
+    struct aion_link submits;   /* calls that wait for the end of their task */
+    struct aion_link watches;   /* calls of WatchStreams */
+    size_t pending_bytes;       /* output not committed, of all tasks */
+    bool hosts_paused;          /* because of it */
+    bool loading;               /* control_begin has not been */
     bool draining;
     void (*drained)(struct control *control);
     struct aion_buf scratch; /* for packing; used within one function */
@@ -144,7 +149,8 @@ bool control_task_id(struct mesh_call *call, const char *text, struct aion_uuid 
  * meanwhile. */
 void control_wait(struct control *control, struct mesh_call *call, struct control_task *task,
                   int64_t wait_us);
-void control_waits_end(struct control *control); /* answers all as things stand */
+void control_waits_end(struct control *control);       /* answers all as things stand */
+void control_submits_abandon(struct control *control); /* at the end of the process */
 
 /* -- metrics (control_metrics.c) ---------------------------------------------------- */
 enum control_count {

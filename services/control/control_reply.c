@@ -136,6 +136,11 @@ static const struct {
     {"cancelled", AION__V1__TASK_STATE__TASK_STATE_CANCELLED},
     {"expired", AION__V1__TASK_STATE__TASK_STATE_EXPIRED},
     {"dead", AION__V1__TASK_STATE__TASK_STATE_DEAD},
+    {"doubt", AION__V1__TASK_STATE__TASK_STATE_IN_DOUBT},
+    {"resolved", AION__V1__TASK_STATE__TASK_STATE_QUEUED},
+    {"held", AION__V1__TASK_STATE__TASK_STATE_HELD},
+    {"released", AION__V1__TASK_STATE__TASK_STATE_QUEUED},
+    {"replayed", AION__V1__TASK_STATE__TASK_STATE_DEAD},
 };
 
 static size_t count_events(const struct store_task *stored)
@@ -198,7 +203,7 @@ Aion__V1__Task *control_reply_build(const struct control *control,
     task->result =
         (Aion__V1__TaskResult *)unpack(&aion__v1__task_result__schema, stored->result, arena);
     const Aion__V1__Decision *decision = (const Aion__V1__Decision *)unpack(
-        &aion__v1__decision__schema, stored->decision, arena);
+        &aion__v1__decision__schema, stored->decision.bytes, arena);
     task->engine = decision != NULL ? decision->engine : NULL;
     put_meta(task, stored->meta, arena);
     put_attempts(task, stored, arena);

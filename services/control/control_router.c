@@ -196,7 +196,7 @@ static void route_done(struct control_write *write)
 {
     struct control_task *task = write->task;
     task->deciding = false;
-    if (write->as.route.outcome != STORE_DONE)
+    if (write->as.write.outcome != STORE_DONE)
         return; /* it was cancelled meanwhile */
     control_move(write->control, task, TASK_ROUTE);
     if (task->settling)
@@ -222,9 +222,10 @@ static void write_route(struct control *control, struct control_task *task,
         return;
     }
     struct control_write *write = control_write_new(control, task, STORE_ROUTE, route_done);
-    write->as.route = (struct store_route){.id = task->id,
-                                           .at_us = aion_clock_utc_us(),
-                                           .decision = control_bytes_view(&task->decision)};
+    aion_str_copy(write->route, sizeof(write->route), aion_str_of(decision->engine->route));
+    write->as.route = (struct store_route){
+        .at_us = aion_clock_utc_us(),
+        .decision = {aion_str_of(write->route), control_bytes_view(&task->decision)}};
     control_write_submit(write);
 }
 

@@ -224,6 +224,8 @@ void control_state_get_policy_revision(struct mesh_call *call,
 /* -- retention ---------------------------------------------------------------------- */
 #define SECOND_US ((int64_t)1000000)
 #define DAY_US    (86400 * SECOND_US)
+/* Of the outbox; cursors of its readers keep it longer. */
+#define EVENTS_KEPT_US DAY_US
 
 const struct store_plan control_plan_default = {
     .keep_succeeded_us = 7 * DAY_US,
@@ -363,6 +365,7 @@ void control_state_sweep_tasks(struct mesh_call *call,
     request->as.sweep.failed_before_us = cutoff(message->failed_before);
     request->as.sweep.keys_before_us = cutoff(message->keys_before);
     request->as.sweep.batch_max = message->batch_max > 0 ? message->batch_max : 500;
+    request->as.sweep.events_before_us = aion_clock_utc_us() - EVENTS_KEPT_US;
     request->as.sweep.dry_run = message->dry_run;
     request_submit(request, STORE_SWEEP);
 }

@@ -5,6 +5,7 @@
  * store. It never holds more than one such piece, so that a slow reader costs its send queue
  * and no more. */
 #include "auth/digest.h"
+#include "base/clock.h"
 #include "control_private.h"
 
 #include <stdlib.h>
@@ -138,7 +139,7 @@ static void read_piece(struct control_watcher *watcher, size_t room)
     aion_arena_init(&piece->arena, PIECE_ARENA, NULL, 0);
     piece->read = (struct store_chunks_read){
         .op = {.done = piece_done, .arena = &piece->arena},
-        .id = watcher->task->id,
+        .seq = watcher->task->seq,
         .after = watcher->cursor,
         .limit = PIECE_CHUNKS,
         .bytes_max = room < PIECE_BYTES ? room : PIECE_BYTES,
@@ -314,7 +315,8 @@ void control_stream_done(struct mesh_call *call, bool cancelled)
 struct acknowledgement {
     struct store_ack ack;
     struct control *control;
-    struct mesh_call *call; /* held */
+    struct control_task *task; /* one reference, once it was found */
+    struct mesh_call *call;    /* held */
 };
 
 static void ack_end(struct acknowledgement *ack, const struct aion_err *err)
@@ -322,17 +324,19 @@ static void ack_end(struct acknowledgement *ack, const struct aion_err *err)
     if (err != NULL)
         mesh_fail_with(ack->call, err);
     mesh_drop(ack->call);
+    control_task_unref(ack->task);
     free(ack);
 }
 
 static void ack_done(struct store_op *op, const struct aion_err *err)
 {
-    struct acknowledgement *ack = aion_container(op, struct acknowledgement, ack.op);
+    struct acknowledgement *ack = aion_container(op, struct acknowledgement, ack.write.op);
     Aion__V1__AckStreamReply reply = AION__V1__ACK_STREAM_REPLY__INIT;
-    struct control_task *task = control_cache_find(&ack->control->tasks, &ack->ack.id);
-    if (err == NULL) {
-        if (task != NULL)
-            control_log_ack(&task->log, ack->ack.acked);
+    if (err == NULL && ack->ack.write.outcome == STORE_FENCED) {
+        control_shard_fenced(ack->control, ack->task->seq);
+        mesh_fail(ack->call, AION_UNAVAILABLE, "control is stopping: try again");
+    } else if (err == NULL) {
+        control_log_ack(&ack->task->log, ack->ack.acked);
         reply.cursor = ack->ack.acked;
         aion_v1_aion_tasks_ack_stream_reply(ack->call, &reply);
     }
@@ -347,8 +351,11 @@ static void ack_found(void *user, struct control_task *task, const struct aion_e
         ack_end(ack, err);
         return;
     }
-    ack->ack.id = task->id;
-    ack->ack.op.done = ack_done;
+    ack->task = control_task_ref(task);
+    ack->ack.write.op.done = ack_done;
+    ack->ack.write.seq = task->seq;
+    ack->ack.write.epoch = control_shard_epoch(ack->control, task->seq);
+    ack->ack.at_us = aion_clock_utc_us();
     if (!store_ack(ack->control->store, &ack->ack, &own))
         ack_end(ack, &own);
 }

@@ -11,12 +11,15 @@
 
 #include <stdlib.h>
 
+enum { UNCLEAR_AGAIN_US = 200000 };
+
 struct submission {
     struct control *control;
     struct mesh_call *call; /* held */
     const Aion__V1__TaskRequest *request;
     struct control_request checked;
     struct aion_uuid id;
+    uint64_t seq;
     char id_text[AION_UUID_TEXT];
     aion_str tenant;
     uint8_t digest[32];
@@ -25,6 +28,11 @@ struct submission {
     struct control_sched_ticket ticket;
     int64_t created_us;
     struct aion_err refusal; /* of the router, while the key is looked up */
+    char route[128];         /* of the decision */
+    struct store_outbox event;
+    bool answered; /* whether it was taken was not clear; its client knows */
+    struct mesh_timer again;
+    struct aion_link unclear; /* then */
     union {
         struct store_op op;
         struct store_accept accept;
@@ -101,6 +109,8 @@ void control_waits_end(struct control *control)
 static void submission_free(struct submission *submission)
 {
     control_sched_unreserve(&submission->control->sched, &submission->ticket);
+    mesh_timer_cancel(submission->control->loop, &submission->again);
+    aion_list_remove(&submission->unclear);
     control_bytes_free(&submission->meta);
     control_bytes_free(&submission->body);
     control_bytes_free(&submission->decision);
@@ -113,7 +123,8 @@ static void refuse(struct submission *submission, const struct aion_err *err)
     control_count(COUNT_REFUSED);
     if (strcmp(err->reason, "SHED") == 0)
         control_count_shed(submission->checked.priority - 1);
-    mesh_fail_with(submission->call, err);
+    if (!submission->answered)
+        mesh_fail_with(submission->call, err);
     submission_free(submission);
 }
 
@@ -138,7 +149,10 @@ static void first_found(void *user, struct control_task *task, const struct aion
 static void answer_first(struct submission *submission, const struct aion_uuid *first)
 {
     control_count(COUNT_DUPLICATE);
-    control_find(submission->control, submission->tenant, first, first_found, submission);
+    if (submission->answered)
+        submission_free(submission);
+    else
+        control_find(submission->control, submission->tenant, first, first_found, submission);
 }
 
 static void answer_conflict(struct submission *submission, const struct aion_uuid *first)
@@ -151,7 +165,8 @@ static void answer_conflict(struct submission *submission, const struct aion_uui
                  submission->checked.has_id ? "task_id" : "idempotency_key", text);
     aion_err_reason(&err, "IDEMPOTENCY_KEY_REUSED");
     aion_err_field(&err, submission->checked.has_id ? "task_id" : "idempotency_key");
-    mesh_trailer(submission->call, "aion-first-task-id", aion_str_of(text));
+    if (!submission->answered)
+        mesh_trailer(submission->call, "aion-first-task-id", aion_str_of(text));
     refuse(submission, &err);
 }
 
@@ -179,8 +194,8 @@ static struct control_task *make_task(struct submission *submission)
     task->control = submission->control;
     task->state = submission->decision.size > 0 ? TASK_QUEUED : TASK_ACCEPTED;
     task->priority = submission->checked.priority;
-    task->sequence = submission->as.accept.sequence;
-    task->created_us = task->updated_us = submission->created_us;
+    task->seq = submission->seq;
+    task->created_us = task->updated_us = store_seq_us(submission->seq);
     task->deadline_us = submission->checked.deadline_us;
     move_bytes(&task->meta, &submission->meta);
     move_bytes(&task->body, &submission->body);
@@ -201,7 +216,8 @@ static void taken(struct submission *submission)
     if (!control_cache_add(&control->tasks, task))
         abort(); /* the bounds of the queue are far below the cache's */
     control_deadline_set(control, task);
-    control_wait(control, submission->call, task, submission->checked.wait_us);
+    if (!submission->answered)
+        control_wait(control, submission->call, task, submission->checked.wait_us);
     if (task->state == TASK_QUEUED &&
         control_task_decide(task, control_bytes_view(&task->decision))) {
         control_enqueue(control, task);
@@ -213,15 +229,61 @@ static void taken(struct submission *submission)
     submission_free(submission);
 }
 
+static void commit(struct submission *submission);
+
+static void try_again(struct mesh_timer *timer)
+{
+    commit(aion_container(timer, struct submission, again));
+}
+
+/* It may be on disk or not: its client is told so, and the very same is submitted until the
+ * store can tell. Taken, it must run: its client's repeat will find it. */
+static void unclear(struct submission *submission, const struct aion_err *err)
+{
+    struct control *control = submission->control;
+    if (!submission->answered) {
+        mesh_fail_with(submission->call, err);
+        submission->answered = true;
+        aion_list_add_last(&control->unclear, &submission->unclear);
+    }
+    submission->again.fire = try_again;
+    mesh_timer_set(control->loop, &submission->again,
+                   mesh_loop_now(control->loop) + UNCLEAR_AGAIN_US);
+}
+
+void control_submits_abandon(struct control *control)
+{
+    aion_list_each_safe (link, &control->unclear) {
+        submission_free(aion_container(link, struct submission, unclear));
+    }
+}
+
+static void answer_fenced(struct submission *submission)
+{
+    struct aion_err err;
+    control_shard_fenced(submission->control, submission->seq);
+    aion_err_set(&err, __func__, AION_UNAVAILABLE, "control is stopping: try again");
+    refuse(submission, &err);
+}
+
+static bool is_unclear(const struct submission *submission, const struct aion_err *err)
+{
+    return submission->answered || strcmp(err->reason, "STORE_UNCLEAR") == 0;
+}
+
 static void accept_done(struct store_op *op, const struct aion_err *err)
 {
     struct submission *submission = aion_container(op, struct submission, as.op);
     struct aion_uuid first = submission->as.accept.first;
+    if (err != NULL && is_unclear(submission, err)) {
+        unclear(submission, err);
+        return;
+    }
     if (err != NULL) {
         refuse(submission, err);
         return;
     }
-    switch (submission->as.accept.outcome) {
+    switch (submission->as.accept.write.outcome) {
     case STORE_DONE:
         taken(submission);
         return;
@@ -230,6 +292,9 @@ static void accept_done(struct store_op *op, const struct aion_err *err)
         return;
     case STORE_TAKEN:
         answer_taken(submission);
+        return;
+    case STORE_FENCED:
+        answer_fenced(submission);
         return;
     case STORE_CONFLICT:
     case STORE_STALE:
@@ -241,22 +306,31 @@ static void accept_done(struct store_op *op, const struct aion_err *err)
 
 static void commit(struct submission *submission)
 {
+    struct control *control = submission->control;
     struct aion_err err;
     submission->as.accept = (struct store_accept){
-        .op.done = accept_done,
+        .write = {.op.done = accept_done,
+                  .seq = submission->seq,
+                  .epoch = control_shard_epoch(control, submission->seq),
+                  .event = &submission->event},
         .id = submission->id,
+        .own_id = submission->checked.has_id,
         .tenant = submission->tenant,
         .intent = aion_str_of(submission->request->intent),
         .key = submission->checked.key,
         .digest = submission->has_digest ? aion_str_n(submission->digest, 32) : (aion_str){0},
         .priority = submission->checked.priority,
-        .created_us = submission->created_us,
         .deadline_us = submission->checked.deadline_us,
         .meta = control_bytes_view(&submission->meta),
         .body = control_bytes_view(&submission->body),
-        .decision = control_bytes_view(&submission->decision),
+        .decision = {aion_str_of(submission->route), control_bytes_view(&submission->decision)},
     };
-    if (!store_accept(submission->control->store, &submission->as.accept, &err))
+    control_event_accept(control, &submission->as.accept, &submission->event);
+    if (store_accept(control->store, &submission->as.accept, &err))
+        return;
+    if (submission->answered)
+        unclear(submission, &err);
+    else
         refuse(submission, &err);
 }
 
@@ -326,6 +400,9 @@ static void decided(void *user, const Aion__V1__Decision *decision,
     }
     if (decision != NULL && !pack(&submission->decision, &decision->base))
         abort();
+    if (decision != NULL && decision->engine != NULL)
+        aion_str_copy(submission->route, sizeof(submission->route),
+                      aion_str_of(decision->engine->route));
     commit(submission);
 }
 
@@ -348,18 +425,28 @@ static void ask_router(struct submission *submission)
 }
 
 /* -- the beginning ------------------------------------------------------------------ */
-/* The shard is in the low six bits of the id: of a key's task, by the key; else as the id came.
- */
+/* The shard: of a client's id, its low six bits; of a key's task, by the key, so that repeats
+ * meet; else any. */
+static unsigned choose_shard(const struct submission *submission)
+{
+    const struct control_request *checked = &submission->checked;
+    if (checked->has_id)
+        return control_shard_of(&checked->id);
+    if (checked->key.size == 0)
+        return control_shard_any(submission->control);
+    uint64_t of_tenant = aion_siphash(0, 0, submission->tenant.data, submission->tenant.size);
+    return (unsigned)aion_siphash(of_tenant, 0, checked->key.data, checked->key.size) &
+           (STORE_SHARDS - 1);
+}
+
+/* Its place, which an id that is made here holds. */
 static void choose_id(struct submission *submission)
 {
     const struct control_request *checked = &submission->checked;
-    submission->id = checked->has_id ? checked->id : aion_uuid_new();
-    if (checked->key.size > 0) {
-        uint64_t of_tenant =
-            aion_siphash(0, 0, submission->tenant.data, submission->tenant.size);
-        uint64_t hash = aion_siphash(of_tenant, 0, checked->key.data, checked->key.size);
-        submission->id.bytes[15] = (uint8_t)((submission->id.bytes[15] & 0xc0) | (hash & 0x3f));
-    }
+    unsigned shard = choose_shard(submission);
+    submission->seq = control_shard_seq(submission->control, shard, submission->created_us);
+    submission->id =
+        checked->has_id ? checked->id : aion_uuid_at(store_seq_us(submission->seq), shard);
     aion_uuid_text(&submission->id, submission->id_text);
 }
 
@@ -421,6 +508,7 @@ void control_submit(struct mesh_call *call, const Aion__V1__TaskRequest *request
     submission->call = mesh_hold(call);
     submission->request = request;
     submission->tenant = tenant;
+    aion_list_init(&submission->unclear);
     submission->created_us = aion_clock_utc_us();
     if (prepare(submission, &err))
         ask_router(submission);

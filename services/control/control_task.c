@@ -167,7 +167,8 @@ struct control_task *control_task_load(struct control *control, const struct sto
     task->control = control;
     task->state = (enum control_state)stored->state;
     task->priority = stored->priority;
-    task->sequence = stored->sequence;
+    task->seq = stored->seq;
+    task->marks = stored->marks;
     task->created_us = stored->created_us;
     task->updated_us = stored->updated_us;
     task->deadline_us = stored->deadline_us;
@@ -175,7 +176,7 @@ struct control_task *control_task_load(struct control *control, const struct sto
     task->attempt = stored->token.attempt;
     aion_str_copy(task->host_id, sizeof(task->host_id), stored->host);
     control_bytes_set(&task->meta, stored->meta);
-    control_bytes_set(&task->decision, stored->decision);
+    control_bytes_set(&task->decision, stored->decision.bytes);
     control_bytes_set(&task->result, stored->result);
     control_error_set(&task->error, stored->error.code, stored->error.reason,
                       stored->error.message);
@@ -186,8 +187,8 @@ struct control_task *control_task_load(struct control *control, const struct sto
     if (task->stream_digest_known)
         memcpy(task->stream_digest, stored->stream_digest.data, sizeof(task->stream_digest));
     control_log_load(&task->log, stored->cursor, stored->acked, stored->chunk_sequence);
-    if (stored->decision.size > 0)
-        control_task_decide(task, stored->decision);
+    if (stored->decision.bytes.size > 0)
+        control_task_decide(task, stored->decision.bytes);
     return task;
 }
 
@@ -195,7 +196,7 @@ void control_task_view(const struct control_task *task, struct store_task *ret_v
 {
     *ret_view = (struct store_task){
         .id = task->id,
-        .sequence = task->sequence,
+        .seq = task->seq,
         .tenant = task->tenant,
         .intent = task->intent,
         .state = (enum store_state)task->state,
@@ -210,7 +211,7 @@ void control_task_view(const struct control_task *task, struct store_task *ret_v
         .usage = {task->usage.queue_us, task->usage.run_us, task->usage.tokens_in,
                   task->usage.tokens_out, task->usage.cost_nano_usd},
         .meta = control_bytes_view(&task->meta),
-        .decision = control_bytes_view(&task->decision),
+        .decision.bytes = control_bytes_view(&task->decision),
         .result = control_state_final(task->state) ? control_bytes_view(&task->result)
                                                    : (aion_str){0},
     };

@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-enum { AGAIN_US = 200000 };
+enum { AGAIN_US = 200000, LINGER_US = 20000 };
 
 struct control_write *control_write_new(struct control *control, struct control_task *task,
                                         enum store_kind kind,
@@ -21,6 +21,7 @@ struct control_write *control_write_new(struct control *control, struct control_
     write->kind = kind;
     write->done = done;
     write->begun_us = mesh_loop_now(control->loop);
+    aion_list_init(&write->lingers);
     aion_list_add_last(&control->writes, &write->link);
     return write;
 }
@@ -28,6 +29,7 @@ struct control_write *control_write_new(struct control *control, struct control_
 static void write_free(struct control_write *write)
 {
     mesh_timer_cancel(write->control->loop, &write->again);
+    aion_list_remove(&write->lingers);
     aion_list_remove(&write->link);
     control_task_unref(write->task);
     free(write->chunks);
@@ -78,15 +80,19 @@ static bool too_early(const struct control_write *write)
 {
     if (!write->task->starting || write->kind == STORE_START)
         return false;
-    return (write->kind == STORE_FINISH && write->as.finish.outcome == STORE_STALE) ||
-           (write->kind == STORE_RETRY && write->as.retry.outcome == STORE_STALE) ||
-           (write->kind == STORE_CHUNKS && write->as.chunks.outcome == STORE_STALE);
+    return write->as.write.outcome == STORE_STALE &&
+           (write->kind == STORE_FINISH || write->kind == STORE_RETRY ||
+            write->kind == STORE_CHUNKS);
 }
 
 static void write_done(struct store_op *op, const struct aion_err *err)
 {
-    struct control_write *write = aion_container(op, struct control_write, as.op);
+    struct control_write *write = aion_container(op, struct control_write, as.write.op);
     struct control *control = write->control;
+    if (err == NULL && write->as.write.outcome == STORE_FENCED) {
+        control_shard_fenced(control, write->task->seq);
+        return; /* kept, as what is under way when the process ends */
+    }
     if (err != NULL || too_early(write)) {
         later(write);
         return;
@@ -98,13 +104,100 @@ static void write_done(struct store_op *op, const struct aion_err *err)
 
 void control_write_submit(struct control_write *write)
 {
-    write->as.op.done = write_done;
-    if (!store_submit(write->control->store, &write->as.op, write->kind, NULL))
+    struct store_write *common = &write->as.write;
+    common->op.done = write_done;
+    common->seq = write->task->seq;
+    common->epoch = control_shard_epoch(write->control, write->task->seq);
+    control_event_fill(write);
+    write->event.sequence = common->event != NULL ? control_shard_event(write->control) : 0;
+    if (!store_submit(write->control->store, &common->op, write->kind, NULL))
         later(write);
+}
+
+/* -- starts that linger -------------------------------------------------------------- */
+static void submit_lingering(struct control_write *write)
+{
+    aion_list_remove(&write->lingers);
+    write->task->lingering = NULL;
+    control_write_submit(write);
+}
+
+static void set_linger(struct control *control);
+
+static void linger_over(struct mesh_timer *timer)
+{
+    struct control *control = aion_container(timer, struct control, linger);
+    int64_t now_us = mesh_loop_now(control->loop);
+    struct aion_link *link;
+    while ((link = aion_list_first(&control->lingering)) != NULL) {
+        struct control_write *write = aion_container(link, struct control_write, lingers);
+        if (write->linger_until_us > now_us)
+            break;
+        submit_lingering(write);
+    }
+    set_linger(control);
+}
+
+static void set_linger(struct control *control)
+{
+    struct aion_link *link = aion_list_first(&control->lingering);
+    control->linger.fire = linger_over;
+    if (link != NULL)
+        mesh_timer_set(control->loop, &control->linger,
+                       aion_container(link, struct control_write, lingers)->linger_until_us);
+}
+
+void control_write_linger(struct control_write *write)
+{
+    struct control *control = write->control;
+    bool first = aion_list_empty(&control->lingering);
+    write->linger_until_us = mesh_loop_now(control->loop) + LINGER_US;
+    write->task->lingering = write;
+    aion_list_add_last(&control->lingering, &write->lingers);
+    if (first)
+        set_linger(control);
+}
+
+void control_write_start_now(struct control_task *task)
+{
+    if (task->lingering != NULL)
+        submit_lingering(task->lingering);
+}
+
+void control_writes_hurry(struct control *control)
+{
+    struct aion_link *link;
+    while ((link = aion_list_first(&control->lingering)) != NULL)
+        submit_lingering(aion_container(link, struct control_write, lingers));
+}
+
+/* The start that lingers goes with the end: one row less. Without the start of this attempt
+ * lingering, NULL. */
+static const struct store_begin *take_start(struct control_write *write)
+{
+    struct control_write *start = write->task->lingering;
+    if (start == NULL)
+        return NULL;
+    memcpy(write->host, start->host, sizeof(write->host));
+    memcpy(write->module, start->module, sizeof(write->module));
+    memcpy(write->module_digest, start->module_digest, sizeof(write->module_digest));
+    write->begin = start->as.start.begin;
+    write->begin.host = aion_str_of(write->host);
+    write->begin.module = aion_str_of(write->module);
+    write->begin.module_digest = aion_str_of(write->module_digest);
+    write->task->lingering = NULL;
+    write->task->starting = false;
+    write_free(start);
+    return &write->begin;
 }
 
 static void submit_end(struct control_write *write)
 {
+    const struct store_begin *begin = take_start(write);
+    if (write->kind == STORE_FINISH)
+        write->as.finish.begin = begin;
+    else
+        write->as.retry.begin = begin;
     write->prepare(write);
     control_write_submit(write);
 }

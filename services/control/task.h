@@ -59,7 +59,7 @@ struct control_task {
     enum control_state state;                    /* as committed; RUNNING: as dispatched */
     unsigned priority;                           /* 1..5 */
     int64_t created_us, updated_us, deadline_us; /* UTC */
-    uint64_t sequence;                           /* place in the order of admission */
+    uint64_t seq;                                /* its place in the order of admission */
 
     /* Wire forms, as stored: meta and body of the request, decision, result. Body is dropped at
      * the end; a task that was loaded gets it when it is dispatched. */
@@ -90,10 +90,12 @@ struct control_task {
     struct control_sched_ticket ticket; /* its place in the queue's bounds until it is queued */
 
     struct control_log log;
-    bool chunks_writing;          /* a write of chunks is under way */
-    struct control_write *ending; /* the end of the attempt, waiting for that write */
-    struct auth_sha256 *sha;      /* over the attempt's payload, when all of it was seen */
-    int64_t output_bytes;         /* of the attempt */
+    bool chunks_writing;             /* a write of chunks is under way */
+    struct control_write *ending;    /* the end of the attempt, waiting for that write */
+    struct control_write *lingering; /* the start of the attempt, not submitted yet */
+    uint32_t marks;                  /* how many the store has of it */
+    struct auth_sha256 *sha;         /* over the attempt's payload, when all of it was seen */
+    int64_t output_bytes;            /* of the attempt */
     bool stream_digest_known;
     uint8_t stream_digest[32]; /* SHA-256 of the successful attempt's output */
     struct aion_link watchers; /* readers of the output */

@@ -571,7 +571,8 @@ void bench_restart_control(struct bench *bench)
 
 static void open_store(struct bench *bench, const char *url)
 {
-    struct store_conf store = {.url = url, .exec = mesh_loop_exec(bench->loop)};
+    struct store_conf store = {
+        .url = url, .exec = mesh_loop_exec(bench->loop), .window_us = 1000000};
     bench->store = store_open(&store, &bench->err);
     if (bench->store == NULL)
         fail_msg("store: %s (%s)", bench->err.text, bench->err.detail);
@@ -604,6 +605,8 @@ void bench_start_on(struct bench *bench, const char *store_url)
 {
     *bench = (struct bench){.attempts_max = 3, .router_port = 0};
     bench->conf = (struct control_conf){
+        .replica = "test",
+        .shard_lease = 15000000,
         .queue_tasks_max = 100,
         .queue_bytes_max = 1 << 20,
         .cache_tasks_max = 100,

@@ -21,6 +21,8 @@ void script_lease(struct script_store *self, struct store_op *base)
              event = newest(self, STORE_TABLE_OUTBOX, OUTBOX_sequence);
     aion_str_copy(self->replica_text, sizeof(self->replica_text), op->replica);
     self->replica = aion_str_of(self->replica_text);
+    for (unsigned i = 0; op->first && self->leased && i < STORE_SHARDS; i++)
+        self->epochs[i]++; /* as a new process would find it */
     op->now_us = aion_clock_utc_us();
     op->replicas = 1;
     for (unsigned i = 0; i < STORE_SHARDS; i++) {
