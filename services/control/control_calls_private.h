@@ -30,8 +30,15 @@ bool control_request_check(const Aion__V1__TaskRequest *request, int64_t now_utc
 bool control_request_digest(const Aion__V1__TaskRequest *request, uint8_t ret_digest[32],
                             struct aion_buf *scratch, struct aion_err *err) AION_MUST_CHECK;
 
+/* The wire form on the heap. False: no memory. */
+bool control_pack(struct control_bytes *bytes, const ProtobufCMessage *message) AION_MUST_CHECK;
+
 /* -- the handlers of the generated tables; what each does is said where it is ------- */
 void control_submit(struct mesh_call *call, const Aion__V1__TaskRequest *request);
+void control_submit_batch(struct mesh_call *call, const Aion__V1__SubmitBatchRequest *request);
+void control_get_budget(struct mesh_call *call, const Aion__V1__BudgetRef *request);
+void control_set_budget(struct mesh_call *call, const Aion__V1__Budget *request);
+void control_list_budgets(struct mesh_call *call, const Aion__V1__ListBudgetsRequest *request);
 void control_status_by_id(struct mesh_call *call, const Aion__V1__TaskRef *request);
 void control_get_task(struct mesh_call *call, const Aion__V1__GetTaskRequest *request);
 void control_list_tasks(struct mesh_call *call, const Aion__V1__ListTasksRequest *request);

@@ -114,6 +114,7 @@ void control_finish(struct control *control, struct control_task *task,
     if (error != NULL)
         write->error = *error;
     fill_finish(write, event);
+    control_charge_settle(control, write, event);
     write->prepare = finish_chunks;
     control_write_end(write);
 }

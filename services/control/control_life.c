@@ -58,6 +58,8 @@ void control_init(struct control *control, struct mesh_loop *loop, struct store 
     aion_list_init(&control->writes);
     aion_list_init(&control->lingering);
     aion_list_init(&control->unclear);
+    aion_list_init(&control->money_waits);
+    control_money_init(&control->money, conf->replica);
     aion_list_init(&control->submits);
     aion_list_init(&control->watches);
     aion_buf_init(&control->scratch, SCRATCH_MAX);
@@ -73,12 +75,13 @@ void control_done(struct control *control)
     control_hosts_forget(control);
     control_watches_forget(control);
     control_writes_abandon(control);
-    control_submits_abandon(control);
+    control_orders_abandon(control);
     mesh_timer_cancel(control->loop, &control->tick);
     mesh_timer_cancel(control->loop, &control->batch_timer);
     mesh_timer_cancel(control->loop, &control->gauge_timer);
     mesh_timer_cancel(control->loop, &control->linger);
     control_shards_done(control);
+    control_budgets_done(control);
     size_t cursor = 0;
     struct control_task *task;
     while ((task = aion_map_next(&control->tasks.by_id, &cursor)) != NULL) {
@@ -127,6 +130,7 @@ static bool load_plan(struct control *control, struct aion_err *err)
 static void take_loaded(struct control *control, const struct store_task *stored)
 {
     struct control_task *task = control_task_load(control, stored);
+    control_task_recharge(control, task);
     task->due_utc_us = stored->due_us;
     if (!control_cache_add(&control->tasks, task))
         abort(); /* more unfinished tasks than memory: they must not be forgotten */
@@ -151,7 +155,8 @@ static bool load_page(struct control *control, struct store_load *load, struct a
 bool control_load(struct control *control, struct aion_err *err)
 {
     struct store_load load = {.limit = LOAD_PAGE};
-    if (!control_shards_open(control, err) || !load_plan(control, err))
+    if (!control_shards_open(control, err) || !load_plan(control, err) ||
+        !control_budgets_load(control, err))
         return false;
     load.shards = control->shards.mine;
     do {
@@ -196,6 +201,7 @@ void control_begin(struct control *control)
     }
     control->loading = false;
     control_shards_begin(control);
+    control_budgets_begin(control);
     control_gauges_start(control);
     control_route_unrouted(control);
     control_dispatch(control);

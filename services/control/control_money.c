@@ -237,6 +237,13 @@ static void settle(struct control_money *money, struct control_charge *charge, c
     let_go(charge, cost);
 }
 
+void control_money_restore(struct control_money *money, aion_str name, int64_t escrow)
+{
+    struct control_purse *purse = purse_named(money, name);
+    if (purse != NULL) /* one too many: what it holds stays in the store's books */
+        purse->escrow = escrow;
+}
+
 void control_money_settle(struct control_money *money, struct control_charge *charge,
                           int64_t cost, struct control_entries *entries)
 {

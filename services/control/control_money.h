@@ -105,6 +105,8 @@ enum control_reserved control_money_reserve(struct control_money *money,
                                             struct control_purse **ret_purse);
 /* The commit that carried the reservation failed: as if it had not been. */
 void control_money_unreserve(struct control_charge *charge);
+/* What this control had carved of a purse before it started. */
+void control_money_restore(struct control_money *money, aion_str purse, int64_t escrow);
 /* The end: `cost` was spent, the rest is free again. The charge is empty afterwards. */
 void control_money_settle(struct control_money *money, struct control_charge *charge,
                           int64_t cost, struct control_entries *entries);

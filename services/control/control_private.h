@@ -7,10 +7,12 @@
 #define CONTROL_PRIVATE_H
 
 #include "aion/v1/modules.mesh.h"
+#include "aion/v1/ops.mesh.h"
 #include "aion/v1/router.mesh.h"
 #include "aion/v1/state.mesh.h"
 #include "aion/v1/tasks.mesh.h"
 #include "control_conf.h"
+#include "control_money.h"
 #include "mesh/call.h"
 #include "mesh/channel.h"
 #include "mesh/server.h"
@@ -33,6 +35,7 @@ struct control {
     struct control_cache tasks;
     struct control_sched sched;
     struct aion_link unrouted; /* tasks without decision, oldest first */
+    size_t unrouted_asked;     /* of them, those that the router was asked about */
     struct aion_link loaded;   /* tasks read at the start, until control_begin */
     struct aion_link attached; /* calls of hosts, with and without hello */
     struct aion_link hosts;    /* those that said hello */
@@ -49,6 +52,10 @@ struct control {
     struct mesh_timer gauge_timer;    /* tells what changed, once a second */
     struct mesh_timer ready_timer;    /* after the start: until the router is here */
     int64_t ready_by_us;              /* ... or then */
+
+    struct control_money money;
+    struct aion_link money_waits; /* for carves under way */
+    struct mesh_timer money_tick;
 
     struct aion_link writes;    /* under way: what must reach the disk */
     struct aion_link lingering; /* of them, starts that may yet go with their ends */
@@ -91,6 +98,8 @@ struct control_task *control_task_load(struct control *control,
                                        const struct store_task *stored);
 /* The task as the store would give it; borrows from the task. */
 void control_task_view(const struct control_task *task, struct store_task *ret_view);
+/* What an unfinished task that was loaded has reserved, as its decision tells. */
+void control_task_recharge(struct control *control, struct control_task *task);
 /* Reads what dispatch must know from the wire form of a Decision. False: malformed. */
 bool control_task_decide(struct control_task *task, aion_str decision);
 void control_timers_init(struct control *control);
@@ -144,13 +153,12 @@ bool control_tenant(struct mesh_call *call, aion_str *ret_tenant);
 /* A task id of a request. False: the call has been failed. */
 bool control_task_id(struct mesh_call *call, const char *text, struct aion_uuid *ret_id);
 
-/* -- calls that wait (control_submit.c) --------------------------------------------- */
+/* -- calls that wait (control_wait.c) --------------------------------------------- */
 /* Answers with the task when it is final, at the latest after wait_us; holds the call
  * meanwhile. */
 void control_wait(struct control *control, struct mesh_call *call, struct control_task *task,
                   int64_t wait_us);
 void control_waits_end(struct control *control);       /* answers all as things stand */
-void control_submits_abandon(struct control *control); /* at the end of the process */
 
 /* -- metrics (control_metrics.c) ---------------------------------------------------- */
 enum control_count {
@@ -175,9 +183,12 @@ void control_record_task(const struct control_task *task);
 extern const struct aion_v1_aion_tasks_server control_tasks_table;
 extern const struct aion_v1_hosts_server control_hosts_table;
 extern const struct aion_v1_state_server control_state_table;
+extern const struct aion_v1_budgets_server control_budgets_table;
 
+#include "control_budget.h"
 #include "control_calls_private.h"
 #include "control_io_private.h"
+#include "control_order.h"
 #include "control_peers_private.h"
 
 #endif

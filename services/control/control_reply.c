@@ -54,8 +54,10 @@ static ProtobufCMessage *unpack(const struct codec_message *schema, aion_str wir
 
 static void put_meta(Aion__V1__Task *task, aion_str wire, struct aion_arena *arena)
 {
-    const Aion__V1__TaskRequest *meta =
-        (const Aion__V1__TaskRequest *)unpack(&aion__v1__task_request__schema, wire, arena);
+    const Aion__V1__TaskMeta *meta =
+        (const Aion__V1__TaskMeta *)unpack(&aion__v1__task_meta__schema, wire, arena);
+    if (meta != NULL)
+        task->replay_of = meta->replay_of;
     if (meta == NULL || meta->n_metadata == 0)
         return;
     Aion__V1__Task__MetadataEntry *entries =

@@ -5,6 +5,7 @@
 #include "control_private.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define DAY_US ((int64_t)86400 * 1000000)
 
@@ -230,4 +231,15 @@ bool control_request_digest(const Aion__V1__TaskRequest *request, uint8_t ret_di
         return false;
     auth_sha256(ret_digest, aion_buf_view(scratch));
     return true;
+}
+
+/* -- wire forms that are kept --------------------------------------------------------- */
+bool control_pack(struct control_bytes *bytes, const ProtobufCMessage *message)
+{
+    size_t size = protobuf_c_message_get_packed_size(message);
+    bytes->data = size > 0 ? malloc(size) : NULL;
+    bytes->size = bytes->data != NULL ? size : 0;
+    if (bytes->data != NULL)
+        protobuf_c_message_pack(message, (uint8_t *)bytes->data);
+    return size == 0 || bytes->data != NULL;
 }

@@ -5,7 +5,6 @@
  * here once the channel is ready. Each question has its time: one that is not answered in it is
  * treated as if the router were away. */
 #include "base/clock.h"
-#include "codec/message.h"
 #include "control_private.h"
 
 #include <stdlib.h>
@@ -14,7 +13,6 @@ enum {
     REOPEN_US = 200000,    /* between attempts to open the stream */
     LOOK_US = 10000,       /* is it connected? while it is away */
     ASKED_MAX = 4096,      /* questions under way; more are taken undecided */
-    UNROUTED_AT_ONCE = 256 /* of the tasks that wait undecided */
 };
 
 /* A question under way. */
@@ -34,7 +32,6 @@ struct control_router {
     bool closing;
     uint64_t next_id;
     struct aion_map asked; /* by request id */
-    size_t unrouted_asked; /* of them for tasks taken undecided */
     struct mesh_timer timer;
 };
 
@@ -189,112 +186,4 @@ void control_router_close(struct control_router *router)
     }
     aion_map_done(&router->asked);
     free(router);
-}
-
-/* -- tasks that were taken undecided ------------------------------------------------ */
-static void route_done(struct control_write *write)
-{
-    struct control_task *task = write->task;
-    task->deciding = false;
-    if (write->as.write.outcome != STORE_DONE)
-        return; /* it was cancelled meanwhile */
-    control_move(write->control, task, TASK_ROUTE);
-    if (task->settling)
-        return;
-    control_enqueue(write->control, task);
-}
-
-static void write_route(struct control *control, struct control_task *task,
-                        const Aion__V1__Decision *decision)
-{
-    size_t size = protobuf_c_message_get_packed_size(&decision->base);
-    char *wire = malloc(size > 0 ? size : 1);
-    if (wire == NULL)
-        abort();
-    protobuf_c_message_pack(&decision->base, (uint8_t *)wire);
-    control_bytes_free(&task->decision);
-    task->decision = (struct control_bytes){wire, size};
-    if (!control_task_decide(task, control_bytes_view(&task->decision))) {
-        struct control_error error = {AION_INTERNAL, "DECISION_MALFORMED",
-                                      "the router's decision names no module"};
-        task->deciding = false;
-        control_finish(control, task, TASK_FAIL, &error);
-        return;
-    }
-    struct control_write *write = control_write_new(control, task, STORE_ROUTE, route_done);
-    aion_str_copy(write->route, sizeof(write->route), aion_str_of(decision->engine->route));
-    write->as.route = (struct store_route){
-        .at_us = aion_clock_utc_us(),
-        .decision = {aion_str_of(write->route), control_bytes_view(&task->decision)}};
-    control_write_submit(write);
-}
-
-static void unrouted_decided(void *user, const Aion__V1__Decision *decision,
-                             const Aion__V1__TaskError *refusal)
-{
-    struct control_task *task = user;
-    struct control *control = task->control;
-    control->router->unrouted_asked--;
-    if (task->settling || task->state != TASK_ACCEPTED) {
-        task->deciding = false;
-    } else if (decision != NULL) {
-        write_route(control, task, decision);
-    } else if (refusal != NULL) {
-        struct control_error error;
-        control_error_set(&error, refusal->code, aion_str_of(refusal->reason),
-                          aion_str_of(refusal->message));
-        task->deciding = false;
-        control_finish(control, task, TASK_FAIL, &error);
-    } else {
-        task->deciding = false;
-        aion_list_add_first(&control->unrouted, &task->unrouted);
-    }
-    control_task_unref(task);
-    control_route_unrouted(control);
-}
-
-/* The size of the input is not kept apart; the body's is near it, and policies compare it with
- * bounds in KiB. */
-static bool ask_for(struct control *control, struct control_task *task)
-{
-    Aion__V1__DecideRequest request = AION__V1__DECIDE_REQUEST__INIT;
-    char tenant[128], intent[80];
-    struct aion_arena arena;
-    char first[4096];
-    aion_arena_init(&arena, 65536, first, sizeof(first));
-    const Aion__V1__TaskRequest *meta = (const Aion__V1__TaskRequest *)codec_unpack(
-        &aion__v1__task_request__schema, control_bytes_view(&task->meta), NULL, &arena, NULL);
-    aion_str_copy(tenant, sizeof(tenant), task->tenant);
-    aion_str_copy(intent, sizeof(intent), task->intent);
-    request.task_id = task->id_text;
-    request.tenant = tenant;
-    request.intent = intent;
-    request.priority = (Aion__V1__Priority)task->priority;
-    request.input_bytes = task->body.size;
-    memcpy(&request.seed, task->id.bytes + 8, sizeof(request.seed));
-    if (meta != NULL) {
-        request.sla = meta->sla;
-        request.preferred_engine = meta->preferred_engine;
-    }
-    bool asked =
-        control_router_ask(control->router, &request, unrouted_decided, control_task_ref(task));
-    if (!asked)
-        control_task_unref(task);
-    aion_arena_done(&arena);
-    return asked;
-}
-
-void control_route_unrouted(struct control *control)
-{
-    while (control_router_here(control->router) &&
-           control->router->unrouted_asked < UNROUTED_AT_ONCE &&
-           !aion_list_empty(&control->unrouted)) {
-        struct control_task *task =
-            aion_container(control->unrouted.next, struct control_task, unrouted);
-        if (!ask_for(control, task))
-            return;
-        control->router->unrouted_asked++;
-        task->deciding = true;
-        aion_list_remove(&task->unrouted);
-    }
 }

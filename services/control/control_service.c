@@ -4,6 +4,7 @@
 const struct aion_v1_aion_tasks_server control_tasks_table = AION_V1_AION_TASKS_SERVER(control);
 const struct aion_v1_hosts_server control_hosts_table = AION_V1_HOSTS_SERVER(control);
 const struct aion_v1_state_server control_state_table = AION_V1_STATE_SERVER(control_state);
+const struct aion_v1_budgets_server control_budgets_table = AION_V1_BUDGETS_SERVER(control);
 
 /* Of Modules every method is unstable: the runtime answers UNIMPLEMENTED. */
 static const struct aion_v1_modules_server modules_table = AION_V1_MODULES_SERVER(control);
@@ -13,5 +14,6 @@ void control_bind(struct control *control, struct mesh_server *server)
     mesh_server_bind(server, &aion_v1_aion_tasks_type, &control_tasks_table, control);
     mesh_server_bind(server, &aion_v1_hosts_type, &control_hosts_table, control);
     mesh_server_bind(server, &aion_v1_state_type, &control_state_table, control);
+    mesh_server_bind(server, &aion_v1_budgets_type, &control_budgets_table, control);
     mesh_server_bind(server, &aion_v1_modules_type, &modules_table, control);
 }

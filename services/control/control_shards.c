@@ -60,6 +60,7 @@ static void take(struct control_shards *shards)
         if (shard->claimed && shard->newest_event > shards->newest_event)
             shards->newest_event = shard->newest_event;
     }
+    shards->replicas = lease->replicas;
     shards->until_us = shards->asked_us + lease->lease_us * 2 / 3;
 }
 

@@ -14,6 +14,7 @@ struct control_shards {
     uint64_t epochs[STORE_SHARDS];
     uint64_t newest_seq;   /* every place given from now on is greater */
     uint64_t newest_event; /* likewise every event's sequence */
+    unsigned replicas;     /* controls alive, this one too */
     unsigned turn;         /* for tasks that may go to any shard */
 
     struct store_lease lease;

@@ -176,6 +176,7 @@ struct control_task *control_task_load(struct control *control, const struct sto
     task->attempt = stored->token.attempt;
     aion_str_copy(task->host_id, sizeof(task->host_id), stored->host);
     control_bytes_set(&task->meta, stored->meta);
+    control_bytes_set(&task->key_id, stored->key_id);
     control_bytes_set(&task->decision, stored->decision.bytes);
     control_bytes_set(&task->result, stored->result);
     control_error_set(&task->error, stored->error.code, stored->error.reason,
@@ -215,6 +216,21 @@ void control_task_view(const struct control_task *task, struct store_task *ret_v
         .result = control_state_final(task->state) ? control_bytes_view(&task->result)
                                                    : (aion_str){0},
     };
+}
+
+void control_task_recharge(struct control *control, struct control_task *task)
+{
+    struct aion_arena arena;
+    char first[4096];
+    if (control->money.budgets.count == 0 || task->decision.size == 0)
+        return;
+    aion_arena_init(&arena, 131072, first, sizeof(first));
+    const Aion__V1__Decision *decision = (const Aion__V1__Decision *)codec_unpack(
+        &aion__v1__decision__schema, control_bytes_view(&task->decision), NULL, &arena, NULL);
+    if (decision != NULL &&
+        !control_charge_parse(&control->money, aion_str_of(decision->charge), &task->charge))
+        task->charge = (struct control_charge){.count = 0};
+    aion_arena_done(&arena);
 }
 
 /* -- finding ------------------------------------------------------------------------ */

@@ -33,6 +33,7 @@ static void write_free(struct control_write *write)
     aion_list_remove(&write->link);
     control_task_unref(write->task);
     free(write->chunks);
+    free(write->entries);
     free(write);
 }
 

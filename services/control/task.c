@@ -62,6 +62,7 @@ void control_task_unref(struct control_task *task)
     control_bytes_free(&task->body);
     control_bytes_free(&task->decision);
     control_bytes_free(&task->result);
+    control_bytes_free(&task->key_id);
     control_log_done(&task->log);
     auth_sha256_free(task->sha);
     free(task);

@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/uuid.h"
+#include "control_money.h"
 #include "scheduler.h"
 #include "task_log.h"
 #include "task_state.h"
@@ -64,6 +65,7 @@ struct control_task {
     /* Wire forms, as stored: meta and body of the request, decision, result. Body is dropped at
      * the end; a task that was loaded gets it when it is dispatched. */
     struct control_bytes meta, body, decision, result;
+    struct control_bytes key_id; /* of the API key it came with */
     bool body_known;
     struct control_error error;
     struct control_usage usage;
@@ -87,6 +89,7 @@ struct control_task {
     char cancel_reason[257];
 
     struct control_sched_item queued;
+    struct control_charge charge; /* what it has reserved of its budgets */
     struct control_sched_ticket ticket; /* its place in the queue's bounds until it is queued */
 
     struct control_log log;
