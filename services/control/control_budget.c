@@ -113,8 +113,7 @@ static void tell_waiting(struct control *control, const struct control_purse *pu
     }
     struct aion_link *link;
     while ((link = aion_list_first(&told)) != NULL) {
-        struct control_money_wait *wait =
-            aion_container(link, struct control_money_wait, link);
+        struct control_money_wait *wait = aion_container(link, struct control_money_wait, link);
         aion_list_remove(link);
         wait->came(wait, err);
     }

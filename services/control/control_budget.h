@@ -14,8 +14,8 @@ struct control_money_wait {
     void (*came)(struct control_money_wait *wait, const struct aion_err *err);
 };
 
-/* Reads definitions and what this replica has carved before. Blocking, before the loop runs, and
- * before tasks are loaded. */
+/* Reads definitions and what this replica has carved before. Blocking, before the loop runs,
+ * and before tasks are loaded. */
 bool control_budgets_load(struct control *control, struct aion_err *err) AION_MUST_CHECK;
 void control_budgets_begin(struct control *control); /* gives back what idles, from now on */
 void control_budgets_done(struct control *control);
@@ -28,8 +28,8 @@ const char *control_period_name(enum control_period period); /* "day" */
 /* Entries as the store takes them, on the heap; NULL: there are none. */
 struct store_entry *control_entries_keep(const struct control_entries *entries,
                                          size_t *ret_count);
-/* The end of a task's charge, as entries of the write that tells it; the task's cost is set when
- * its module named none. */
+/* The end of a task's charge, as entries of the write that tells it; the task's cost is set
+ * when its module named none. */
 void control_charge_settle(struct control *control, struct control_write *write,
                            enum control_event event);
 

@@ -30,8 +30,8 @@ struct book {
     struct control *control;
     struct mesh_call *call; /* held */
     struct aion_arena arena;
-    char only[65];    /* one budget, or empty */
-    char tenant[65];  /* ListBudgets: of this one, or empty */
+    char only[65];   /* one budget, or empty */
+    char tenant[65]; /* ListBudgets: of this one, or empty */
     union {
         struct store_op op;
         struct store_balances balances;
@@ -132,8 +132,8 @@ static void one_read(struct store_op *op, const struct aion_err *err)
 static void read_book(struct book *book, store_done_fn *done)
 {
     struct aion_err err;
-    book->as.balances = (struct store_balances){
-        .op = {.done = done, .arena = &book->arena}, .limit = BALANCES_MAX};
+    book->as.balances = (struct store_balances){.op = {.done = done, .arena = &book->arena},
+                                                .limit = BALANCES_MAX};
     if (!store_balances(book->control->store, &book->as.balances, &err))
         book_end(book, &err);
 }
@@ -212,8 +212,9 @@ static bool check(const Aion__V1__Budget *request, struct aion_err *err)
 {
     int period = (int)request->period;
     if (!good_id(request->budget_id))
-        return refuse(err, "budget_id",
-                      "budget_id is 1 to 64 of a-z 0-9 . _ -, and begins with one of the first");
+        return refuse(
+            err, "budget_id",
+            "budget_id is 1 to 64 of a-z 0-9 . _ -, and begins with one of the first");
     if (period < PERIOD_HOUR || period > PERIOD_TOTAL)
         return refuse(err, "period",
                       "period is PERIOD_HOUR, PERIOD_DAY, PERIOD_MONTH or PERIOD_TOTAL");
@@ -262,8 +263,8 @@ void control_set_budget(struct mesh_call *call, const Aion__V1__Budget *request)
                    .tenant = aion_str_of(request->tenant),
                    .key_id = aion_str_of(request->key_id),
                    .intent = aion_str_of(request->intent),
-                   .period = aion_str_of(
-                       control_period_name((enum control_period)request->period)),
+                   .period =
+                       aion_str_of(control_period_name((enum control_period)request->period)),
                    .limit_nano_usd = request->limit_nano_usd,
                    .at_us = aion_clock_utc_us(),
                    .changed_by = mesh_principal(call)->subject,

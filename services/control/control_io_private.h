@@ -26,7 +26,7 @@ struct control_write {
     struct store_chunk *chunks; /* owned */
     struct store_outbox event;
     struct store_entry *entries; /* owned: what as.write.entries points to */
-    struct aion_link lingers; /* a start that is not submitted yet */
+    struct aion_link lingers;    /* a start that is not submitted yet */
     int64_t linger_until_us;
     struct store_begin begin; /* what as.*.begin points to: the start goes with the end */
     /* What as.start and as.mark point into: they may outlive their host. */

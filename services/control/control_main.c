@@ -125,10 +125,9 @@ static bool reload(void *self, const void *conf, struct aion_err *err)
 
 int control_run(int argc, char **argv)
 {
-    static const struct codec_file *const files[] = {&aion__v1__tasks_proto__file,
-                                                     &aion__v1__modules_proto__file,
-                                                     &aion__v1__state_proto__file,
-                                                     &aion__v1__ops_proto__file, NULL};
+    static const struct codec_file *const files[] = {
+        &aion__v1__tasks_proto__file, &aion__v1__modules_proto__file,
+        &aion__v1__state_proto__file, &aion__v1__ops_proto__file, NULL};
     const struct program_spec spec = {
         .name = "control",
         .summary = "admits, queues and dispatches tasks",

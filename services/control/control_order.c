@@ -8,8 +8,8 @@
  * it is refused.
  *
  * Money: the router is told what the budgets have left and takes a route that fits; the cost is
- * reserved when the decision is here. If others were faster, it is asked again with what is left
- * then, so that a task is refused for money only when no route is cheap enough. */
+ * reserved when the decision is here. If others were faster, it is asked again with what is
+ * left then, so that a task is refused for money only when no route is cheap enough. */
 #include "base/clock.h"
 #include "base/rand.h"
 #include "codec/message.h"
@@ -119,8 +119,8 @@ static void move_bytes(struct control_bytes *to, struct control_bytes *from)
 
 static struct control_task *make_task(struct control_order *order)
 {
-    struct control_task *task = control_task_new(&order->id, order->tenant,
-                                                 aion_str_of(order->request->intent));
+    struct control_task *task =
+        control_task_new(&order->id, order->tenant, aion_str_of(order->request->intent));
     task->control = order->control;
     task->state = order->decision.size > 0 ? TASK_QUEUED : TASK_ACCEPTED;
     task->priority = order->checked.priority;
@@ -285,8 +285,8 @@ static void money_came(struct control_money_wait *wait, const struct aion_err *e
 static void wait_for_money(struct control_order *order, struct control_purse *purse,
                            int64_t amount)
 {
-    order->money = (struct control_money_wait){
-        .purse = purse, .amount = amount, .came = money_came};
+    order->money =
+        (struct control_money_wait){.purse = purse, .amount = amount, .came = money_came};
     control_budget_want(order->control, &order->money);
 }
 
@@ -326,9 +326,8 @@ static void reserve(struct control_order *order)
     struct control_entries entries = {.count = 0};
     struct control_purse *purse;
     int64_t cost = order->decided->cost_estimate_nano_usd;
-    enum control_reserved got =
-        control_money_reserve(&control->money, &order->charge, cost,
-                              mesh_loop_now(control->loop), &entries, &purse);
+    enum control_reserved got = control_money_reserve(
+        &control->money, &order->charge, cost, mesh_loop_now(control->loop), &entries, &purse);
     if (got == MONEY_RESERVED) {
         order->entries = control_entries_keep(&entries, &order->entry_count);
         keep_charge(order);
@@ -483,8 +482,7 @@ static void choose_id(struct control_order *order)
     const struct control_request *checked = &order->checked;
     unsigned shard = choose_shard(order);
     order->seq = control_shard_seq(order->control, shard, order->created_us);
-    order->id =
-        checked->has_id ? checked->id : aion_uuid_at(store_seq_us(order->seq), shard);
+    order->id = checked->has_id ? checked->id : aion_uuid_at(store_seq_us(order->seq), shard);
     aion_uuid_text(&order->id, order->id_text);
 }
 

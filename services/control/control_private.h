@@ -158,7 +158,7 @@ bool control_task_id(struct mesh_call *call, const char *text, struct aion_uuid 
  * meanwhile. */
 void control_wait(struct control *control, struct mesh_call *call, struct control_task *task,
                   int64_t wait_us);
-void control_waits_end(struct control *control);       /* answers all as things stand */
+void control_waits_end(struct control *control); /* answers all as things stand */
 
 /* -- metrics (control_metrics.c) ---------------------------------------------------- */
 enum control_count {

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 
 enum {
-    REOPEN_US = 200000,    /* between attempts to open the stream */
-    LOOK_US = 10000,       /* is it connected? while it is away */
-    ASKED_MAX = 4096,      /* questions under way; more are taken undecided */
+    REOPEN_US = 200000, /* between attempts to open the stream */
+    LOOK_US = 10000,    /* is it connected? while it is away */
+    ASKED_MAX = 16384,  /* questions under way; more are taken undecided */
 };
 
 /* A question under way. */

@@ -72,8 +72,9 @@ struct batch_order {
 static void batch_answer(struct batch *batch)
 {
     if (batch->full)
-        mesh_fail(batch->call, AION_EXHAUSTED,
-                  "the answer is too large: what was taken is in ListTasks; send fewer at once");
+        mesh_fail(
+            batch->call, AION_EXHAUSTED,
+            "the answer is too large: what was taken is in ListTasks; send fewer at once");
     else
         aion_v1_aion_tasks_submit_batch_reply(batch->call, &batch->reply);
 }
@@ -157,8 +158,8 @@ static struct batch *batch_new(struct mesh_call *call, size_t count)
     return batch;
 }
 
-/* rpc SubmitBatch: each is taken or refused by itself; those that are decided in one round of the
- * loop are committed together. Inline. */
+/* rpc SubmitBatch: each is taken or refused by itself; those that are decided in one round of
+ * the loop are committed together. Inline. */
 void control_submit_batch(struct mesh_call *call, const Aion__V1__SubmitBatchRequest *request)
 {
     aion_str tenant;

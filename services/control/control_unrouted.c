@@ -1,5 +1,6 @@
-/* Tasks that were taken while the router was away: asked for when it is back, a bounded number at
- * a time, and then as an order is: what they cost is reserved with the decision, in one write. */
+/* Tasks that were taken while the router was away: asked for when it is back, a bounded number
+ * at a time, and then as an order is: what they cost is reserved with the decision, in one
+ * write. */
 #include "base/clock.h"
 #include "codec/message.h"
 #include "control_private.h"
@@ -159,7 +160,8 @@ static void fill_money(struct control *control, struct control_task *task,
 {
     if (!control_money_fit(&control->money, task->tenant, control_bytes_view(&task->key_id),
                            task->intent, task->created_us / 1000000, &task->charge))
-        task->charge.count = 0; /* budgets came since it was taken: it is not refused for them */
+        task->charge.count =
+            0; /* budgets came since it was taken: it is not refused for them */
     if (task->charge.count == 0)
         return;
     request->_money_left_nano_usd_case =

@@ -89,7 +89,7 @@ struct control_task {
     char cancel_reason[257];
 
     struct control_sched_item queued;
-    struct control_charge charge; /* what it has reserved of its budgets */
+    struct control_charge charge;       /* what it has reserved of its budgets */
     struct control_sched_ticket ticket; /* its place in the queue's bounds until it is queued */
 
     struct control_log log;

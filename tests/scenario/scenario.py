@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Scenarios on the real executable: scenario.py AION NAME. Exit 77 with "SKIP: reason" where one cannot run."""
+import concurrent.futures
 import http.client
 import json
 import os
@@ -459,6 +460,65 @@ def retention(mesh):
     swept = mesh.http("POST", "/v1/retention/sweep", {"dryRun": True}, {"Accept": "application/json"})
     same(swept.status, 200, swept.body)
     same(mesh.http("GET", f"/v1/tasks/{task['taskId']}").status, 200)
+
+
+PRICED = """version: 1
+routes:
+  - {name: dear, intents: [noop], module: noop, cost_nano_usd: 1000}
+  - {name: spare, intents: [noop.cheap], module: noop, cost_nano_usd: 1000}
+  - {name: free, intents: [noop.cheap], module: noop}
+rules:
+  - {name: dear-first, when: {intent: noop.cheap}, use: [spare, free]}
+"""
+
+
+def batches(mesh, intent, count, size=1000):
+    """`count` tasks by parallel batches: the outcomes, all of them."""
+    def one(number):
+        body = {"requests": [{"intent": intent, "params": {"text": f"{number}-{i}"}} for i in range(size)]}
+        answer = mesh.http("POST", "/v1/tasks:batch", body, timeout=100)
+        same(answer.status, 200, answer.body[:300])
+        return answer.json()["outcomes"]
+    with concurrent.futures.ThreadPoolExecutor(count // size) as pool:
+        return [outcome for part in pool.map(one, range(count // size)) for outcome in part]
+
+
+def settled(mesh):
+    return not any(row["state"] not in ("TASK_STATE_SUCCEEDED",)
+                   for row in mesh.http("GET", "/v1/tasks?page_size=1000&states=TASK_STATE_QUEUED&states=TASK_STATE_RUNNING").json().get("tasks", []))
+
+
+def budget(mesh):
+    """10,000 at once against one budget: exactly what it can pay is taken, nothing is overspent, a kill -9 of control changes no sum,
+    and a route that costs nothing stays usable."""
+    os.environ["AION_CONTROL_DECIDE_TIMEOUT"] = "60s"  # 10,000 decisions in one go, with sanitizers: none is taken undecided
+    mesh.up()
+    write(pathlib.Path(mesh.home, "policies/10-default.yaml"), PRICED)
+    same(mesh.http("POST", "/v1/router/policy/reload", {}).status, 200)
+    made = mesh.http("POST", "/v1/budgets/acme-day", {"period": "PERIOD_DAY", "limitNanoUsd": "3000000"})
+    same(made.status, 200, made.body)
+    outcomes = batches(mesh, "noop", 10000)
+    taken = [outcome["task"] for outcome in outcomes if "task" in outcome]
+    refused = {outcome["error"]["reason"] for outcome in outcomes if "error" in outcome}
+    same(len(taken), 3000)
+    same(refused, {"BUDGET_EXHAUSTED"})
+    os.kill(mesh.pid("control"), signal.SIGKILL)
+    mesh.wait_ready()
+    eventually("every task ends", lambda: settled(mesh), 60)
+    now = mesh.http("GET", "/v1/budgets/acme-day").json()
+    same((now["spentNanoUsd"], now.get("reservedNanoUsd", "0"), now.get("leftNanoUsd", "0")), ("3000000", "0", "0"))
+    late = mesh.submit("noop")
+    same((late.status, late.reason()), (429, "BUDGET_EXHAUSTED"))
+    free = mesh.submit("noop.cheap").json()
+    same((free["state"], free["engine"]["route"]), ("TASK_STATE_SUCCEEDED", "free"))
+    raised = mesh.http("POST", "/v1/budgets/acme-day", {"period": "PERIOD_DAY", "limitNanoUsd": "3002000"}).json()
+    same(raised["leftNanoUsd"], "2000")
+    same(mesh.submit("noop.cheap").json()["engine"]["route"], "spare")
+    same(mesh.submit("noop").json()["usage"]["costNanoUsd"], "1000")
+    same(mesh.submit("noop").reason(), "BUDGET_EXHAUSTED")
+    bad = mesh.http("POST", "/v1/budgets/acme-day", {"period": "PERIOD_DAY", "limitNanoUsd": "-1"})
+    same(bad.status, 400)
+    has(bad.json()["message"], "below 0")
 
 
 def main():
