@@ -248,6 +248,18 @@ static void budget_put(struct store_op *op, const struct aion_err *err)
     read_book(book, one_read);
 }
 
+static void describe_change(const struct control *control, const Aion__V1__Budget *request,
+                            char *out, size_t size)
+{
+    const struct control_budget *before =
+        control_money_find(&control->money, aion_str_of(request->budget_id));
+    if (before == NULL || before->removed)
+        snprintf(out, size, "new, limit %lld nano-USD", (long long)request->limit_nano_usd);
+    else
+        snprintf(out, size, "limit %lld -> %lld nano-USD%s", (long long)before->limit,
+                 (long long)request->limit_nano_usd, request->removed ? ", removed" : "");
+}
+
 /* rpc SetBudget. Inline. */
 void control_set_budget(struct mesh_call *call, const Aion__V1__Budget *request)
 {
@@ -270,6 +282,12 @@ void control_set_budget(struct mesh_call *call, const Aion__V1__Budget *request)
                    .changed_by = mesh_principal(call)->subject,
                    .removed = request->removed},
     };
-    if (!store_budget_put(book->control->store, &book->as.put, &err))
+    struct control_deed deed = control_deed_of(call);
+    char detail[160], target[80];
+    describe_change(book->control, request, detail, sizeof(detail));
+    snprintf(target, sizeof(target), "budget/%s", request->budget_id);
+    deed.target = aion_str_of(target);
+    deed.detail = aion_str_of(detail);
+    if (!control_audit_effect(book->control, &deed, &book->as.op, STORE_BUDGET_PUT, &err))
         book_end(book, &err);
 }

@@ -11,6 +11,20 @@ struct cancellation {
     const char *reason;     /* in the call's arena */
 };
 
+/* The effect is a write of the task's own, whenever its module stops: what is told is the wish.
+ */
+static void tell(struct control *control, const struct mesh_call *call,
+                 const struct control_task *task, const char *reason)
+{
+    struct control_deed deed = control_deed_of(call);
+    char target[64];
+    snprintf(target, sizeof(target), "task/%s", task->id_text);
+    deed.target = aion_str_of(target);
+    deed.reason = aion_str_of(reason);
+    deed.detail = aion_str_of(control_state_name(task->state));
+    control_audit_note(control, &deed, "done");
+}
+
 static void found(void *user, struct control_task *task, const struct aion_err *err)
 {
     struct cancellation *cancellation = user;
@@ -19,6 +33,7 @@ static void found(void *user, struct control_task *task, const struct aion_err *
     if (err != NULL) {
         mesh_fail_with(call, err);
     } else {
+        tell(control, call, task, cancellation->reason);
         control_cancel_task(control, task, cancellation->reason);
         control_wait(control, call, task, control->conf->cancel_grace + ANSWER_SLACK_US);
     }

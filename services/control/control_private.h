@@ -11,6 +11,7 @@
 #include "aion/v1/router.mesh.h"
 #include "aion/v1/state.mesh.h"
 #include "aion/v1/tasks.mesh.h"
+#include "control_audit.h"
 #include "control_conf.h"
 #include "control_money.h"
 #include "mesh/call.h"
@@ -53,6 +54,7 @@ struct control {
     struct mesh_timer ready_timer;    /* after the start: until the router is here */
     int64_t ready_by_us;              /* ... or then */
 
+    struct control_audit audit;
     struct control_money money;
     struct aion_link money_waits; /* for carves under way */
     struct mesh_timer money_tick;

@@ -62,6 +62,14 @@ static void request_submit(struct request *request, enum store_kind kind)
         request_end(request, &err);
 }
 
+static void request_audited(struct request *request, const struct control_deed *deed,
+                            enum store_kind kind)
+{
+    struct aion_err err;
+    if (!control_audit_effect(request->control, deed, &request->as.op, kind, &err))
+        request_end(request, &err);
+}
+
 static bool refuse(struct mesh_call *call, const char *field, const char *text)
 {
     struct aion_err err;
@@ -163,7 +171,12 @@ void control_state_put_policy_revision(struct mesh_call *call,
         .routes = message->routes,
         .files = aion_str_n(wire, size),
     };
-    request_submit(request, STORE_POLICY_PUT);
+    struct control_deed deed = {.action = "Router/PolicyInForce",
+                                .actor = aion_str_of(message->activated_by),
+                                .role = AION_STR("router"),
+                                .target = aion_str_of(message->digest),
+                                .reason = aion_str_of(message->cause)};
+    request_audited(request, &deed, STORE_POLICY_PUT);
 }
 
 static void policy_list_done(struct store_op *op, const struct aion_err *err)
@@ -315,7 +328,11 @@ void control_state_put_retention_plan(struct mesh_call *call,
     plan.changed_by = aion_str_of(message->changed_by);
     struct request *request = request_new(call, plan_put_done);
     request->as.plan.plan = plan;
-    request_submit(request, STORE_PLAN_PUT);
+    struct control_deed deed = {.action = "Retention/SetPlan",
+                                .actor = plan.changed_by,
+                                .role = AION_STR("retention"),
+                                .target = AION_STR("plan")};
+    request_audited(request, &deed, STORE_PLAN_PUT);
 }
 
 /* -- sweep -------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@ import os
 import pathlib
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -519,6 +520,42 @@ def budget(mesh):
     bad = mesh.http("POST", "/v1/budgets/acme-day", {"period": "PERIOD_DAY", "limitNanoUsd": "-1"})
     same(bad.status, 400)
     has(bad.json()["message"], "below 0")
+
+
+def audit(mesh):
+    """What was changed and what was refused stands in the log, in a chain; a line that is rewritten or removed is found."""
+    keys = pathlib.Path(mesh.home, "keys")
+    write(keys, "secret-of-a-user:user")
+    os.environ["AION_GATEWAY_API_KEYS_FILE"] = str(keys)
+    write(keys, "secret-of-a-user:user,secret-of-an-admin:admin")
+    mesh.up()
+    mesh.env["AION_API_KEY"] = "secret-of-an-admin"
+    same(mesh.http("POST", "/v1/budgets/b", {"period": "PERIOD_DAY", "limitNanoUsd": "5"}).status, 200)
+    same(mesh.http("POST", "/v1/budgets/b", {"period": "PERIOD_DAY", "limitNanoUsd": "7"}).status, 200)
+    mesh.env["AION_API_KEY"] = "secret-of-a-user"
+    denied = mesh.http("POST", "/v1/budgets/b", {"period": "PERIOD_DAY", "limitNanoUsd": "9"})
+    same((denied.status, denied.reason()), (403, "ROLE_MISSING"))
+    task = mesh.submit("noop").json()
+    same(mesh.http("DELETE", f"/v1/tasks/{task['taskId']}?reason=enough").status, 200)
+    mesh.env["AION_API_KEY"] = "secret-of-an-admin"
+    eventually("five lines", lambda: len(mesh.http("GET", "/v1/audit").json().get("lines", [])) >= 5)
+    lines = mesh.http("GET", "/v1/audit?page.size=3").json()
+    more = mesh.http("GET", "/v1/audit?page.size=3&page.token=" + lines["nextPageToken"]).json()
+    rows = [(row["action"], row.get("target", ""), row["result"], row.get("detail", "")) for row in (lines["lines"] + more["lines"])[:4]]
+    same(rows, [("AionTasks/Cancel", f"task/{task['taskId']}", "done", "SUCCEEDED"),
+                ("Budgets/SetBudget", "", "PERMISSION_DENIED", ""),
+                ("Budgets/SetBudget", "budget/b", "done", "limit 5 -> 7 nano-USD"),
+                ("Budgets/SetBudget", "budget/b", "done", "new, limit 5 nano-USD")])
+    whole = mesh.http("POST", "/v1/audit:verify", {}).json()
+    same(whole["valid"], True)
+    same(whole["chains"][0]["lines"], str(int(lines["lines"][0]["number"])))
+    mesh.down()
+    with sqlite3.connect(pathlib.Path(mesh.home, "aion.db")) as database:
+        database.execute("UPDATE audit SET actor = 'somebody else' WHERE number = 2")
+    mesh.up()
+    mesh.env["AION_API_KEY"] = "secret-of-an-admin"
+    found = mesh.http("POST", "/v1/audit:verify", {}).json()
+    same((found.get("valid", False), found["chains"][0]["firstBad"]), (False, "2"))
 
 
 def main():

@@ -93,6 +93,14 @@ static void tell_done(struct mesh_call *call)
         call->at->method->handler.done(call, call->gone);
 }
 
+static void tell_failed(struct mesh_call *call)
+{
+    struct mesh_server *server = call->server;
+    if (server->failed != NULL && call->status.code != AION_OK && call->at != NULL &&
+        call->at->method->audit)
+        server->failed(server->failed_user, call, &call->status);
+}
+
 void mesh_call_finished(struct mesh_call *call)
 {
     struct mesh_server *server = call->server;
@@ -102,6 +110,7 @@ void mesh_call_finished(struct mesh_call *call)
         aion_err_set(&call->status, __func__, AION_CANCELLED, "the caller left before the end");
     mesh_timer_cancel(server->loop, &call->deadline_timer);
     tell_done(call);
+    tell_failed(call);
     count(call, duration_us);
     record_span(call, duration_us);
     if (server->conf.log_calls && aion_log_on(AION_LOG_INFO))

@@ -284,6 +284,15 @@ void mesh_server_on_stopped(struct mesh_server *server, void (*stopped)(void *us
     server->stopped_user = user;
 }
 
+void mesh_server_on_failed(struct mesh_server *server,
+                           void (*failed)(void *user, struct mesh_call *call,
+                                          const struct aion_err *err),
+                           void *user)
+{
+    server->failed = failed;
+    server->failed_user = user;
+}
+
 void mesh_server_drain(struct mesh_server *server, int64_t grace_us, void (*done)(void *user),
                        void *user)
 {

@@ -12,6 +12,7 @@
 #include "mesh/loop.h"
 #include "mesh/method.h"
 
+struct mesh_call;
 struct mesh_server;
 
 struct mesh_server_conf {
@@ -50,6 +51,12 @@ void mesh_server_serving(struct mesh_server *server, const char *service, bool s
  * end by itself (standing streams) is to be ended there. Before the drain. */
 void mesh_server_on_stopped(struct mesh_server *server, void (*stopped)(void *user),
                             void *user);
+/* `failed` runs when a call of a method marked `audit` ended with another status than OK:
+ * denied, malformed, failed. On the I/O thread; the call is borrowed. Before start. */
+void mesh_server_on_failed(struct mesh_server *server,
+                           void (*failed)(void *user, struct mesh_call *call,
+                                          const struct aion_err *err),
+                           void *user);
 /* NOT_SERVING → 300 ms (clients leave) → stop accepting → in-flight finishes within grace →
  * cancel. `done` runs on the I/O thread when no call is left. Once. I/O thread. */
 void mesh_server_drain(struct mesh_server *server, int64_t grace_us, void (*done)(void *user),

@@ -74,6 +74,8 @@ struct mesh_server {
     int64_t drain_grace_us;
     void (*stopped)(void *user);
     void *stopped_user;
+    void (*failed)(void *user, struct mesh_call *call, const struct aion_err *err);
+    void *failed_user;
     void (*drained)(void *user);
     void *drained_user;
 };
