@@ -45,6 +45,13 @@ static void die(const char *what, const struct aion_err *err)
     exit(1);
 }
 
+static uint64_t epoch; /* of the store that is open here */
+
+static uint64_t seq_of(uint32_t number)
+{
+    return store_seq(1700000000000000 + number, number % STORE_SHARDS);
+}
+
 static struct aion_uuid id_of(uint32_t number)
 {
     struct aion_uuid id = {.bytes = {0x01}};
@@ -55,13 +62,13 @@ static struct aion_uuid id_of(uint32_t number)
 static void fill_accept(struct store_accept *accept, uint32_t number, char key[16])
 {
     snprintf(key, 16, "k%u", number);
-    *accept = (struct store_accept){.id = id_of(number),
+    *accept = (struct store_accept){.write = {.seq = seq_of(number), .epoch = epoch},
+                                    .id = id_of(number),
                                     .tenant = AION_STR("default"),
                                     .intent = AION_STR("noop"),
                                     .key = aion_str_of(key),
                                     .digest = aion_str_n(digest, 32),
-                                    .created_us = aion_clock_utc_us(),
-                                    .decision = AION_STR("d"),
+                                    .decision.bytes = AION_STR("d"),
                                     .body = AION_STR("the body of a task")};
 }
 
@@ -104,8 +111,8 @@ static void next_task(struct lane *lane);
 
 static void finish_done(struct store_op *op, const struct aion_err *err)
 {
-    struct lane *lane = aion_container(op, struct lane, finish.op);
-    if (err != NULL || lane->finish.outcome != STORE_DONE)
+    struct lane *lane = aion_container(op, struct lane, finish.write.op);
+    if (err != NULL || lane->finish.write.outcome != STORE_DONE)
         die("finish", err);
     say(lane->number, true);
     next_task(lane);
@@ -120,25 +127,27 @@ static void start_done(struct store_op *op, const struct aion_err *err)
 
 static void accept_done(struct store_op *op, const struct aion_err *err)
 {
-    struct lane *lane = aion_container(op, struct lane, accept.op);
-    struct store_token token = {store_info(writer.store).epoch, 1};
+    struct lane *lane = aion_container(op, struct lane, accept.write.op);
+    struct store_token token = {epoch, 1};
+    struct store_write write = {.seq = seq_of(lane->number), .epoch = epoch};
     struct aion_err own;
-    if (err != NULL || lane->accept.outcome != STORE_DONE)
+    if (err != NULL || lane->accept.write.outcome != STORE_DONE)
         die("accept", err);
     say(lane->number, false);
     snprintf(lane->result, sizeof(lane->result), "r%u", lane->number);
-    lane->start = (struct store_start){.op = {.done = start_done, .lazy = true},
-                                       .id = id_of(lane->number),
-                                       .token = token,
-                                       .at_us = 1};
-    lane->finish = (struct store_finish){.op.done = finish_done,
-                                         .id = id_of(lane->number),
+    lane->start = (struct store_start){.write = write, .begin = {.token = token, .at_us = 1}};
+    lane->start.write.op = (struct store_op){.done = start_done, .lazy = true};
+    lane->finish = (struct store_finish){.write = write,
                                          .token = token,
                                          .state = STORE_SUCCEEDED,
                                          .at_us = 1,
                                          .result = aion_str_of(lane->result)};
-    if (!store_start(writer.store, &lane->start, &own) ||
-        !store_finish(writer.store, &lane->finish, &own))
+    lane->finish.write.op.done = finish_done;
+    if (lane->number % 2 == 0) /* the start goes with the end, or alone before it */
+        lane->finish.begin = &lane->start.begin;
+    else if (!store_start(writer.store, &lane->start, &own))
+        die("submit", &own);
+    if (!store_finish(writer.store, &lane->finish, &own))
         die("submit", &own);
 }
 
@@ -147,23 +156,35 @@ static void next_task(struct lane *lane)
     struct aion_err err;
     lane->number = writer.next++;
     fill_accept(&lane->accept, lane->number, lane->key);
-    lane->accept.op.done = accept_done;
+    lane->accept.write.op.done = accept_done;
     if (!store_accept(writer.store, &lane->accept, &err))
         die("submit", &err);
+}
+
+/* Small windows, so that kills meet their making. */
+static struct store *open_store(struct aion_exec *exec, const char *what)
+{
+    struct aion_err err;
+    struct aion_arena arena;
+    struct store_conf conf = {.url = url, .exec = exec, .window_us = 1000000};
+    struct store *store = store_open(&conf, &err); /* checks the file */
+    aion_arena_init(&arena, 4096, NULL, 0);
+    struct store_lease lease = {.op.arena = &arena, .first = true};
+    if (store == NULL || !store_lease_wait(store, &lease, &err))
+        die(what, &err);
+    epoch = lease.shards[0].epoch;
+    aion_arena_done(&arena);
+    return store;
 }
 
 static void run_writer(int out, uint32_t first)
 {
     static struct lane lanes[LANES];
-    struct aion_err err;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     writer.exec.post = post;
     writer.out = out;
     writer.next = first;
-    struct store_conf conf = {.url = url, .exec = &writer.exec};
-    writer.store = store_open(&conf, &err);
-    if (writer.store == NULL)
-        die("open in writer", &err);
+    writer.store = open_store(&writer.exec, "open in writer");
     for (size_t i = 0; i < LANES; i++)
         next_task(&lanes[i]);
     for (;;) {
@@ -202,7 +223,7 @@ static struct store_task read_task(struct store *store, uint32_t number,
 {
     struct aion_err err;
     struct store_task_read read = {
-        .op.arena = arena, .id = id_of(number), .with_history = true};
+        .op.arena = arena, .id = id_of(number), .seq = seq_of(number), .with_history = true};
     if (!store_task_read_wait(store, &read, &err))
         die("read", &err);
     return read.found ? read.task : (struct store_task){.state = 0};
@@ -243,12 +264,13 @@ static void judge_key(struct store *store, uint32_t number)
     char key[16];
     fill_accept(&accept, number, key);
     struct aion_uuid first = accept.id;
+    accept.write.seq += (uint64_t)1000000000 << STORE_SHARD_BITS; /* as of later */
     accept.id = aion_uuid_new();
     if (acked[number] == 0)
         return;
     if (!store_accept_wait(store, &accept, &err))
         die("repeat", &err);
-    if (accept.outcome != STORE_DUPLICATE || !aion_uuid_eq(&accept.first, &first))
+    if (accept.write.outcome != STORE_DUPLICATE || !aion_uuid_eq(&accept.first, &first))
         die("a repeated key made a second task", NULL);
 }
 
@@ -259,17 +281,17 @@ static void finish_leftovers(struct store *store)
     struct aion_arena arena;
     struct aion_err err;
     aion_arena_init(&arena, 16 << 20, NULL, 0);
-    struct store_load load = {.op.arena = &arena, .limit = 1000};
+    struct store_load load = {.op.arena = &arena, .shards = STORE_ALL_SHARDS, .limit = 1000};
     if (!store_load_wait(store, &load, &err))
         die("load", &err);
     if (load.more)
         die("more unfinished tasks than were under way", NULL);
     for (size_t i = 0; i < load.count; i++) {
-        struct store_finish finish = {.id = load.tasks[i].id,
+        struct store_finish finish = {.write = {.seq = load.tasks[i].seq, .epoch = epoch},
                                       .token = load.tasks[i].token,
                                       .state = STORE_CANCELLED,
                                       .at_us = 1};
-        if (!store_finish_wait(store, &finish, &err) || finish.outcome != STORE_DONE)
+        if (!store_finish_wait(store, &finish, &err) || finish.write.outcome != STORE_DONE)
             die("an unfinished task cannot be ended", &err);
     }
     aion_arena_done(&arena);
@@ -277,11 +299,7 @@ static void finish_leftovers(struct store *store)
 
 static void judge(uint32_t from)
 {
-    struct aion_err err;
-    struct store_conf conf = {.url = url};
-    struct store *store = store_open(&conf, &err); /* checks the file */
-    if (store == NULL)
-        die("open after kill", &err);
+    struct store *store = open_store(NULL, "open after kill");
     for (uint32_t number = from; number < task_count; number++) {
         judge_task(store, number);
         if (number % 8 == 0)

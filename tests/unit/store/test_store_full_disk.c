@@ -18,6 +18,13 @@ static char folder[] = "/tmp/aion-full-XXXXXX";
 static char url[64], ballast[64];
 static struct aion_err err;
 
+static uint64_t epoch;
+
+static uint64_t seq_of(unsigned number)
+{
+    return store_seq(1700000000000000 + number, number % STORE_SHARDS);
+}
+
 static struct aion_uuid id_of(unsigned number)
 {
     struct aion_uuid id = {.bytes = {[14] = (uint8_t)(number >> 8), [15] = (uint8_t)number}};
@@ -27,10 +34,10 @@ static struct aion_uuid id_of(unsigned number)
 static bool put(struct store *store, unsigned number, size_t body_bytes)
 {
     static char body[1 << 16];
-    struct store_accept accept = {.id = id_of(number),
+    struct store_accept accept = {.write = {.seq = seq_of(number), .epoch = epoch},
+                                  .id = id_of(number),
                                   .tenant = AION_STR("default"),
                                   .intent = AION_STR("noop"),
-                                  .created_us = 1,
                                   .body = aion_str_n(body, body_bytes)};
     return store_accept_wait(store, &accept, &err);
 }
@@ -39,7 +46,8 @@ static bool is_there(struct store *store, unsigned number)
 {
     struct aion_arena arena;
     aion_arena_init(&arena, 1 << 20, NULL, 0);
-    struct store_task_read read = {.op.arena = &arena, .id = id_of(number)};
+    struct store_task_read read = {
+        .op.arena = &arena, .id = id_of(number), .seq = seq_of(number)};
     assert_true(store_task_read_wait(store, &read, &err));
     aion_arena_done(&arena);
     return read.found;
@@ -60,6 +68,12 @@ static struct store *open_store(void)
     struct store *store = store_open(&conf, &err);
     if (store == NULL)
         fail_msg("%s (%s)", err.text, err.detail);
+    struct aion_arena arena;
+    aion_arena_init(&arena, 4096, NULL, 0);
+    struct store_lease lease = {.op.arena = &arena, .first = true};
+    assert_true(store_lease_wait(store, &lease, &err));
+    epoch = lease.shards[0].epoch;
+    aion_arena_done(&arena);
     return store;
 }
 

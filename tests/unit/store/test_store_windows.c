@@ -1,0 +1,236 @@
+/* What the SQLite driver keeps beside its tables, and windows in numbers. Goal: unfinished
+ * tasks and sums of money are right however far their places have moved on, over restarts and
+ * failures; statements of many windows do not pile up. Method: enough tasks that the places
+ * move, many at once; a count by SQL against what the store says. */
+#include "sqlite_bench.h"
+
+#include <pthread.h>
+
+enum { WAVE = 500 };
+
+/* -- many at once ------------------------------------------------------------------- */
+struct crowd {
+    struct aion_exec exec;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    struct aion_job *job;
+    size_t left;
+};
+static struct crowd crowd = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                             .wake = PTHREAD_COND_INITIALIZER};
+
+static void post(struct aion_exec *exec, struct aion_job *job)
+{
+    struct crowd *to = aion_container(exec, struct crowd, exec);
+    pthread_mutex_lock(&to->lock);
+    to->job = job;
+    pthread_cond_signal(&to->wake);
+    pthread_mutex_unlock(&to->lock);
+}
+
+static void one_done(struct store_op *op, const struct aion_err *err)
+{
+    assert_null(err);
+    assert_int_equal(aion_container(op, struct store_write, op)->outcome, STORE_DONE);
+    crowd.left--;
+}
+
+static void wait_for_crowd(void)
+{
+    while (crowd.left > 0) {
+        pthread_mutex_lock(&crowd.lock);
+        while (crowd.job == NULL)
+            pthread_cond_wait(&crowd.wake, &crowd.lock);
+        struct aion_job *job = crowd.job;
+        crowd.job = NULL;
+        pthread_mutex_unlock(&crowd.lock);
+        job->run(job);
+    }
+}
+
+static const struct store_entry spend[] = {{{"escrow:b:one", 12}, -3}, {{"spent:b", 7}, 3}};
+
+/* Accepts tasks first .. first + count - 1. */
+static void accept_wave(struct sqlite_bench *bench, unsigned first, unsigned count,
+                        int64_t step_us)
+{
+    static struct store_accept ops[WAVE];
+    crowd.left = count;
+    for (unsigned i = 0; i < count; i++) {
+        ops[i] = sqlite_bench_accept(bench, sqlite_bench_seq(first + i, step_us));
+        ops[i].write.op.done = one_done;
+        assert_true(store_accept(bench->store, &ops[i], &bench->err));
+    }
+    wait_for_crowd();
+}
+
+static bool stays_open(unsigned number)
+{
+    return number % 100 == 0;
+}
+
+/* Ends them, but every hundredth; each costs 3. */
+static unsigned finish_wave(struct sqlite_bench *bench, unsigned first, unsigned count,
+                            int64_t step_us)
+{
+    static struct store_finish ops[WAVE];
+    unsigned ended = 0;
+    for (unsigned i = 0; i < count; i++)
+        ended += !stays_open(first + i);
+    crowd.left = ended;
+    for (unsigned i = 0; i < count; i++) {
+        if (stays_open(first + i))
+            continue;
+        ops[i] = (struct store_finish){
+            .write = sqlite_bench_write(bench, sqlite_bench_seq(first + i, step_us)),
+            .state = STORE_SUCCEEDED,
+            .at_us = T0};
+        ops[i].write.entries = spend;
+        ops[i].write.entry_count = 2;
+        ops[i].write.op.done = one_done;
+        assert_true(store_finish(bench->store, &ops[i], &bench->err));
+    }
+    wait_for_crowd();
+    return ended;
+}
+
+static int setup(void **state)
+{
+    sqlite_bench_setup(state);
+    crowd.exec.post = post;
+    ((struct sqlite_bench *)*state)->exec = &crowd.exec;
+    return 0;
+}
+
+static int64_t balance_of(struct sqlite_bench *bench, const char *account)
+{
+    struct store_balances read = {
+        .op.arena = &bench->arena, .prefix = aion_str_of(account), .limit = 10};
+    sqlite_wait(bench, balances, &read);
+    return read.count > 0 ? read.balances[0].nano_usd : 0;
+}
+
+/* -- tests -------------------------------------------------------------------------- */
+/* 30,000 tasks in windows of 1,000: the place of unfinished ones moves several times, some of
+ * them wait far behind it. */
+static void unfinished_tasks_and_sums_are_right_however_far_their_places_moved(void **state)
+{
+    struct sqlite_bench *bench = *state;
+    const unsigned tasks = 30000;
+    unsigned ended = 0;
+    sqlite_bench_open(bench, 10000000);
+    for (unsigned first = 0; first < tasks; first += WAVE) {
+        accept_wave(bench, first, WAVE, 10000);
+        if (first >= 10 * WAVE) /* ends come much later than beginnings */
+            ended += finish_wave(bench, first - 10 * WAVE, WAVE, 10000);
+    }
+    assert_int_equal(sqlite_bench_unfinished(bench), tasks - ended);
+    assert_int_equal(balance_of(bench, "spent:"), 3 * (int64_t)ended);
+    sqlite_bench_open(bench, 0);
+    assert_int_equal(sqlite_bench_unfinished(bench), tasks - ended);
+    assert_int_equal(balance_of(bench, "spent:"), 3 * (int64_t)ended);
+    assert_int_equal(balance_of(bench, "escrow:"), -3 * (int64_t)ended);
+    for (unsigned first = tasks - 10 * WAVE; first < tasks; first += WAVE)
+        ended += finish_wave(bench, first, WAVE, 10000);
+    assert_int_equal(sqlite_bench_unfinished(bench), tasks / 100);
+    assert_int_equal(balance_of(bench, "spent:"), 3 * (int64_t)ended);
+    store_close(bench->store);
+    bench->store = NULL;
+    /* the place has moved, and what it passed is listed; sums were folded */
+    assert_true(sqlite_bench_sql(bench, "SELECT count(*) FROM unfinished") >= 200);
+    assert_true(sqlite_bench_sql(bench, "SELECT count(*) FROM unfinished") <= 300);
+    assert_true(sqlite_bench_sql(
+                    bench, "SELECT nano_usd FROM balance WHERE account='spent:b'") > 50000);
+}
+
+/* Swept while entries are folded and tasks are listed: what stays is whole. */
+static void a_sweep_in_pieces_leaves_what_is_unfinished_and_every_cent(void **state)
+{
+    struct sqlite_bench *bench = *state;
+    const unsigned tasks = 10000;
+    unsigned ended = 0, swept = 0;
+    sqlite_bench_open(bench, 10000000);
+    for (unsigned first = 0; first < tasks; first += WAVE) {
+        accept_wave(bench, first, WAVE, 10000);
+        ended += finish_wave(bench, first, WAVE, 10000);
+    }
+    struct store_sweep sweep = {.succeeded_before_us = T0 + 60000000, .batch_max = 333};
+    do {
+        sqlite_wait(bench, sweep, &sweep);
+        swept += sweep.tasks;
+    } while (sweep.more);
+    assert_int_equal(swept, 5940);
+    assert_int_equal(sqlite_bench_unfinished(bench), 100);
+    assert_int_equal(balance_of(bench, "spent:"), 3 * (int64_t)ended);
+    sqlite_bench_open(bench, 0);
+    assert_int_equal(sqlite_bench_unfinished(bench), 100);
+    assert_int_equal(balance_of(bench, "spent:"), 3 * (int64_t)ended);
+    store_close(bench->store);
+    bench->store = NULL;
+    assert_int_equal(sqlite_bench_sql(bench, "SELECT count(*) FROM window WHERE kind = 0"), 4);
+    assert_int_equal(sqlite_bench_sql(bench, "SELECT count(*) FROM task_kept"), 60);
+}
+
+/* A task in each of 200 windows, touched in turn: more sets than statements are kept for. */
+static void tasks_of_many_windows_are_written_in_turn(void **state)
+{
+    struct sqlite_bench *bench = *state;
+    sqlite_bench_open(bench, 1000000);
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < 200; i++) {
+            uint64_t seq = sqlite_bench_seq(i, 1000000);
+            struct store_accept accept = sqlite_bench_accept(bench, seq);
+            struct store_mark mark = {
+                .write = sqlite_bench_write(bench, seq), .number = 1, .kind = STORE_MARK_HELD};
+            if (round == 0)
+                sqlite_wait(bench, accept, &accept);
+            else
+                sqlite_wait(bench, mark, &mark);
+        }
+    }
+    struct store_list list = {
+        .op.arena = &bench->arena, .limit = 1000, .states = 1u << STORE_HELD};
+    sqlite_wait(bench, list, &list);
+    assert_int_equal(list.count, 200);
+    assert_int_equal(sqlite_bench_unfinished(bench), 200);
+}
+
+/* What an export gives is what the entries do not tell, folded or not. */
+static void balances_are_exported_without_what_was_folded(void **state)
+{
+    struct sqlite_bench *bench = *state;
+    int64_t spent = 0;
+    sqlite_bench_open(bench, 10000000);
+    for (unsigned first = 0; first < 20 * WAVE; first += WAVE) {
+        accept_wave(bench, first, WAVE, 10000);
+        spent += 3 * (int64_t)finish_wave(bench, first, WAVE, 10000);
+    }
+    struct store_carve carve = {.budget = AION_STR("b"),
+                                .replica = AION_STR("one"),
+                                .limit_nano_usd = 1000000,
+                                .want_nano_usd = 500000};
+    sqlite_wait(bench, carve, &carve);
+    struct store_facts_read read = {.op.arena = &bench->arena,
+                                    .table = STORE_TABLE_BALANCE,
+                                    .limit = 100,
+                                    .bytes_max = 1 << 20};
+    sqlite_wait(bench, facts_read, &read);
+    for (size_t i = 0; i < read.count; i++)
+        if (aion_str_is(read.facts[i].values[0].str, "escrow:b:one"))
+            assert_int_equal(read.facts[i].values[1].i64, 500000);
+        else if (aion_str_is(read.facts[i].values[0].str, "spent:b"))
+            assert_int_equal(read.facts[i].values[1].i64, 0);
+    assert_int_equal(balance_of(bench, "escrow:"), 500000 - spent);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define window_test(test) cmocka_unit_test_setup_teardown(test, setup, sqlite_bench_teardown)
+        window_test(unfinished_tasks_and_sums_are_right_however_far_their_places_moved),
+        window_test(a_sweep_in_pieces_leaves_what_is_unfinished_and_every_cent),
+        window_test(tasks_of_many_windows_are_written_in_turn),
+        window_test(balances_are_exported_without_what_was_folded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
