@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import signal
 import sqlite3
 import sys
@@ -254,14 +255,22 @@ def judge(mesh, ledger):
             ledger.fault(f"{task_id}: {len(finals)} final events")
 
 
+def count_rows(db, table):
+    """Rows of a table over all its windows."""
+    names = [name for name, in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+             if re.fullmatch(table + "_(w[0-9]+|k[0-9]+|kept)", name)]
+    return sum(db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in names)
+
+
 def judge_store(home, ledger):
-    """The database itself: as many tasks as keys, an outcome each, nothing left that lives."""
+    """The database itself: as many tasks as keys, an outcome each, one beginning and one end of each told."""
     with sqlite3.connect(f"file:{home}/aion.db?mode=ro", uri=True) as db:
-        tasks, outcomes, keys, live = (db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-                                       for table in ("task", "outcome", "idempotency", "live"))
-    if not tasks == outcomes == keys or live != 0 or tasks < len(ledger.acknowledged):
-        ledger.fault(f"store: {tasks} tasks, {outcomes} outcomes, {keys} keys, {live} live, "
-                     f"{len(ledger.acknowledged)} acknowledged")
+        tasks, outcomes, keys = (count_rows(db, table) for table in ("task", "outcome", "idempotency"))
+        begun, ended = (db.execute(f"SELECT count(*) FROM outbox WHERE kinds & {bits}").fetchone()[0]
+                        for bits in (1, 64 | 128 | 256 | 512 | 1024))
+    if not tasks == outcomes == keys == begun == ended or tasks < len(ledger.acknowledged):
+        ledger.fault(f"store: {tasks} tasks, {outcomes} outcomes, {keys} keys, {begun} begun and {ended} ended in the "
+                     f"outbox, {len(ledger.acknowledged)} acknowledged")
 
 
 def modules_folder(mesh, executable, test_modules):
