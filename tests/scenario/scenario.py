@@ -272,11 +272,10 @@ def full_disk(mesh):
         small.up()
         kept = []
         filler = pathlib.Path(home, "filler")
-        with open(filler, "wb") as out:
+        with open(filler, "wb", buffering=0) as out:
             try:
                 while True:
                     out.write(b"x" * 65536)
-                    out.flush()
             except OSError:
                 pass
         refused = None

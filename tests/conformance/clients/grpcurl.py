@@ -17,7 +17,7 @@ FAILED_PRECONDITION, UNIMPLEMENTED = 9, 12
 EXIT_OF_CODES = 64  # grpcurl ends with this plus the code
 
 ENDPOINTS = {  # what reflection must list, beside the services of every endpoint
-    "AION_CONTROL": {"aion.v1.AionTasks", "aion.v1.Hosts", "aion.v1.Modules", "aion.v1.State"},
+    "AION_CONTROL": {"aion.v1.AionTasks", "aion.v1.Budgets", "aion.v1.Hosts", "aion.v1.Modules", "aion.v1.Ops", "aion.v1.State"},
     "AION_ROUTER": {"aion.v1.Router"},
     "AION_RETENTION": {"aion.v1.Retention"},
     "AION_HOSTS": {"aion.v1.ModuleHost"},
@@ -46,6 +46,27 @@ ROWS = {
         ("user-admin", {"intent": "noop", "params": {"text": "x"}, "wait": "10s"}, OK, "TASK_STATE_SUCCEEDED"),
         ("control", {"intent": "noop"}, PERMISSION_DENIED, "no tenant"),
     ],
+    "aion.v1.AionTasks.SubmitBatch": [
+        ("user-admin", {}, INVALID_ARGUMENT, "give 1 to 1000"),
+        ("user-admin", {"requests": [{"intent": "noop", "wait": "1s"}]}, INVALID_ARGUMENT, "wait"),
+        ("user-admin", {"requests": [{"intent": "noop"}, {"intent": "no_such"}]}, OK, "INTENT_UNKNOWN"),
+    ],
+    "aion.v1.Budgets.SetBudget": [
+        ("user-admin", {}, INVALID_ARGUMENT, "budget_id"),
+        ("user-admin", {"budgetId": "b", "limitNanoUsd": "5"}, INVALID_ARGUMENT, "period"),
+        ("user-admin", {"budgetId": "b", "period": "PERIOD_DAY", "tenant": "nobody", "limitNanoUsd": "5"}, OK, '"leftNanoUsd": "5"'),
+    ],
+    "aion.v1.Budgets.GetBudget": [
+        ("user-admin", {"budgetId": "none"}, NOT_FOUND, "none"),
+        ("user-admin", {"budgetId": "b"}, OK, '"PERIOD_DAY"'),
+    ],
+    "aion.v1.Budgets.ListBudgets": [("user-admin", {}, OK, "{")],
+    "aion.v1.Ops.ListAudit": [
+        ("user-admin", {}, OK, '"lines"'),
+        ("user-admin", {"page": {"size": 1001}}, INVALID_ARGUMENT, "page.size"),
+        ("user-admin", {"page": {"token": "x"}}, INVALID_ARGUMENT, "page.token"),
+    ],
+    "aion.v1.Ops.VerifyAudit": [("user-admin", {}, OK, '"valid": true')],
     "aion.v1.AionTasks.StatusById": of_a_task("TASK_STATE_SUCCEEDED"),
     "aion.v1.AionTasks.GetTask": of_a_task('"attempts"'),
     "aion.v1.AionTasks.Cancel": of_a_task("TASK_STATE_SUCCEEDED"),

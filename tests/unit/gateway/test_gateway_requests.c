@@ -118,7 +118,7 @@ static void an_unknown_path_gets_404_and_another_verb_405(void **state)
 
 static void an_unstable_method_gets_501(void **state)
 {
-    assert_int_equal(fixture_request(*state, "POST", "/v1/tasks:batch", AUTH, "{}"), 501);
+    assert_int_equal(fixture_request(*state, "POST", "/v1/keys", AUTH, "{}"), 501);
 }
 
 static void probes_need_no_key(void **state)
