@@ -8,13 +8,19 @@
 #include <stdlib.h>
 
 /* -- executing ---------------------------------------------------------------------- */
+static size_t put_varint(char out[10], uint64_t value)
+{
+    size_t size = 0;
+    for (; value > 0x7f; value >>= 7)
+        out[size++] = (char)(value | 0x80);
+    out[size++] = (char)value;
+    return size;
+}
+
 static void add_varint(struct aion_buf *out, uint64_t value)
 {
-    while (value > 0x7f) {
-        aion_buf_char(out, (char)(value | 0x80));
-        value >>= 7;
-    }
-    aion_buf_char(out, (char)value);
+    char text[10];
+    aion_buf_add(out, text, put_varint(text, value));
 }
 
 static void fill_execute(const struct control_task *task,
@@ -36,37 +42,60 @@ static void fill_execute(const struct control_task *task,
     execute->traceparent = parent;
 }
 
-/* HostCommand {execute = 2: control's part, then the client's as stored}. Fields of a message
- * may come in any order and from several places, so the body is copied as it is, never
- * unpacked. */
-static aion_str pack_execute(struct control *control, const struct control_task *task)
+/* An Execute as field `field` of what is around it: control's part, then the client's as
+ * stored. Fields of a message may come in any order and from several places, so the body is
+ * copied as it is, never unpacked. */
+static void add_execute(struct aion_buf *out, const struct control_task *task, uint32_t field)
 {
     Aion__V1__HostCommand__Execute execute = AION__V1__HOST_COMMAND__EXECUTE__INIT;
     Aion__V1__AttemptToken token = AION__V1__ATTEMPT_TOKEN__INIT;
     char id[AION_UUID_TEXT], module[64], parent[MESH_TRACEPARENT_SIZE];
     fill_execute(task, &execute, &token, id, module, parent);
     size_t head = protobuf_c_message_get_packed_size(&execute.base);
-    aion_buf_reset(&control->scratch);
-    aion_buf_char(&control->scratch, AION__V1__HOST_COMMAND__KIND_EXECUTE << 3 | 2);
-    add_varint(&control->scratch, head + task->body.size);
-    char *room = aion_buf_reserve(&control->scratch, head);
+    add_varint(out, field << 3 | 2);
+    add_varint(out, head + task->body.size);
+    char *room = aion_buf_reserve(out, head);
     if (room != NULL) {
         protobuf_c_message_pack(&execute.base, (uint8_t *)room);
-        control->scratch.size += head;
+        out->size += head;
     }
-    aion_buf_str(&control->scratch, control_bytes_view(&task->body));
-    return control->scratch.overflow ? (aion_str){0} : aion_buf_view(&control->scratch);
+    aion_buf_str(out, control_bytes_view(&task->body));
 }
 
+static void send_wire(struct control_host *host, aion_str wire)
+{
+    if (host->control->scratch.overflow)
+        abort(); /* the scratch holds every request that is let in, and every batch */
+    if (mesh_send_packed(host->call, wire) == MESH_FULL) {
+        host->blocked = true;
+        control_host_refresh(host);
+    }
+}
+
+/* HostCommand {execute}. */
 static void execute(struct control *control, struct control_task *task)
 {
-    aion_str wire = pack_execute(control, task);
-    if (wire.size == 0)
-        abort(); /* the scratch holds every request that is let in */
-    if (mesh_send_packed(task->host->call, wire) == MESH_FULL) {
-        task->host->blocked = true;
-        control_host_refresh(task->host);
-    }
+    aion_buf_reset(&control->scratch);
+    add_execute(&control->scratch, task, AION__V1__HOST_COMMAND__KIND_EXECUTE);
+    send_wire(task->host, aion_buf_view(&control->scratch));
+}
+
+/* HostCommand {batch {executes}}: its size comes first, so room is left for it in front. */
+static void execute_batch(struct control *control, struct control_task *const *tasks,
+                          size_t count)
+{
+    char head[20] = {0};
+    struct aion_buf *out = &control->scratch;
+    aion_buf_reset(out);
+    aion_buf_add(out, head, sizeof(head));
+    for (size_t i = 0; i < count; i++)
+        add_execute(out, tasks[i], 1);
+    size_t size = put_varint(head, AION__V1__HOST_COMMAND__KIND_BATCH << 3 | 2);
+    size += put_varint(head + size, out->size - sizeof(head));
+    if (!out->overflow)
+        memcpy(out->data + sizeof(head) - size, head, size);
+    send_wire(tasks[0]->host,
+              aion_str_n(out->data + sizeof(head) - size, out->size - sizeof(head) + size));
 }
 
 /* -- bodies of tasks that were loaded ----------------------------------------------- */
@@ -133,16 +162,33 @@ static void read_body(struct control *control, struct control_task *task)
 }
 
 /* -- starting ----------------------------------------------------------------------- */
-static void start(struct control *control, struct control_task *task, struct control_host *host)
+static void begin(struct control *control, struct control_task *task, struct control_host *host)
 {
     task->usage.queue_us += mesh_loop_now(control->loop) - task->queued_us;
     task->epoch = control_shard_epoch(control, task->seq);
     task->attempt++;
     control_attempt_begin(control, task, host, aion_clock_utc_us());
-    if (task->body_known)
-        execute(control, task);
-    else
-        read_body(control, task);
+}
+
+/* What is picked together goes in one command; a task whose request has to be read first
+ * follows alone. */
+static void start(struct control *control, const struct control_sched_pick *pick)
+{
+    struct control_host *host = aion_container(pick->host, struct control_host, sched);
+    struct control_task *known[SCHED_BATCH_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < pick->count; i++) {
+        struct control_task *task = aion_container(pick->items[i], struct control_task, queued);
+        begin(control, task, host);
+        if (task->body_known)
+            known[count++] = task;
+        else
+            read_body(control, task);
+    }
+    if (count == 1)
+        execute(control, known[0]);
+    else if (count > 1)
+        execute_batch(control, known, count);
 }
 
 static void batch_due(struct mesh_timer *timer)
@@ -157,9 +203,7 @@ void control_dispatch(struct control *control)
     if (control->loading || control->draining)
         return;
     while (control_sched_next(&control->sched, mesh_loop_now(control->loop), &pick, &wake_us))
-        for (size_t i = 0; i < pick.count; i++)
-            start(control, aion_container(pick.items[i], struct control_task, queued),
-                  aion_container(pick.host, struct control_host, sched));
+        start(control, &pick);
     control->batch_timer.fire = batch_due;
     if (wake_us > 0)
         mesh_timer_set(control->loop, &control->batch_timer, wake_us);

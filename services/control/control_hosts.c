@@ -212,6 +212,8 @@ static bool take_offer(struct control_host *host, const Aion__V1__ModuleOffer *o
     for (size_t i = 0; i < offer->n_intents; i++)
         to->intents[to->intent_count++] =
             aion_arena_str(&host->arena, aion_str_of(offer->intents[i]));
+    to->batch_max = offer->batch_max;
+    to->batch_wait_us = offer->batch_wait_us > 0 ? offer->batch_wait_us : 0;
     host->offer_count++;
     return true;
 }
@@ -224,7 +226,10 @@ static void describe(struct control_host *host, const Aion__V1__HostMessage__Hel
     struct control_sched_label *labels =
         aion_arena_array(&host->arena, hello->n_labels, sizeof(*labels));
     for (size_t i = 0; offers != NULL && i < host->offer_count; i++)
-        offers[i] = (struct control_sched_offer){.module = host->offers[i].module};
+        offers[i] =
+            (struct control_sched_offer){.module = host->offers[i].module,
+                                         .batch_max = host->offers[i].batch_max,
+                                         .batch_wait_us = host->offers[i].batch_wait_us};
     for (size_t i = 0; labels != NULL && i < hello->n_labels; i++)
         labels[i] = (struct control_sched_label){
             aion_arena_str(&host->arena, aion_str_of(hello->labels[i]->key)),
@@ -421,6 +426,8 @@ static void put_offers(Aion__V1__HostInfo *info, const struct control_host *host
         offers[i].module = aion_arena_text(arena, aion_str_of(from->module));
         offers[i].version = aion_arena_text(arena, aion_str_of(from->version));
         offers[i].digest = aion_arena_text(arena, aion_str_of(from->digest));
+        offers[i].batch_max = from->batch_max;
+        offers[i].batch_wait_us = from->batch_wait_us;
         offers[i].intents =
             aion_arena_array(arena, from->intent_count, sizeof(*offers[i].intents));
         for (size_t k = 0; offers[i].intents != NULL && k < from->intent_count; k++)

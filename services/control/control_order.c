@@ -375,11 +375,14 @@ static void refused_by_router(struct control_order *order, const Aion__V1__TaskE
 static bool may_wait(const struct control_order *order, const Aion__V1__Decision *decision,
                      struct aion_err *err)
 {
-    struct control_sched_place place = {
-        .tenant = order->tenant,
-        .pool = aion_str_of(decision->pool),
-        .module = aion_str_of(decision->engine != NULL ? decision->engine->module : ""),
-        .intent = aion_str_of(order->request->intent)};
+    char labels[TASK_LABELS_MAX];
+    if (decision->engine == NULL || !control_decision_labels(decision, labels))
+        return true; /* malformed: that is found when it is read */
+    struct control_sched_place place = {.tenant = order->tenant,
+                                        .pool = aion_str_of(decision->pool),
+                                        .module = aion_str_of(decision->engine->module),
+                                        .intent = aion_str_of(order->request->intent),
+                                        .labels = aion_str_of(labels)};
     return control_sched_admit(&order->control->sched, &place, order->checked.priority - 1,
                                err);
 }

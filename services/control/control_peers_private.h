@@ -10,6 +10,8 @@ struct control_offer {
     char module[64], digest[80], version[32];
     aion_str *intents;
     size_t intent_count;
+    uint32_t batch_max;
+    int64_t batch_wait_us;
 };
 
 /* An attached host; lives as long as its call. */

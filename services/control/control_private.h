@@ -104,6 +104,8 @@ void control_task_view(const struct control_task *task, struct store_task *ret_v
 void control_task_recharge(struct control *control, struct control_task *task);
 /* Reads what dispatch must know from the wire form of a Decision. False: malformed. */
 bool control_task_decide(struct control_task *task, aion_str decision);
+/* The labels of a decision as one text. False: they are too long. */
+bool control_decision_labels(const Aion__V1__Decision *decision, char out[TASK_LABELS_MAX]);
 void control_timers_init(struct control *control);
 /* Puts a task with a decision in the queue, and dispatches. */
 void control_enqueue(struct control *control, struct control_task *task);

@@ -4,6 +4,7 @@
 #include "control_private.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 _Static_assert((int)TASK_DEAD == (int)STORE_DEAD && (int)TASK_HELD == (int)STORE_HELD &&
@@ -142,6 +143,32 @@ void control_dequeue(struct control *control, struct control_task *task)
 }
 
 /* -- forms -------------------------------------------------------------------------- */
+bool control_decision_labels(const Aion__V1__Decision *decision, char out[TASK_LABELS_MAX])
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < decision->n_labels; i++) {
+        int size = snprintf(out + used, TASK_LABELS_MAX - used, "%s%s", i > 0 ? "," : "",
+                            decision->labels[i]);
+        if (size < 0 || (size_t)size >= TASK_LABELS_MAX - used)
+            return false;
+        used += (size_t)size;
+    }
+    return true;
+}
+
+static bool set_labels(struct control_task *task, const Aion__V1__Decision *decision)
+{
+    char labels[TASK_LABELS_MAX];
+    if (!control_decision_labels(decision, labels))
+        return false;
+    free(task->labels);
+    task->labels = labels[0] != '\0' ? strdup(labels) : NULL;
+    if (labels[0] != '\0' && task->labels == NULL)
+        abort();
+    return true;
+}
+
 bool control_task_decide(struct control_task *task, aion_str decision)
 {
     struct aion_arena arena;
@@ -152,7 +179,8 @@ bool control_task_decide(struct control_task *task, aion_str decision)
     bool good = message != NULL && message->engine != NULL &&
                 aion_str_copy(task->module, sizeof(task->module),
                               aion_str_of(message->engine->module)) &&
-                aion_str_copy(task->pool, sizeof(task->pool), aion_str_of(message->pool));
+                aion_str_copy(task->pool, sizeof(task->pool), aion_str_of(message->pool)) &&
+                set_labels(task, message);
     if (good) {
         task->attempts_max = message->attempts_max > 0 ? message->attempts_max : 1;
         task->timeout_us = message->timeout_us > 0 ? message->timeout_us : 60000000;

@@ -21,9 +21,9 @@
 enum {
     SCHED_IDLE_TENANTS_MAX = 4096,
     SCHED_IDLE_LANES_MAX = 256,
-    SCHED_COST_UNKNOWN = 1000, /* µs, of a lane whose tasks never ended yet */
-    SCHED_CLIMBS_MAX = 64,     /* tasks that climb before one pick */
-    SCHED_BATCH_BYTES_MAX = 4 << 20,
+    SCHED_COST_UNKNOWN = 1000,       /* µs, of a lane whose tasks never ended yet */
+    SCHED_CLIMBS_MAX = 64,           /* tasks that climb before one pick */
+    SCHED_BATCH_BYTES_MAX = 1 << 20, /* beyond, no further task joins: a command holds 8 MiB */
 };
 
 /* The order of flows in a heap: whose turn, then which came first. */

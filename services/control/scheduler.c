@@ -94,6 +94,7 @@ void control_sched_add(struct control_sched *sched, struct control_sched_item *i
     item->asked = (unsigned char)(class < SCHED_CLASSES ? class : SCHED_CLASSES - 1);
     item->bytes = bytes;
     item->since_us = now_us;
+    item->alone = place->alone;
     control_sched_flow_push(sched, lane, gate, item, item->asked);
     control_sched_age_add(lane->pool, item);
     count_waiting(sched, item, 1);
@@ -227,11 +228,17 @@ void control_sched_end(struct control_sched *sched, struct control_sched_item *i
 }
 
 /* -- picking ------------------------------------------------------------------------ */
-/* A batch waits for company, until enough of it is there or its time is over. */
-static bool is_held(const struct control_sched_lane *lane, int64_t now_us, int64_t *wake_us)
+static struct control_sched_item *head_of(const struct control_sched_flow *flow)
 {
+    return aion_container(flow->items.next, struct control_sched_item, link);
+}
+
+/* A batch waits for company, until enough of it is there or its time is over. */
+static bool is_held(const struct control_sched_flow *flow, int64_t now_us, int64_t *wake_us)
+{
+    const struct control_sched_lane *lane = flow->lane;
     int64_t until_us = lane->ready_since_us + lane->batch_wait_us;
-    if (lane->ready >= lane->batch_max || now_us >= until_us)
+    if (lane->ready >= lane->batch_max || now_us >= until_us || head_of(flow)->alone)
         return false;
     if (*wake_us == 0 || until_us < *wake_us)
         *wake_us = until_us;
@@ -248,7 +255,7 @@ static struct control_sched_flow *first_flow(const struct control_sched_pool *po
             const struct control_sched_lane *lane =
                 aion_container(link, struct control_sched_lane, busy);
             const struct control_sched_heap *heap = &lane->heaps[each];
-            if (heap->count == 0 || lane->free == 0 || is_held(lane, now_us, wake_us))
+            if (heap->count == 0 || lane->free == 0 || is_held(heap->flows[0], now_us, wake_us))
                 continue;
             if (best == NULL || control_sched_before(&heap->flows[0]->key, &best->key))
                 best = heap->flows[0];
@@ -259,8 +266,7 @@ static struct control_sched_flow *first_flow(const struct control_sched_pool *po
 static void take(struct control_sched *sched, struct control_sched_flow *flow,
                  struct control_sched_run *run, struct control_sched_pick *pick)
 {
-    struct control_sched_item *item =
-        aion_container(flow->items.next, struct control_sched_item, link);
+    struct control_sched_item *item = head_of(flow);
     struct control_sched_member *member = flow->member;
     unsigned class = flow->class;
     (void)leave_queue(sched, item);
@@ -293,8 +299,9 @@ static void fill(struct control_sched *sched, struct control_sched_flow *flow, i
     do {
         take(sched, flow, run, pick);
         bytes += pick->items[pick->count - 1]->bytes;
-    } while (pick->count < lane->batch_max && bytes < SCHED_BATCH_BYTES_MAX &&
-             (flow = next_of_lane(lane)) != NULL);
+        flow = next_of_lane(lane);
+    } while (flow != NULL && pick->count < lane->batch_max && bytes < SCHED_BATCH_BYTES_MAX &&
+             !pick->items[0]->alone && !head_of(flow)->alone);
 }
 
 bool control_sched_next(struct control_sched *sched, int64_t now_us,

@@ -48,6 +48,7 @@ struct control_sched_item {
     size_t bytes;
     unsigned char asked, class; /* 0 = most urgent; class <= asked: it climbs */
     bool counted;               /* in the gate's running */
+    bool alone;
 };
 
 struct control_sched_label {
@@ -84,6 +85,7 @@ struct control_sched_host {
 struct control_sched_place {
     aion_str tenant, pool, module, intent;
     aion_str labels; /* what the host must say of itself: "gpu=true,zone=a", sorted by name */
+    bool alone;      /* not in a batch with others */
 };
 
 struct control_sched_conf {

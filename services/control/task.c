@@ -58,6 +58,7 @@ void control_task_unref(struct control_task *task)
     if (task == NULL || --task->refs > 0)
         return;
     assert(aion_list_empty(&task->waiters) && aion_list_empty(&task->watchers));
+    free(task->labels);
     control_bytes_free(&task->meta);
     control_bytes_free(&task->body);
     control_bytes_free(&task->decision);
@@ -79,7 +80,9 @@ struct control_sched_place control_task_place(const struct control_task *task)
     return (struct control_sched_place){.tenant = task->tenant,
                                         .pool = aion_str_of(task->pool),
                                         .module = aion_str_of(task->module),
-                                        .intent = task->intent};
+                                        .intent = task->intent,
+                                        .alone = task->attempt > 0,
+                                        .labels = aion_str_of(task->labels)};
 }
 
 void control_error_set(struct control_error *error, int32_t code, aion_str reason,

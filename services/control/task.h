@@ -20,6 +20,8 @@ struct control_host;
 struct control_write;
 struct auth_sha256;
 
+enum { TASK_LABELS_MAX = 256 };
+
 struct control_usage {
     int64_t queue_us, run_us;
     uint64_t tokens_in, tokens_out;
@@ -72,6 +74,7 @@ struct control_task {
 
     /* Decision, in short */
     char module[64], pool[32];
+    char *labels; /* that its host must have: "gpu=true,zone=a"; NULL = none; owned */
     uint32_t attempts_max;
     int64_t timeout_us;
 

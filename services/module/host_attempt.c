@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/uuid.h"
 #include "host_private.h"
+#include "sdk/frame.h"
 
 #include <stdlib.h>
 
@@ -28,16 +29,41 @@ static void free_attempt(struct host_attempt *attempt)
     free(attempt->result);
     auth_sha256_free(attempt->digest);
     aion_list_remove(&attempt->link);
+    aion_list_remove(&attempt->mates);
     free(attempt);
 }
 
 static void own(struct host_attempt *attempt, struct host_link *link)
 {
-    if (attempt->owner != NULL && attempt->running)
+    if (attempt->owner != NULL && attempt->seated)
         attempt->owner->running--;
     attempt->owner = link;
-    if (link != NULL && attempt->running)
+    if (link != NULL && attempt->seated)
         link->running++;
+}
+
+static void sit(struct host_attempt *attempt, bool seated)
+{
+    unsigned *own_count = attempt->owner != NULL ? &attempt->owner->running : NULL;
+    if (attempt->seated == seated)
+        return;
+    attempt->seated = seated;
+    if (seated)
+        attempt->host->running++;
+    else
+        attempt->host->running--;
+    if (own_count != NULL)
+        *own_count = seated ? *own_count + 1 : *own_count - 1;
+}
+
+/* What came in one command takes one slot until the last of it has ended. */
+static void stand_up(struct host_attempt *attempt)
+{
+    struct aion_link *mate = aion_list_first(&attempt->mates);
+    if (attempt->seated && mate != NULL)
+        sit(aion_container(mate, struct host_attempt, mates), true);
+    aion_list_remove(&attempt->mates);
+    sit(attempt, false);
 }
 
 static void tell(struct host_attempt *attempt, const Aion__V1__HostMessage *message)
@@ -122,10 +148,8 @@ static void conclude(struct host_attempt *attempt, Aion__V1__HostMessage__Result
     message.kind_case = AION__V1__HOST_MESSAGE__KIND_RESULT;
     message.result = result;
     attempt->result = keep(&message, 0);
-    if (attempt->owner != NULL)
-        attempt->owner->running--;
     attempt->running = false;
-    host->running--;
+    stand_up(attempt);
     tell(attempt, &message);
     host_share_changed(host);
 }
@@ -177,42 +201,93 @@ static struct host_attempt *new_attempt(struct host_link *link,
     attempt->began_us = mesh_loop_now(host->program->loop);
     aion_str_copy(attempt->task_id, sizeof(attempt->task_id), aion_str_of(token->task_id));
     attempt->shard = shard_of(attempt->task_id);
+    aion_list_init(&attempt->mates);
     aion_list_add_last(&host->attempts, &attempt->link);
-    host->running++;
     own(attempt, link);
     host_share_changed(host);
     return attempt;
 }
 
-static char *pack_command(const Aion__V1__HostCommand__Execute *execute, size_t *ret_size)
+static char *pack_execute(const Aion__V1__HostCommand__Execute *execute, size_t *ret_size)
 {
-    Aion__V1__HostCommand command = AION__V1__HOST_COMMAND__INIT;
-    command.kind_case = AION__V1__HOST_COMMAND__KIND_EXECUTE;
-    command.execute = (Aion__V1__HostCommand__Execute *)(uintptr_t)execute;
-    *ret_size = protobuf_c_message_get_packed_size(&command.base);
-    char *frame = malloc(*ret_size + 1);
-    if (frame == NULL)
+    *ret_size = protobuf_c_message_get_packed_size(&execute->base);
+    char *packed = malloc(*ret_size + 1);
+    if (packed == NULL)
         abort();
-    protobuf_c_message_pack(&command.base, (uint8_t *)frame);
-    return frame;
+    protobuf_c_message_pack(&execute->base, (uint8_t *)packed);
+    return packed;
 }
 
-void host_execute(struct host_link *link, const Aion__V1__HostCommand__Execute *execute)
+/* What one process is to run together. */
+struct together {
+    const struct host_manifest *manifest;
+    struct host_job *jobs[HOST_BATCH_MAX];
+    char *executes[HOST_BATCH_MAX];
+    size_t sizes[HOST_BATCH_MAX];
+    size_t count, bytes;
+    int64_t timeout_us; /* the longest of them */
+};
+
+static void run_together(struct host *host, struct together *together)
+{
+    if (together->count > 0)
+        host_pool_run(host->pool,
+                      host_batch_new(together->manifest, together->jobs, together->executes,
+                                     together->sizes, together->count),
+                      together->timeout_us);
+    *together = (struct together){.count = 0};
+}
+
+/* Another module, or more than the module takes or a frame holds: the next batch begins. */
+static void add_to(struct host *host, struct together *together, struct host_job *job,
+                   const struct host_manifest *manifest,
+                   const Aion__V1__HostCommand__Execute *execute)
+{
+    size_t size;
+    char *packed = pack_execute(execute, &size);
+    if (together->count > 0 &&
+        (together->manifest != manifest || together->count == manifest->batch_max ||
+         together->bytes + size > MODULE_FRAME_MAX / 2))
+        run_together(host, together);
+    size_t place = together->count++;
+    together->manifest = manifest;
+    together->jobs[place] = job;
+    together->executes[place] = packed;
+    together->sizes[place] = size;
+    together->bytes += size;
+    if (execute->timeout_us > together->timeout_us)
+        together->timeout_us = execute->timeout_us;
+}
+
+void host_execute(struct host_link *link, Aion__V1__HostCommand__Execute *const *executes,
+                  size_t count)
 {
     struct host *host = link->host;
-    if (execute->token == NULL || find(host, execute->token) != NULL)
-        return; /* the same attempt again: its word is on its way */
-    struct host_attempt *attempt = new_attempt(link, execute->token);
-    const struct host_manifest *manifest = host_pool_module(host->pool, execute->module);
-    size_t size;
-    if (manifest == NULL || host->draining) {
-        on_failed(&attempt->job, AION_UNAVAILABLE,
-                  manifest == NULL ? "MODULE_NOT_HERE" : "HOST_DRAINING", true,
-                  manifest == NULL ? "this host has no such module" : "the host is draining");
-        return;
+    struct together together = {.count = 0};
+    struct host_attempt *mate = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const Aion__V1__HostCommand__Execute *execute = executes[i];
+        if (execute->token == NULL || find(host, execute->token) != NULL)
+            continue; /* the same attempt again: its word is on its way */
+        struct host_attempt *attempt = new_attempt(link, execute->token);
+        const struct host_manifest *manifest = host_pool_module(host->pool, execute->module);
+        if (manifest == NULL)
+            on_failed(&attempt->job, AION_UNAVAILABLE, "MODULE_NOT_HERE", true,
+                      "this host has no such module");
+        else if (host->draining)
+            on_failed(&attempt->job, AION_UNAVAILABLE, "HOST_DRAINING", true,
+                      "the host is draining");
+        else
+            add_to(host, &together, &attempt->job, manifest, execute);
+        if (!attempt->running)
+            continue;
+        if (mate != NULL && mate->running)
+            aion_list_add_last(&mate->mates, &attempt->mates);
+        else
+            sit(attempt, true);
+        mate = attempt;
     }
-    char *frame = pack_command(execute, &size);
-    host_pool_run(host->pool, manifest, &attempt->job, frame, size, execute->timeout_us);
+    run_together(host, &together);
 }
 
 void host_cancel(struct host *host, const Aion__V1__HostCommand__Cancel *cancel)

@@ -50,11 +50,37 @@ static void fill_offer(const struct host_manifest *manifest, Aion__V1__ModuleOff
     offer->digest = (char *)(uintptr_t)manifest->digest;
     offer->intents = (char **)(uintptr_t)manifest->intents;
     offer->n_intents = manifest->intent_count;
+    offer->batch_max = manifest->batch_max;
+    offer->batch_wait_us = manifest->batch_wait_us;
+}
+
+struct labels {
+    char names[HOST_LABELS_MAX][65], values[HOST_LABELS_MAX][65];
+    Aion__V1__HostMessage__Hello__LabelsEntry entries[HOST_LABELS_MAX];
+    Aion__V1__HostMessage__Hello__LabelsEntry *pointers[HOST_LABELS_MAX];
+    size_t count;
+};
+
+static void fill_labels(const struct host_conf *conf, struct labels *labels)
+{
+    aion_str rest = aion_str_of(conf->labels), name, value;
+    while (rest.size > 0 && labels->count < HOST_LABELS_MAX &&
+           host_labels_next(&rest, &name, &value)) {
+        size_t i = labels->count++;
+        Aion__V1__HostMessage__Hello__LabelsEntry *entry = &labels->entries[i];
+        aion_str_copy(labels->names[i], sizeof(labels->names[i]), name);
+        aion_str_copy(labels->values[i], sizeof(labels->values[i]), value);
+        aion__v1__host_message__hello__labels_entry__init(entry);
+        entry->key = labels->names[i];
+        entry->value = labels->values[i];
+        labels->pointers[i] = entry;
+    }
 }
 
 static void send_hello(struct host_link *link)
 {
     const struct host *host = link->host;
+    struct labels labels = {.count = 0};
     Aion__V1__ModuleOffer offers[HOST_MODULES_MAX];
     Aion__V1__ModuleOffer *pointers[HOST_MODULES_MAX];
     Aion__V1__HostMessage__Hello hello = AION__V1__HOST_MESSAGE__HELLO__INIT;
@@ -67,6 +93,9 @@ static void send_hello(struct host_link *link)
     hello.pool = (char *)(uintptr_t)host->conf->pool;
     hello.slots = (uint32_t)host->conf->slots;
     hello.version = (char *)(uintptr_t)AION_VERSION;
+    fill_labels(host->conf, &labels);
+    hello.labels = labels.pointers;
+    hello.n_labels = labels.count;
     hello.modules = pointers;
     hello.n_modules = host->manifest_count;
     message.kind_case = AION__V1__HOST_MESSAGE__KIND_HELLO;
@@ -91,12 +120,16 @@ static void on_command(struct mesh_rpc *rpc, const ProtobufCMessage *message)
 {
     struct host_link *link = mesh_rpc_user(rpc);
     const Aion__V1__HostCommand *command = aion_v1_hosts_attach_read(message);
+    Aion__V1__HostCommand__Execute *execute = command->execute;
     switch ((int)command->kind_case) {
     case AION__V1__HOST_COMMAND__KIND_WELCOME:
         on_welcome(link);
         break;
     case AION__V1__HOST_COMMAND__KIND_EXECUTE:
-        host_execute(link, command->execute);
+        host_execute(link, &execute, 1);
+        break;
+    case AION__V1__HOST_COMMAND__KIND_BATCH:
+        host_execute(link, command->batch->executes, command->batch->n_executes);
         break;
     case AION__V1__HOST_COMMAND__KIND_CANCEL:
         host_cancel(link->host, command->cancel);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { EXECUTABLE_MAX = 256 * 1024 * 1024 };
+enum { EXECUTABLE_MAX = 256 * 1024 * 1024, BATCH_WAIT_MAX_US = 1000000 };
 
 static bool name_valid(aion_str name)
 {
@@ -73,6 +73,32 @@ static bool read_limits(const struct yaml_node *root, struct host_manifest *mani
     return true;
 }
 
+static bool read_batch(const struct yaml_node *root, struct host_manifest *manifest,
+                       struct aion_err *err)
+{
+    static const char *const known[] = {"max", "wait", NULL};
+    const struct yaml_node *batch = yaml_get(root, "batch");
+    int64_t most = 0;
+    manifest->batch_max = 1;
+    if (batch == NULL)
+        return true;
+    if (batch->kind != YAML_MAP)
+        return yaml_fail(err, batch, "batch: expected a map such as {max: 8, wait: 5ms}");
+    if (!yaml_only(batch, known, err))
+        return false;
+    const struct yaml_node *max = text_of(batch, "max", err);
+    const struct yaml_node *wait = max != NULL ? text_of(batch, "wait", err) : NULL;
+    if (wait == NULL)
+        return false;
+    if (!aion_str_i64(max->value, &most) || most < 2 || most > HOST_BATCH_MAX)
+        return yaml_fail(err, max, "max: expected 2..%d", HOST_BATCH_MAX);
+    if (!aion_str_duration(wait->value, &manifest->batch_wait_us) ||
+        manifest->batch_wait_us < 0 || manifest->batch_wait_us > BATCH_WAIT_MAX_US)
+        return yaml_fail(err, wait, "wait: expected a duration of at most 1s, such as 5ms");
+    manifest->batch_max = (uint32_t)most;
+    return true;
+}
+
 static bool digest_file(struct host_manifest *manifest, struct aion_err *err)
 {
     struct aion_buf content;
@@ -91,8 +117,8 @@ static bool read_fields(const struct yaml_node *root, const char *folder,
                         struct host_manifest *manifest, struct aion_arena *arena,
                         struct aion_err *err)
 {
-    static const char *const known[] = {"module", "version", "intents",
-                                        "memory", "timeout", NULL};
+    static const char *const known[] = {"module",  "version", "intents", "memory",
+                                        "timeout", "batch",   NULL};
     if (root->kind != YAML_MAP)
         return yaml_fail(err, root, "expected a map");
     if (!yaml_only(root, known, err))
@@ -100,7 +126,7 @@ static bool read_fields(const struct yaml_node *root, const char *folder,
     const struct yaml_node *name = text_of(root, "module", err);
     const struct yaml_node *version = name != NULL ? text_of(root, "version", err) : NULL;
     if (version == NULL || !read_intents(root, manifest, arena, err) ||
-        !read_limits(root, manifest, err))
+        !read_limits(root, manifest, err) || !read_batch(root, manifest, err))
         return false;
     if (!name_valid(name->value))
         return yaml_fail(err, name, "module: expected 1..64 of a-z 0-9 _ - .");

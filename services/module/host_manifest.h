@@ -4,14 +4,16 @@
  *   version: 1.0.0
  *   intents: [summarize_text]
  *   memory: 256MiB                # address space of one process; default 512MiB
- *   timeout: 60s                  # most an attempt may take; default 5m */
+ *   timeout: 60s                  # most an attempt may take, or a batch; default 5m
+ *   batch: {max: 8, wait: 5ms}    # tasks that it takes together, and how long the first waits
+ *                                 # for others; default: one by one */
 #ifndef HOST_MANIFEST_H
 #define HOST_MANIFEST_H
 
 #include "base/arena.h"
 #include "base/err.h"
 
-enum { HOST_MODULES_MAX = 64, HOST_INTENTS_MAX = 32 };
+enum { HOST_MODULES_MAX = 64, HOST_INTENTS_MAX = 32, HOST_BATCH_MAX = 64 };
 
 struct host_manifest {
     const char *name, *version;
@@ -21,6 +23,8 @@ struct host_manifest {
     size_t intent_count;
     uint64_t memory_bytes;
     int64_t timeout_us;
+    uint32_t batch_max; /* 1 = one by one */
+    int64_t batch_wait_us;
 };
 
 /* Reads all modules of the folder. INVALID with file:line:column, NOT_FOUND, EXHAUSTED. */

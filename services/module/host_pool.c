@@ -30,14 +30,14 @@ struct host_worker {
     pid_t pid;
     int in;
     uint64_t jobs;
-    struct host_job *job; /* BUSY, and DYING with a job to fail */
+    struct host_batch *batch; /* BUSY, and DYING with jobs to fail */
     bool timed_out, garbage;
     struct mesh_timer timer; /* of the start, then of the job */
 };
 
 struct module_state {
     const struct host_manifest *manifest;
-    struct host_job *first, **last; /* jobs that wait for a process */
+    struct host_batch *first, **last; /* those that wait for a process */
     unsigned workers;
     int64_t failed_until_us; /* its processes do not start: wait before the next */
 };
@@ -171,20 +171,6 @@ static struct host_worker *idle_worker(struct host_pool *pool,
 
 /* -- jobs ----------------------------------------------------------------- */
 
-static void free_frame(struct host_job *job)
-{
-    free((void *)(uintptr_t)job->frame.data);
-    job->frame = (aion_str){0};
-}
-
-static void end_failed(struct host_job *job, enum aion_code code, const char *reason,
-                       bool retriable, const char *text)
-{
-    free_frame(job);
-    job->worker = NULL;
-    job->failed(job, code, reason, retriable, text);
-}
-
 /* The frame goes into the pipe at once as far as it fits; the pipes' thread writes the rest. */
 static bool write_frame(struct host_worker *worker, aion_str frame)
 {
@@ -211,29 +197,32 @@ static bool write_frame(struct host_worker *worker, aion_str frame)
     return good;
 }
 
-static void give(struct host_worker *worker, struct host_job *job)
+static void give(struct host_worker *worker, struct host_batch *batch)
 {
     struct mesh_loop *loop = worker->pool->loop;
+    struct aion_buf frame;
+    aion_buf_init(&frame, MODULE_FRAME_MAX);
     worker->state = WORKER_BUSY;
-    worker->job = job;
-    worker->jobs++;
+    worker->batch = batch;
+    worker->jobs += batch->left;
     worker->timed_out = false;
-    job->worker = worker;
-    mesh_timer_set(loop, &worker->timer, mesh_loop_now(loop) + job->timeout_us);
-    if (!write_frame(worker, job->frame))
-        kill_worker(worker); /* its end fails the job, which may be tried again */
-    free_frame(job);
+    batch->worker = worker;
+    mesh_timer_set(loop, &worker->timer, mesh_loop_now(loop) + batch->timeout_us);
+    host_batch_frame(batch, &frame);
+    if (frame.size == 0 || !write_frame(worker, aion_buf_view(&frame)))
+        kill_worker(worker); /* its end fails the jobs, which may be tried again */
+    aion_buf_done(&frame);
 }
 
-static struct host_job *pop(struct module_state *module)
+static struct host_batch *pop(struct module_state *module)
 {
-    struct host_job *job = module->first;
-    if (job == NULL)
+    struct host_batch *batch = module->first;
+    if (batch == NULL)
         return NULL;
-    module->first = job->next;
+    module->first = batch->next;
     if (module->first == NULL)
         module->last = &module->first;
-    return job;
+    return batch;
 }
 
 /* Waiting jobs to idle processes; more processes while jobs wait and there is room. */
@@ -243,7 +232,7 @@ static void dispatch(struct host_pool *pool, struct module_state *module)
     while (module->first != NULL && (worker = idle_worker(pool, module->manifest)) != NULL)
         give(worker, pop(module));
     unsigned waiting = 0, starting = 0;
-    for (const struct host_job *job = module->first; job != NULL; job = job->next)
+    for (const struct host_batch *each = module->first; each != NULL; each = each->next)
         waiting++;
     aion_list_each (link, &pool->workers) {
         const struct host_worker *each = aion_container(link, struct host_worker, link);
@@ -266,45 +255,45 @@ static void dispatch_all(struct mesh_timer *timer)
         dispatch(pool, &pool->modules[i]);
 }
 
-void host_pool_run(struct host_pool *pool, const struct host_manifest *manifest,
-                   struct host_job *job, char *frame, size_t frame_size, int64_t timeout_us)
+void host_pool_run(struct host_pool *pool, struct host_batch *batch, int64_t timeout_us)
 {
-    struct module_state *module = module_of(pool, manifest);
-    job->frame = aion_str_n(frame, frame_size);
-    job->manifest = manifest;
-    job->worker = NULL;
-    job->next = NULL;
-    job->cancelled = false;
-    job->timeout_us =
-        timeout_us > 0 && timeout_us < manifest->timeout_us ? timeout_us : manifest->timeout_us;
-    *module->last = job;
-    module->last = &job->next;
+    struct module_state *module = module_of(pool, batch->manifest);
+    int64_t most_us = batch->manifest->timeout_us;
+    batch->timeout_us = timeout_us > 0 && timeout_us < most_us ? timeout_us : most_us;
+    *module->last = batch;
+    module->last = &batch->next;
     dispatch(pool, module);
 }
 
-static bool unqueue(struct module_state *module, struct host_job *job)
+static void unqueue(struct module_state *module, const struct host_batch *batch)
 {
-    for (struct host_job **at = &module->first; *at != NULL; at = &(*at)->next) {
-        if (*at != job)
-            continue;
-        *at = job->next;
-        if (*at == NULL)
-            module->last = at;
-        return true;
-    }
-    return false;
+    struct host_batch **at = &module->first;
+    while (*at != batch)
+        at = &(*at)->next;
+    *at = batch->next;
+    if (*at == NULL)
+        module->last = at;
 }
 
+/* Those beside it go on; the process is ended when nobody else waits for it. */
 void host_pool_cancel(struct host_pool *pool, struct host_job *job, const char *reason)
 {
-    if (job->cancelled)
+    struct host_batch *batch = job->batch;
+    if (batch == NULL || job->cancelled)
         return;
-    job->cancelled = true;
-    aion_str_copy(job->cancel_reason, sizeof(job->cancel_reason), aion_str_of(reason));
-    if (job->worker != NULL)
-        kill_worker(job->worker);
-    else if (unqueue(module_of(pool, job->manifest), job))
-        end_failed(job, AION_CANCELLED, "CANCELLED", false, "cancelled before it started");
+    if (batch->worker != NULL && batch->left == 1) {
+        job->cancelled = true;
+        aion_str_copy(job->cancel_reason, sizeof(job->cancel_reason), aion_str_of(reason));
+        kill_worker(batch->worker);
+        return;
+    }
+    bool waits = batch->worker == NULL;
+    host_batch_fail(job, AION_CANCELLED, "CANCELLED", false,
+                    waits ? "cancelled before it started" : reason);
+    if (batch->left > 0)
+        return;
+    unqueue(module_of(pool, batch->manifest), batch);
+    host_batch_free(batch);
 }
 
 /* -- what the pipes tell -------------------------------------------------- */
@@ -327,7 +316,8 @@ static void finished(struct host_worker *worker)
 {
     struct host_pool *pool = worker->pool;
     struct module_state *module = module_of(pool, worker->manifest);
-    worker->job = NULL;
+    host_batch_free(worker->batch);
+    worker->batch = NULL;
     mesh_timer_cancel(pool->loop, &worker->timer);
     if (worker->jobs >= HOST_RECYCLE_AFTER)
         kill_worker(worker);
@@ -336,19 +326,25 @@ static void finished(struct host_worker *worker)
     dispatch(pool, module);
 }
 
+static void on_garbage(struct host_worker *worker, const char *what);
+
 static void on_message(struct host_worker *worker, const Aion__V1__HostMessage *message)
 {
-    struct host_job *job = worker->job;
-    if (message->kind_case == AION__V1__HOST_MESSAGE__KIND_CHUNK) {
-        job->chunk(job, message->chunk);
-    } else if (message->kind_case == AION__V1__HOST_MESSAGE__KIND_RESULT) {
-        job->worker = NULL;
-        job->result(job, message->result);
+    struct host_batch *batch = worker->batch;
+    bool good = true;
+    if (message->kind_case == AION__V1__HOST_MESSAGE__KIND_CHUNK)
+        good = host_batch_chunk(batch, message->chunk);
+    else if (message->kind_case == AION__V1__HOST_MESSAGE__KIND_RESULT)
+        good = host_batch_result(batch, message->result);
+    if (!good)
+        on_garbage(worker, "it answers a task that it was not given");
+    else if (batch->unanswered == 0)
         finished(worker);
-    }
+    else if (batch->left == 0)
+        kill_worker(worker); /* what it still has was cancelled */
 }
 
-/* Its end fails the job. */
+/* Its end fails the jobs. */
 static void on_garbage(struct host_worker *worker, const char *what)
 {
     aion_log(AION_LOG_WARN, "a module wrote what is no message",
@@ -362,7 +358,7 @@ static void on_frame(struct host_pool *pool, struct host_worker *worker,
 {
     struct codec_scan_limits limits = {.bytes_max = MODULE_FRAME_MAX};
     struct aion_err err;
-    if (worker->job == NULL || worker->job->cancelled || worker->timed_out)
+    if (worker->batch == NULL || worker->state == WORKER_DYING)
         return; /* nobody waits for it */
     const Aion__V1__HostMessage *message = (const Aion__V1__HostMessage *)codec_unpack(
         &aion__v1__host_message__schema, aion_str_n(note->data, note->size), &limits,
@@ -384,40 +380,54 @@ static void describe_end(char *out, size_t size, const char *module, int status)
                  WEXITSTATUS(status));
 }
 
-static void fail_job_of(struct host_worker *worker, int status)
+/* One that was cancelled is the only one left. */
+static const struct host_job *cancelled_job(const struct host_batch *batch)
 {
-    struct host_job *job = worker->job;
+    for (size_t i = 0; i < batch->count; i++)
+        if (batch->jobs[i] != NULL && batch->jobs[i]->cancelled)
+            return batch->jobs[i];
+    return NULL;
+}
+
+static void fail_jobs_of(struct host_worker *worker, int status)
+{
+    struct host_batch *batch = worker->batch;
+    const struct host_job *cancelled = cancelled_job(batch);
     char text[160];
-    worker->job = NULL;
-    if (job->cancelled) {
-        end_failed(job, AION_CANCELLED, "CANCELLED", false, job->cancel_reason);
+    worker->batch = NULL;
+    if (cancelled != NULL) {
+        host_batch_fail_all(batch, AION_CANCELLED, "CANCELLED", false,
+                            cancelled->cancel_reason);
     } else if (worker->timed_out) {
         snprintf(text, sizeof(text), "module %s took longer than %lld ms",
-                 worker->manifest->name, (long long)(job->timeout_us / 1000));
-        end_failed(job, AION_DEADLINE, "MODULE_TIMEOUT", true, text);
+                 worker->manifest->name, (long long)(batch->timeout_us / 1000));
+        host_batch_fail_all(batch, AION_DEADLINE, "MODULE_TIMEOUT", true, text);
     } else if (worker->garbage) {
         snprintf(text, sizeof(text), "module %s wrote what is no message",
                  worker->manifest->name);
-        end_failed(job, AION_INTERNAL, "MODULE_PROTOCOL", true, text);
+        host_batch_fail_all(batch, AION_INTERNAL, "MODULE_PROTOCOL", true, text);
     } else {
         describe_end(text, sizeof(text), worker->manifest->name, status);
-        end_failed(job, AION_INTERNAL, "MODULE_CRASHED", true, text);
+        host_batch_fail_all(batch, AION_INTERNAL, "MODULE_CRASHED", true, text);
     }
+    host_batch_free(batch);
 }
 
 static void on_exited(struct host_pool *pool, struct host_worker *worker, int status)
 {
     struct module_state *module = module_of(pool, worker->manifest);
-    const char *cause = worker->timed_out                               ? "timeout"
-                        : worker->job != NULL && worker->job->cancelled ? "cancel"
-                        : worker->state == WORKER_DYING                 ? "recycled"
-                                                                        : "crash";
+    bool cancel = worker->batch != NULL &&
+                  (worker->batch->left == 0 || cancelled_job(worker->batch) != NULL);
+    const char *cause = worker->timed_out               ? "timeout"
+                        : cancel                        ? "cancel"
+                        : worker->state == WORKER_DYING ? "recycled"
+                                                        : "crash";
     aion_metric_add(aion_metric(&deaths_family, worker->manifest->name, cause), 1);
     /* one that dies without a task would be restarted in a circle: wait a little */
-    if (worker->job == NULL && worker->state != WORKER_DYING)
+    if (worker->batch == NULL && worker->state != WORKER_DYING)
         module->failed_until_us = mesh_loop_now(pool->loop) + RESPAWN_WAIT_US;
-    if (worker->job != NULL)
-        fail_job_of(worker, status);
+    if (worker->batch != NULL)
+        fail_jobs_of(worker, status);
     drop_worker(worker);
     if (!pool->closing)
         dispatch(pool, module);
@@ -432,9 +442,11 @@ static void on_failed(struct host_pool *pool, struct host_worker *worker, int er
     aion_log(AION_LOG_ERROR, "module process", LOG_TEXT("error", text));
     module->failed_until_us = mesh_loop_now(pool->loop) + RESPAWN_WAIT_US;
     drop_worker(worker);
-    struct host_job *job = pop(module);
-    if (job != NULL)
-        end_failed(job, AION_UNAVAILABLE, "MODULE_NOT_STARTED", true, text);
+    struct host_batch *batch = pop(module);
+    if (batch != NULL) {
+        host_batch_fail_all(batch, AION_UNAVAILABLE, "MODULE_NOT_STARTED", true, text);
+        host_batch_free(batch);
+    }
     dispatch(pool, module);
 }
 
@@ -529,17 +541,22 @@ size_t host_pool_workers(const struct host_pool *pool, struct host_worker_info *
     return count;
 }
 
+static void stop_batch(struct host_batch *batch)
+{
+    host_batch_fail_all(batch, AION_UNAVAILABLE, "HOST_STOPPING", true, "the host is stopping");
+    host_batch_free(batch);
+}
+
 static void fail_all(struct host_pool *pool)
 {
-    struct host_job *job;
+    struct host_batch *batch;
     for (size_t i = 0; i < pool->module_count; i++)
-        while ((job = pop(&pool->modules[i])) != NULL)
-            end_failed(job, AION_UNAVAILABLE, "HOST_STOPPING", true, "the host is stopping");
+        while ((batch = pop(&pool->modules[i])) != NULL)
+            stop_batch(batch);
     aion_list_each_safe (link, &pool->workers) {
         struct host_worker *worker = aion_container(link, struct host_worker, link);
-        if (worker->job != NULL)
-            end_failed(worker->job, AION_UNAVAILABLE, "HOST_STOPPING", true,
-                       "the host is stopping");
+        if (worker->batch != NULL)
+            stop_batch(worker->batch);
         drop_worker(worker);
     }
 }

@@ -28,6 +28,8 @@ struct host_attempt {
     struct aion_link link;
     struct host *host;
     struct host_link *owner; /* NULL: its control is away, or another has not claimed it yet */
+    struct aion_link mates;  /* that came in the same command and run */
+    bool seated;             /* counts for the slot of all of them */
     char task_id[40];
     unsigned shard;
     uint32_t attempt;
@@ -55,7 +57,7 @@ struct host_link {
     bool welcomed, full;
     unsigned failures; /* of attaching, in a row: for the back-off */
     uint64_t shards;   /* claimed over it, as bits */
-    unsigned running;  /* attempts of it */
+    unsigned running;  /* slots that its attempts take */
     unsigned share;    /* slots it was told last */
 };
 
@@ -72,7 +74,7 @@ struct host {
     struct mesh_timer drain_timer, share_timer;
     bool sharing; /* share_timer is set */
     struct aion_link attempts;
-    unsigned running;
+    unsigned running;                   /* slots taken */
     void (*settled)(struct host *host); /* while draining: an attempt is settled */
 };
 
@@ -94,7 +96,9 @@ void host_link_send_capacity(struct host_link *link);
 void host_share_changed(struct host *host);
 
 /* -- host_attempt.c ------------------------------------------------------- */
-void host_execute(struct host_link *link, const Aion__V1__HostCommand__Execute *execute);
+/* What comes in one command runs together as far as its module takes it, in one slot. */
+void host_execute(struct host_link *link, Aion__V1__HostCommand__Execute *const *executes,
+                  size_t count);
 void host_cancel(struct host *host, const Aion__V1__HostCommand__Cancel *cancel);
 void host_settled(struct host *host, const Aion__V1__HostCommand__Settled *settled);
 /* Attempts of the shards belong to the link from now on: it is told which, then everything of

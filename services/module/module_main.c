@@ -112,6 +112,7 @@ int module_run(int argc, char **argv)
         .options = host_options,
         .option_count = host_option_count,
         .conf_size = sizeof(struct host_conf),
+        .check = host_conf_check,
         .start = start,
         .serving = serving,
         .drain = drain,

@@ -249,6 +249,40 @@ static bool read_running(struct compile *c, const struct yaml_node *map,
     return true;
 }
 
+static int by_bytes(const void *a, const void *b)
+{
+    return aion_str_cmp(*(const aion_str *)a, *(const aion_str *)b);
+}
+
+/* A map of names and values, as texts "name=value". */
+static bool read_labels(struct compile *c, const struct yaml_node *map,
+                        struct router_names *ret_labels)
+{
+    size_t count = 0, bytes = 0;
+    if (map->kind != YAML_MAP || map->count == 0 || map->count > ROUTER_LABELS_MAX)
+        return FAULT(c, map, "expected a map of 1..%d labels, such as {gpu: true}",
+                     ROUTER_LABELS_MAX);
+    aion_str *labels = aion_arena_array(&c->policy->arena, map->count, sizeof(*labels));
+    for (const struct yaml_node *item = map->first; item != NULL; item = item->next) {
+        if (item->kind != YAML_SCALAR || !name_valid(item->key) || !name_valid(item->value))
+            return FAULT(c, item,
+                         "a label has a name and a value: 1..64 of letters, digits, "
+                         "_ - .");
+        char *text = aion_arena_printf(&c->policy->arena, "%.*s=%.*s", AION_STR_ARG(item->key),
+                                       AION_STR_ARG(item->value));
+        if (labels == NULL || text == NULL)
+            return FAULT(c, map, "the policy is too large");
+        bytes += strlen(text) + 1;
+        labels[count++] = aion_str_of(text);
+    }
+    if (bytes > ROUTER_LABELS_BYTES_MAX)
+        return FAULT(c, map, "the labels have %zu bytes together, more than %d", bytes,
+                     (int)ROUTER_LABELS_BYTES_MAX);
+    qsort(labels, count, sizeof(*labels), by_bytes);
+    *ret_labels = (struct router_names){labels, count};
+    return true;
+}
+
 static const struct router_route *route_named(const struct compile *c, aion_str name)
 {
     for (size_t i = 0; i < c->route_count; i++)
@@ -259,18 +293,11 @@ static const struct router_route *route_named(const struct compile *c, aion_str 
 
 static bool read_route(struct compile *c, const struct yaml_node *map)
 {
-    static const char *const known[] = {"name",
-                                        "intents",
-                                        "module",
-                                        "pool",
-                                        "tier",
-                                        "cost_nano_usd",
-                                        "cost_nano_usd_per_kib",
-                                        "p95",
-                                        "timeout",
-                                        "attempts",
-                                        "weight",
-                                        NULL};
+    static const char *const known[] = {
+        "name",   "intents", "module",        "pool",
+        "labels", "tier",    "cost_nano_usd", "cost_nano_usd_per_kib",
+        "p95",    "timeout", "attempts",      "weight",
+        NULL};
     struct router_route route = {.pool = AION_STR("cpu"), .at = place_of(c, map)};
     const struct yaml_node *name, *intents, *module, *node;
     int tier = 0;
@@ -283,6 +310,8 @@ static bool read_route(struct compile *c, const struct yaml_node *map)
         !read_names(c, intents, &route.intents) || !read_name(c, module, &route.module))
         return false;
     if ((node = yaml_get(map, "pool")) != NULL && !read_name(c, node, &route.pool))
+        return false;
+    if ((node = yaml_get(map, "labels")) != NULL && !read_labels(c, node, &route.labels))
         return false;
     if ((node = yaml_get(map, "tier")) != NULL && !read_word(c, node, tiers, &tier))
         return false;

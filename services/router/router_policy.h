@@ -26,6 +26,8 @@ enum {
     ROUTER_FILES_MAX = 64,
     ROUTER_FILE_BYTES_MAX = 256 * 1024,
     ROUTER_FAULTS_MAX = 100,
+    ROUTER_LABELS_MAX = 8, /* of a route */
+    ROUTER_LABELS_BYTES_MAX = 200,
     ROUTER_PRIORITIES = 5, /* critical 1 .. batch 5, as bits 1 << priority */
 };
 
@@ -44,6 +46,7 @@ struct router_route {
     struct router_names intents;
     aion_str module;
     aion_str pool;
+    struct router_names labels; /* that a host must have, "gpu=true", sorted */
     enum router_tier tier;
     int64_t cost_nano_usd;         /* of a task */
     int64_t cost_nano_usd_per_kib; /* and of each begun KiB of input */

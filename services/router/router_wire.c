@@ -145,6 +145,19 @@ static bool add_fallbacks(Aion__V1__Decision *message, const struct router_decis
     return message->fallbacks != NULL;
 }
 
+static bool add_labels(Aion__V1__Decision *message, const struct router_names *labels,
+                       struct aion_arena *arena)
+{
+    message->labels = aion_arena_array(arena, labels->count, sizeof(char *));
+    for (size_t i = 0; message->labels != NULL && i < labels->count; i++) {
+        message->labels[i] = text(arena, labels->names[i]);
+        if (message->labels[i] == NULL)
+            return false;
+        message->n_labels++;
+    }
+    return message->labels != NULL;
+}
+
 Aion__V1__Decision *router_decision_message(const struct router_policy *policy,
                                             const struct router_decision *decision,
                                             struct aion_arena *arena)
@@ -164,7 +177,8 @@ Aion__V1__Decision *router_decision_message(const struct router_policy *policy,
     message->timeout_us = decision->route->timeout_us;
     message->lane = (Aion__V1__Lane)decision->lane;
     if (message->engine == NULL || message->pool == NULL ||
-        !add_fallbacks(message, decision, arena))
+        !add_fallbacks(message, decision, arena) ||
+        !add_labels(message, &decision->route->labels, arena))
         return NULL;
     return message;
 }

@@ -555,6 +555,92 @@ def audit(mesh):
     mesh.env["AION_API_KEY"] = "secret-of-an-admin"
     found = mesh.http("POST", "/v1/audit:verify", {}).json()
     same((found.get("valid", False), found["chains"][0]["firstBad"]), (False, "2"))
+def own_modules(mesh, *names):
+    """A modules folder of the mesh's own with these of the tests, and a policy that routes an intent to each."""
+    modules = pathlib.Path(mesh.home, "modules")
+    modules.mkdir()
+    for name in names:
+        (modules / name).symlink_to(pathlib.Path(mesh.executable).parent / "tests/modules" / name)
+    pathlib.Path(mesh.home, "policies").mkdir()
+    write(pathlib.Path(mesh.home, "policies/10-default.yaml"),
+          "version: 1\ndefault: {privacy: local_only}\nroutes:\n" + "".join(
+              f"  - {{name: {name}, intents: [{name}], module: {name}, timeout: 20s, attempts: 3}}\n" for name in names))
+    return str(modules)
+
+
+def in_threads(count, work):
+    """work(number) in as many threads; what they returned, in order."""
+    results = [None] * count
+
+    def run(number):
+        results[number] = work(number)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert None not in results, results
+    return results
+
+
+def fair_tenants(mesh):
+    """One tenant floods; a task of another starts within 50 ms all the same, and within its turn at a second module."""
+    keys = pathlib.Path(mesh.home, "keys")
+    write(keys, "key-of-the-flood@flood:user\nkey-of-the-few-ones@few:user\n")
+    keys.chmod(0o600)
+    os.environ["AION_GATEWAY_API_KEYS_FILE"] = str(keys)
+    mesh.up("--modules", own_modules(mesh, "drip", "bundle"))
+    drip = {"intent": "drip", "params": {"lines": 1, "pause_ms": 20}}
+
+    def flood(_):
+        return [mesh.http("POST", "/v1/tasks", drip, {"Authorization": "Bearer key-of-the-flood"}).status for _ in range(60)]
+
+    waits = []
+
+    def few(number):
+        for _ in range(5):
+            body = drip if number % 2 else {"intent": "bundle", "params": {"pause_ms": 1}}
+            task = mesh.http("POST", "/v1/tasks", body, {"Authorization": "Bearer key-of-the-few-ones", "Prefer": "wait=20"}).json()
+            waits.append(int(task["usage"].get("queueUs", 0)))
+            same(task["state"], "TASK_STATE_SUCCEEDED", task)
+        return True
+
+    same(set(sum(in_threads(8, flood), [])), {202})
+    in_threads(2, few)
+    left = mesh.http("GET", "/v1/tasks", headers={"Authorization": "Bearer key-of-the-flood"}).json()["tasks"]
+    assert sum(task["state"] == "TASK_STATE_QUEUED" for task in left) > 0, "the flood was over before"
+    waits.sort()
+    print("the few waited", waits, "us")
+    assert waits[len(waits) // 2] <= 50000, waits
+    assert waits[-1] <= 500000, waits  # what this machine's other work may take
+
+
+def batches(mesh):
+    """What a module's manifest lets come together comes together; a crash in a batch hurts only who crashes."""
+    mesh.up("--modules", own_modules(mesh, "bundle"))
+
+    def send(number):
+        text = "crash" if number == 7 else f"text {number}"
+        return mesh.submit("bundle", text, params={"pause_ms": 40}).json()
+
+    tasks = in_threads(24, send)
+    together = []
+    for number, task in enumerate(tasks):
+        if number == 7:
+            same(task["state"], "TASK_STATE_DEAD", task)
+            same(task["error"]["reason"], "MODULE_CRASHED")
+            continue
+        same(task["state"], "TASK_STATE_SUCCEEDED", task)
+        together.append(int(task["result"]["text"].split()[0]))
+        stream = "".join(chunk.get("text", "") for _, chunk in sse(mesh, task["taskId"]))
+        assert stream.endswith(task["result"]["text"]), (stream, task)  # after the attempt that the crash took along
+    assert max(together) > 1 and max(together) <= 8, together
+    host = mesh.http("GET", "/v1/hosts").json()["hosts"][0]
+    same(host["modules"][0]["batchMax"], 8)
+    slow = mesh.http("POST", "/v1/tasks", {"intent": "bundle", "params": {"pause_ms": 10000}}).json()["taskId"]
+    eventually("it runs", lambda: mesh.http("GET", f"/v1/tasks/{slow}").json()["state"] == "TASK_STATE_RUNNING")
+    same(mesh.http("DELETE", f"/v1/tasks/{slow}").json()["state"], "TASK_STATE_CANCELLED")
 
 
 def main():

@@ -160,8 +160,10 @@ static void judge_batch(struct world *world, const struct control_sched_pick *pi
     struct company company = company_of(world, first->kind);
     sim_check(&world->sim, pick->count <= company.batch_max, "a batch of %zu, %u may be",
               pick->count, company.batch_max);
-    for (size_t i = 1; i < pick->count; i++)
-        sim_check(&world->sim, world_task_of(pick->items[i])->kind == first->kind,
+    for (size_t i = 0; pick->count > 1 && i < pick->count; i++)
+        sim_check(&world->sim,
+                  world_task_of(pick->items[i])->kind == first->kind &&
+                      world_task_of(pick->items[i])->starts == 0,
                   "task %llu has other company", (unsigned long long)first->number);
 }
 

@@ -142,6 +142,7 @@ static void queue(struct world_task *task)
     world->bytes += task->bytes;
     task->tenant->waiting++;
     task->tenant->bytes += task->bytes;
+    place.alone = task->starts > 0;
     control_sched_add(&world->sched, &task->item, &place, task->class, task->bytes,
                       world->sim.now_us);
     world_dispatch(world);

@@ -1,4 +1,5 @@
-/* What a module is written against: one handler, called for one task at a time.
+/* What a module is written against: one handler, called for one task at a time, or for as many
+ * as came together.
  *
  * A module is an executable of its own. Its main calls module_serve, which reads tasks from
  * stdin and writes chunks and results to stdout until the host closes the pipe; stderr is the
@@ -16,11 +17,18 @@ struct module_job;
 
 /* Runs one task and answers it exactly once by module_result_text or module_fail. */
 typedef void module_handler(struct module_job *job, const Aion__V1__HostCommand__Execute *task);
+/* The same for tasks that came together, 1 .. what `batch` in its module.yaml says: each is
+ * answered by its own job, in any order. */
+typedef void module_batch_handler(struct module_job *const *jobs,
+                                  Aion__V1__HostCommand__Execute *const *tasks, size_t count);
 
-/* Exit status for main: 0 when the host closed the pipe. */
+/* Exit status for main: 0 when the host closed the pipe. What came together is run one after
+ * the other. */
 int module_serve(module_handler *handler);
+int module_serve_batches(module_batch_handler *handler);
 
-struct aion_arena *module_arena(struct module_job *job); /* reset after the handler returned */
+/* Of all jobs of a call; reset after the handler returned. */
+struct aion_arena *module_arena(struct module_job *job);
 /* A piece of output, at once on its way to the client; UTF-8. */
 void module_chunk_text(struct module_job *job, aion_str text);
 void module_result_text(struct module_job *job, aion_str text, const char *content_type);

@@ -42,7 +42,7 @@ static void decided(struct mesh_call *call, const Aion__V1__DecideStreamRequest 
     Aion__V1__Engine engine = AION__V1__ENGINE__INIT;
     Aion__V1__TaskError error = AION__V1__TASK_ERROR__INIT;
     char module[] = "noop", pool[] = "cpu", route[] = "local", reason[] = "INTENT_UNKNOWN",
-         message[] = "no route serves the intent";
+         message[] = "no route serves the intent", label[] = "gpu=true", *labels[] = {label};
     bench->decisions++;
     if (bench->route == ROUTE_SILENT)
         return;
@@ -51,6 +51,8 @@ static void decided(struct mesh_call *call, const Aion__V1__DecideStreamRequest 
     engine.route = route;
     decision.engine = &engine;
     decision.pool = pool;
+    decision.labels = labels;
+    decision.n_labels = bench->wants_gpu ? 1 : 0;
     decision.attempts_max = bench->attempts_max;
     decision.timeout_us = 30000000;
     error.code = AION_NOT_FOUND;
@@ -162,6 +164,11 @@ static void host_message(struct mesh_rpc *rpc, const ProtobufCMessage *message)
     case AION__V1__HOST_COMMAND__KIND_EXECUTE:
         note_execute(host, command->execute);
         return;
+    case AION__V1__HOST_COMMAND__KIND_BATCH:
+        host->batches++;
+        for (size_t i = 0; i < command->batch->n_executes; i++)
+            note_execute(host, command->batch->executes[i]);
+        return;
     case AION__V1__HOST_COMMAND__KIND_CANCEL:
         note_cancel(host, command->cancel);
         return;
@@ -187,16 +194,24 @@ static void say_hello(struct bench_host *host, uint32_t slots)
     Aion__V1__HostMessage message = AION__V1__HOST_MESSAGE__INIT;
     Aion__V1__HostMessage__Hello hello = AION__V1__HOST_MESSAGE__HELLO__INIT;
     Aion__V1__ModuleOffer offer = AION__V1__MODULE_OFFER__INIT, *offers[] = {&offer};
+    Aion__V1__HostMessage__Hello__LabelsEntry label, *labels[] = {&label};
     char id[32], pool[] = "cpu", module[] = "noop", digest[] = "sha256:1", intent[] = "noop",
-                 *intents[] = {intent};
+                 *intents[] = {intent}, gpu[] = "gpu", yes[] = "true";
     aion_str_copy(id, sizeof(id), aion_str_of(host->id));
     offer.module = module;
     offer.digest = digest;
     offer.n_intents = 1;
     offer.intents = intents;
+    offer.batch_max = host->batch_max;
+    offer.batch_wait_us = 20000;
     hello.host_id = id;
     hello.pool = pool;
     hello.slots = slots;
+    aion__v1__host_message__hello__labels_entry__init(&label);
+    label.key = gpu;
+    label.value = yes;
+    hello.labels = labels;
+    hello.n_labels = host->gpu ? 1 : 0;
     hello.n_modules = 1;
     hello.modules = offers;
     message.kind_case = AION__V1__HOST_MESSAGE__KIND_HELLO;

@@ -24,8 +24,11 @@ struct bench_host {
     struct bench *bench;
     struct mesh_rpc *rpc; /* NULL = not attached */
     const char *id;
-    bool automatic; /* answers every execute at once with its text */
-    bool obedient;  /* answers every cancel with a cancelled result */
+    bool automatic;     /* answers every execute at once with its text */
+    bool obedient;      /* answers every cancel with a cancelled result */
+    bool gpu;           /* has the label gpu=true */
+    uint32_t batch_max; /* of its module */
+    size_t batches;     /* commands with several executes */
     size_t executes, cancels, settles, welcomes;
     struct bench_word executed[BENCH_EVENTS], cancelled[BENCH_EVENTS], settled[BENCH_EVENTS];
 };
@@ -41,6 +44,7 @@ struct bench {
     struct mesh_channel *channel, *router_channel;
     int router_port;
     enum bench_route route;
+    bool wants_gpu; /* decisions ask for the label gpu=true */
     uint32_t attempts_max;
     size_t decisions;
     struct bench_host hosts[BENCH_HOSTS];

@@ -382,6 +382,71 @@ static void a_silent_host_loses_its_lease(void **state)
     bench_until(bench, is_state(bench, id, TASK_SUCCEEDED));
 }
 
+/* -- where and with whom ------------------------------------------------------------ */
+static void labels_of_the_decision_are_asked_of_the_host(void **state)
+{
+    struct bench *bench = *state;
+    bench->wants_gpu = true;
+    bench->hosts[1].gpu = true;
+    bench_attach(bench, 0, 4, NULL, 0);
+    assert_non_null(bench_submit(bench, "x", NULL, 0));
+    bench_turns(bench, 20);
+    assert_int_equal(bench->hosts[0].executes, 0);
+    bench_attach(bench, 1, 4, NULL, 0);
+    bench_until(bench, bench->hosts[1].executes == 1);
+}
+
+static void a_batch_is_one_command_and_one_slot(void **state)
+{
+    struct bench *bench = *state;
+    struct bench_host *host = &bench->hosts[0];
+    host->batch_max = 3;
+    for (int i = 0; i < 4; i++)
+        assert_non_null(bench_submit(bench, "x", NULL, 0));
+    bench_attach(bench, 0, 1, NULL, 0);
+    bench_until(bench, host->executes == 3);
+    assert_int_equal(host->batches, 1);
+    for (int i = 0; i < 2; i++)
+        bench_result(host, &host->executed[i], "done");
+    bench_until(bench, host->settles == 2);
+    bench_turns(bench, 30);
+    assert_int_equal(host->executes, 3); /* its slot is still taken */
+    bench_result(host, &host->executed[2], "done");
+    bench_until(bench, host->executes == 4);
+    assert_int_equal(host->batches, 1); /* one alone is no batch */
+}
+
+static void what_failed_in_a_batch_is_tried_alone(void **state)
+{
+    struct bench *bench = *state;
+    struct bench_host *host = &bench->hosts[0];
+    host->batch_max = 3;
+    for (int i = 0; i < 3; i++)
+        assert_non_null(bench_submit(bench, "x", NULL, 0));
+    bench_attach(bench, 0, 4, NULL, 0);
+    bench_until(bench, host->batches == 1);
+    for (int i = 0; i < 3; i++)
+        bench_failure(host, &host->executed[i], true, "MODULE_CRASHED");
+    bench_until(bench, host->executes == 6);
+    assert_int_equal(host->batches, 1);
+}
+
+static void a_tenant_has_no_more_running_than_its_limit(void **state)
+{
+    struct bench *bench = *state;
+    struct bench_host *host = &bench->hosts[0];
+    bench->conf.task_limits = "default/noop/noop=2";
+    control_reload(bench->control, &bench->conf);
+    bench_attach(bench, 0, 8, NULL, 0);
+    for (int i = 0; i < 4; i++)
+        assert_non_null(bench_submit(bench, "x", NULL, 0));
+    bench_until(bench, host->executes == 2);
+    bench_turns(bench, 20);
+    assert_int_equal(host->executes, 2);
+    bench_result(host, &host->executed[0], "done");
+    bench_until(bench, host->executes == 3);
+}
+
 /* -- ends from outside -------------------------------------------------------------- */
 static void a_queued_task_is_cancelled_at_once(void **state)
 {
@@ -664,6 +729,10 @@ int main(void)
         mesh_test(a_host_that_comes_back_in_time_goes_on),
         mesh_test(what_a_returning_host_does_not_name_is_lost_at_once),
         mesh_test(a_silent_host_loses_its_lease),
+        mesh_test(labels_of_the_decision_are_asked_of_the_host),
+        mesh_test(a_batch_is_one_command_and_one_slot),
+        mesh_test(what_failed_in_a_batch_is_tried_alone),
+        mesh_test(a_tenant_has_no_more_running_than_its_limit),
         mesh_test(a_queued_task_is_cancelled_at_once),
         mesh_test(a_running_task_is_cancelled_when_its_module_stopped),
         mesh_test(a_module_that_does_not_stop_is_not_waited_for),

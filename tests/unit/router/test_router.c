@@ -251,9 +251,44 @@ static void costs_saturate(void **state)
     assert_true(router_cost(&route, UINT64_MAX) == INT64_MAX);
 }
 
+static void labels_of_a_route_are_sorted_texts(void **state)
+{
+    static const char text[] =
+        "version: 1\nroutes:\n  - {name: r, intents: [a], module: m, labels: {zone: b, gpu: "
+        "true}}\n";
+    size_t count;
+    (void)state;
+    struct router_policy *policy = compile(text, &count);
+    assert_non_null(policy);
+    assert_int_equal(policy->routes[0].labels.count, 2);
+    assert_true(aion_str_is(policy->routes[0].labels.names[0], "gpu=true"));
+    assert_true(aion_str_is(policy->routes[0].labels.names[1], "zone=b"));
+    drop(policy);
+}
+
+static void malformed_labels_are_faults_with_their_place(void **state)
+{
+    static const char *const labels[] = {
+        "gpu",        "{}",         "[gpu]",
+        "{gpu: [a]}", "{gpu: a b}", "{a: 1, b: 2, c: 3, d: 4, e: 5, f: 6, g: 7, h: 8, i: 9}"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(labels) / sizeof(*labels); i++) {
+        char text[256];
+        size_t count;
+        snprintf(text, sizeof(text),
+                 "version: 1\nroutes:\n  - {name: r, intents: [a], module: m, labels: %s}\n",
+                 labels[i]);
+        assert_null(compile(text, &count));
+        assert_int_equal(count, 1);
+        assert_int_equal(faults[0].line, 3);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(labels_of_a_route_are_sorted_texts),
+        cmocka_unit_test(malformed_labels_are_faults_with_their_place),
         cmocka_unit_test(privacy_keeps_data_local_by_default),
         cmocka_unit_test(rules_budget_and_latency_decide),
         cmocka_unit_test(refusals_have_their_reason),
