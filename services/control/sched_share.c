@@ -59,20 +59,29 @@ void control_sched_share_serve(struct control_sched *sched, struct control_sched
         control_sched_flow_place(aion_container(link, struct control_sched_flow, of_share));
 }
 
+/* A debt is of work, not of rounds. */
+static void weigh_share(struct control_sched_member *member, unsigned class, uint32_t weight)
+{
+    struct control_sched_share *share = &member->shares[class];
+    uint64_t present = member->pool->rounds[class], was = member->tenant->weight;
+    if (share->count > 0) {
+        member->pool->weights[class] += weight;
+        member->pool->weights[class] -= was;
+    }
+    if (share->round > present)
+        share->round = present + (share->round - present) * was / weight;
+    if (share->credit > weight)
+        share->credit = weight;
+    aion_list_each (link, &share->flows)
+        control_sched_flow_place(aion_container(link, struct control_sched_flow, of_share));
+}
+
 void control_sched_tenant_weigh(struct control_sched_tenant *tenant, uint32_t weight)
 {
-    aion_list_each (link, &tenant->members) {
-        struct control_sched_member *member =
-            aion_container(link, struct control_sched_member, link);
-        for (unsigned each = 0; each < SCHED_CLASSES; each++) {
-            struct control_sched_share *share = &member->shares[each];
-            if (share->count > 0) {
-                member->pool->weights[each] += weight;
-                member->pool->weights[each] -= tenant->weight;
-            }
-            if (share->credit > weight)
-                share->credit = weight;
-        }
-    }
+    if (weight == tenant->weight)
+        return;
+    aion_list_each (link, &tenant->members)
+        for (unsigned each = 0; each < SCHED_CLASSES; each++)
+            weigh_share(aion_container(link, struct control_sched_member, link), each, weight);
     tenant->weight = weight;
 }

@@ -369,7 +369,8 @@ static void trial_slow(struct world *world)
         world_host_up(world_host(world, "p0", ALL, slots, false));
     saturate(world, 100);
     world_run(world, while_us);
-    world->hosts[0].crowded = 100;
+    judge_well(world, "from the beginning");
+    world->hosts[0].crowded = 200;
     world_run(world, while_us);
     start_afresh(world);
     double limit = mean_limit(world, &world->hosts[0], while_us);

@@ -65,6 +65,7 @@ void sim_failed(const struct sim *sim, const char *file, int line, const char *c
                 const char *fmt, ...)
 {
     va_list args;
+    fflush(stdout);
     fprintf(stderr, "%s:%d: seed %llu, at %lld us: %s: ", file, line,
             (unsigned long long)sim->seed, (long long)sim->now_us, condition);
     va_start(args, fmt);

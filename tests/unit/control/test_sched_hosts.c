@@ -138,6 +138,30 @@ static void what_runs_alone_takes_as_long_as_it_takes(void **state)
     assert_int_equal(limit_256, 8 * 256);
 }
 
+/* Half of the tasks take a hundred times as long as the other half; or each takes anything from
+ * once to a hundred times: the host is as it always was. */
+static void a_mixture_of_short_and_long_work_costs_nothing(void **state)
+{
+    struct aion_rand rand;
+    (void)state;
+    aion_rand_seed(&rand, 1);
+    for (unsigned kind = 0; kind < 2; kind++) {
+        struct control_sched_pace pace = {0};
+        uint32_t limit_256 = 8 * 256, less = 0;
+        for (int64_t i = 0; i < 31 * 2000; i++) {
+            int64_t run_us = 50000;
+            if (kind == 0)
+                run_us *= aion_rand_below(&rand, 2) == 0 ? 1 : 100;
+            else
+                for (uint64_t n = aion_rand_below(&rand, 47); n > 0; n--)
+                    run_us += run_us / 10;
+            limit_256 = control_sched_pace(&pace, limit_256, 8, i * 1000, run_us);
+            less += limit_256 < 8 * 256;
+        }
+        assert_true(less < 31 * 2000 / 50); /* at most in 2 % of the time */
+    }
+}
+
 static void an_adaptive_limit_is_off_when_told(void **state)
 {
     struct sched_bench *bench = *state;
@@ -263,6 +287,7 @@ int main(void)
         host_test(runs_that_take_three_times_as_long_cost_slots),
         host_test(short_runs_and_small_differences_cost_nothing),
         host_test(what_runs_alone_takes_as_long_as_it_takes),
+        host_test(a_mixture_of_short_and_long_work_costs_nothing),
         host_test(an_adaptive_limit_is_off_when_told),
         host_test(a_batch_waits_for_company_but_not_for_long),
         host_test(a_full_batch_waits_for_nothing),
