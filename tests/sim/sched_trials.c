@@ -288,7 +288,7 @@ static void trial_ageing(struct world *world)
     struct ageing ageing;
     world_kind(world, "p0", 0, 0, false, run_us);
     world->conf.ageing_step_us = sim_between(&world->sim, 100000, SECOND_US);
-    world->conf.tasks_max = 1000;
+    world->conf.tasks_max = 500;
     world_configure(world);
     world_host_up(world_host(world, "p0", ALL, slots, false));
     top->every_us = run_us / slots * 2 / 3; /* half as much again as can run */
@@ -360,7 +360,7 @@ static void trial_slow(struct world *world)
     struct world_kind *kind =
         world_kind(world, "p0", 0, 0, false, sim_between(&world->sim, 30000, 100000));
     uint32_t slots = some(world, 4, 12);
-    int64_t while_us = kind->base_us * 300;
+    int64_t while_us = kind->base_us * 200;
     world_tenant(world, 1);
     world->conf.adaptive = true;
     world->cheap = true;
