@@ -15,7 +15,7 @@ struct bench {
     struct control_sched sched;
     struct control_sched_host host;
     struct control_sched_item *items;
-    char (*tenants)[16];
+    char (*tenants)[32];
     size_t item_count, tenant_count;
     struct aion_rand rand;
     int64_t now_us;
