@@ -472,7 +472,7 @@ rules:
 """
 
 
-def batches(mesh, intent, count, size=1000):
+def submit_batches(mesh, intent, count, size=1000):
     """`count` tasks by parallel batches: the outcomes, all of them."""
     def one(number):
         body = {"requests": [{"intent": intent, "params": {"text": f"{number}-{i}"}} for i in range(size)]}
@@ -497,7 +497,7 @@ def budget(mesh):
     same(mesh.http("POST", "/v1/router/policy/reload", {}).status, 200)
     made = mesh.http("POST", "/v1/budgets/acme-day", {"period": "PERIOD_DAY", "limitNanoUsd": "3000000"})
     same(made.status, 200, made.body)
-    outcomes = batches(mesh, "noop", 10000)
+    outcomes = submit_batches(mesh, "noop", 10000)
     taken = [outcome["task"] for outcome in outcomes if "task" in outcome]
     refused = {outcome["error"]["reason"] for outcome in outcomes if "error" in outcome}
     same(len(taken), 3000)
