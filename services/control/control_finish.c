@@ -2,6 +2,7 @@
  * write under the token of the attempt; while it is under way the task is settling and nothing
  * else may be decided about it. */
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/rand.h"
 #include "control_private.h"
 
@@ -58,6 +59,7 @@ static void finish_done(struct control_write *write)
     struct control *control = write->control;
     struct control_task *task = write->task;
     task->settling = false;
+    aion_failpoint("control/after_finish_before_settled");
     if (write->as.write.outcome != STORE_DONE) {
         disowned(control, task);
         return;

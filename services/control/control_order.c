@@ -11,6 +11,7 @@
  * reserved when the decision is here. If others were faster, it is asked again with what is
  * left then, so that a task is refused for money only when no route is cheap enough. */
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/rand.h"
 #include "codec/message.h"
 #include "control_private.h"
@@ -215,6 +216,7 @@ static void accept_done(struct store_op *op, const struct aion_err *err)
     }
     switch (order->as.accept.write.outcome) {
     case STORE_DONE:
+        aion_failpoint("control/after_commit_before_ack");
         taken(order);
         return;
     case STORE_DUPLICATE:

@@ -1,5 +1,6 @@
 /* Attempts: executed by the pool, told to control, kept until control has settled them. */
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/uuid.h"
 #include "host_private.h"
 #include "sdk/frame.h"
@@ -147,6 +148,7 @@ static void conclude(struct host_attempt *attempt, Aion__V1__HostMessage__Result
     }
     message.kind_case = AION__V1__HOST_MESSAGE__KIND_RESULT;
     message.result = result;
+    aion_failpoint("host/after_run_before_report");
     attempt->result = keep(&message, 0);
     attempt->running = false;
     stand_up(attempt);

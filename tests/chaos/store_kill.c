@@ -1,18 +1,20 @@
-/* kill -9 of the store alone: a writer process is killed at random moments, again and again on
- * the same file, and what it had acknowledged is looked for afterwards.
+/* kill -9 of the store alone: a writer process is killed at random moments and at named points
+ * (base/failpoint.h), again and again on the same file, and what it had acknowledged is looked
+ * for afterwards.
  *
  *   store_kill [KILLS] [SEED]
  *
- * The writer drives tasks through accept, start, finish, with idempotency keys, and tells each
- * acknowledgement through a pipe, by one write per completion, before it does anything else.
- * After each kill the parent opens the store itself and holds it to what it was told: an
- * acknowledged task is there; a finished one has its result and exactly one end; an accept
- * repeated under the same key gives the same task; and the file passes the check that every
- * open makes.
+ * The writer drives tasks through accept, start, finish, with idempotency keys, sweeps away
+ * what rounds before it left, and tells each acknowledgement through a pipe, by one write per
+ * completion, before it does anything else. After each kill the parent opens the store itself
+ * and holds it to what it was told: an acknowledged task is there; a finished one has its
+ * result and exactly one end; an accept repeated under the same key gives the same task; and
+ * the file passes the check that every open makes.
  *
  * kill -9 leaves the page cache alone: this shows that no acknowledgement runs ahead of its
  * commit and that recovery is right, not that the disk keeps its promises. */
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/rand.h"
 #include "store/store.h"
 
@@ -25,6 +27,9 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define T0      1700000000000000
+#define STEP_US 5000 /* windows of a second hold 200 tasks */
 
 enum { KILLS = 250, LANES = 16, TASKS_MAX = 1 << 20, DELAY_US_MAX = 40000 };
 
@@ -49,7 +54,7 @@ static uint64_t epoch; /* of the store that is open here */
 
 static uint64_t seq_of(uint32_t number)
 {
-    return store_seq(1700000000000000 + number, number % STORE_SHARDS);
+    return store_seq(T0 + number * STEP_US, number % STORE_SHARDS);
 }
 
 static struct aion_uuid id_of(uint32_t number)
@@ -89,6 +94,8 @@ static struct writer {
     struct store *store;
     int out;
     uint32_t next;
+    struct store_sweep sweep;
+    unsigned finished; /* since the last sweep began */
 } writer = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
 static void post(struct aion_exec *exec, struct aion_job *job)
@@ -109,12 +116,57 @@ static void say(uint32_t number, bool finished)
 
 static void next_task(struct lane *lane);
 
+/* -- sweeping ----------------------------------------------------------------------- */
+enum { SWEEP_EVERY = 200, KEPT_TASKS = 3000 };
+
+static void submit_sweep(void)
+{
+    struct aion_err err;
+    if (!store_sweep(writer.store, &writer.sweep, &err))
+        die("submit", &err);
+}
+
+static void sweep_done(struct store_op *op, const struct aion_err *err)
+{
+    (void)op;
+    if (err != NULL)
+        die("sweep", err);
+    if (writer.sweep.more)
+        submit_sweep();
+    else
+        writer.finished = 0;
+}
+
+/* Numbers below this one may be gone when `first` begins a round. */
+static uint32_t swept_below(uint32_t first)
+{
+    return first > KEPT_TASKS ? first - KEPT_TASKS : 0;
+}
+
+/* What rounds before left, but for the last of it. */
+static void begin_sweep(uint32_t first)
+{
+    int64_t before_us = T0 + swept_below(first) * (int64_t)STEP_US;
+    writer.sweep = (struct store_sweep){.op.done = sweep_done,
+                                        .succeeded_before_us = before_us,
+                                        .failed_before_us = before_us,
+                                        .batch_max = 50};
+    submit_sweep();
+}
+
+static void one_finished(void)
+{
+    if (++writer.finished == SWEEP_EVERY && !writer.sweep.more)
+        submit_sweep();
+}
+
 static void finish_done(struct store_op *op, const struct aion_err *err)
 {
     struct lane *lane = aion_container(op, struct lane, finish.write.op);
     if (err != NULL || lane->finish.write.outcome != STORE_DONE)
         die("finish", err);
     say(lane->number, true);
+    one_finished();
     next_task(lane);
 }
 
@@ -177,9 +229,12 @@ static struct store *open_store(struct aion_exec *exec, const char *what)
     return store;
 }
 
-static void run_writer(int out, uint32_t first)
+static void run_writer(int out, uint32_t first, const char *points)
 {
     static struct lane lanes[LANES];
+    struct aion_err err;
+    if (!aion_failpoints_arm(points, &err))
+        die("points", &err);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     writer.exec.post = post;
     writer.out = out;
@@ -187,6 +242,7 @@ static void run_writer(int out, uint32_t first)
     writer.store = open_store(&writer.exec, "open in writer");
     for (size_t i = 0; i < LANES; i++)
         next_task(&lanes[i]);
+    begin_sweep(first);
     for (;;) {
         pthread_mutex_lock(&writer.lock);
         while (writer.job == NULL)
@@ -202,6 +258,8 @@ static void run_writer(int out, uint32_t first)
 /* What was acknowledged over all rounds, by task number: 1 accepted, 2 finished. */
 static uint8_t acked[TASKS_MAX];
 static uint32_t task_count; /* numbers below were given to writers */
+static uint32_t last_from;  /* the first number of the last round */
+static unsigned by_point;   /* rounds that ended at a named point */
 
 static uint32_t listen_until_end(int in)
 {
@@ -309,19 +367,51 @@ static void judge(uint32_t from)
     store_close(store);
 }
 
+/* Where this round's writer dies: at a named point, or "" for a moment of chance. A window is
+ * made every 200 tasks; the place of unfinished ones moves at each commit when told so. */
+static const char *choose_points(struct aion_rand *rand, char out[160])
+{
+    static const char *const points[] = {"store/before_commit", "store/after_commit",
+                                         "store/in_window", "store/in_sweep",
+                                         "store/move_early=error:0,store/in_move"};
+    static const uint64_t most[] = {12, 12, 1, 4, 12};
+    uint64_t which = aion_rand_below(rand, 2 * aion_countof(points));
+    if (which >= aion_countof(points))
+        return "";
+    snprintf(out, 160, "%s=kill:%llu", points[which],
+             (unsigned long long)(1 + aion_rand_below(rand, most[which])));
+    return out;
+}
+
 /* -- rounds ------------------------------------------------------------------------- */
+/* It dies by itself; if it does not come to its point in time, by the kill below. */
+static void wait_for_end(pid_t pid)
+{
+    siginfo_t info = {.si_pid = 0};
+    for (int i = 0; i < 60 && info.si_pid == 0; i++) {
+        struct timespec step = {.tv_nsec = 2000000};
+        nanosleep(&step, NULL);
+        waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT);
+    }
+    by_point += info.si_pid != 0;
+}
+
 static uint32_t round_of_kill(struct aion_rand *rand)
 {
     int ends[2];
+    char text[160];
+    const char *points = choose_points(rand, text);
     uint32_t from = task_count;
     if (pipe(ends) != 0)
         die("pipe", NULL);
     pid_t pid = fork();
     if (pid == 0) {
         close(ends[0]);
-        run_writer(ends[1], task_count);
+        run_writer(ends[1], task_count, points);
     }
     close(ends[1]);
+    if (points[0] != '\0')
+        wait_for_end(pid);
     struct timespec delay = {.tv_nsec = (long)(1000 * aion_rand_below(rand, DELAY_US_MAX))};
     nanosleep(&delay, NULL); /* the moment of the kill is the test's random input */
     kill(pid, SIGKILL);
@@ -332,6 +422,7 @@ static uint32_t round_of_kill(struct aion_rand *rand)
     uint32_t heard = listen_until_end(ends[0]);
     close(ends[0]);
     task_count += 2 * LANES; /* numbers begun but never heard of */
+    last_from = from;
     judge(from);
     return heard;
 }
@@ -365,9 +456,10 @@ int main(int argc, char **argv)
     int64_t begun_us = aion_clock_mono_us();
     for (uint64_t i = 0; i < kills; i++)
         heard += round_of_kill(&rand);
-    judge(0);
-    printf("%llu kills, %llu acknowledgements, none lost, none doubled, %.1f s\n",
-           (unsigned long long)kills, (unsigned long long)heard,
+    judge(swept_below(last_from));
+    printf("%llu kills (%u at a named point), %llu acknowledgements, none lost, none doubled, "
+           "%.1f s\n",
+           (unsigned long long)kills, by_point, (unsigned long long)heard,
            (double)(aion_clock_mono_us() - begun_us) / 1e6);
     remove_files();
     return 0;

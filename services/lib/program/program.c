@@ -1,4 +1,5 @@
 /* The life of a program: options → log → loop, server, admin → start → run → drain → stop. */
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "program/program_private.h"
 
@@ -266,6 +267,9 @@ static int live(struct life *life)
     struct aion_err err;
     aion_log_start(life->spec->name, STDERR_FILENO, level_of(life->options.common.log_level));
     program_options_warn(&life->options);
+    if (aion_failpoints_armed)
+        aion_log(AION_LOG_WARN, "failpoints are armed: this process is under test",
+                 LOG_TEXT("AION_FAILPOINTS", getenv("AION_FAILPOINTS")));
     int status = 1;
     if (open_all(life, &err))
         status = run(life);
@@ -286,7 +290,8 @@ int program_run(const struct program_spec *spec, int argc, char **argv)
         return 1;
     memcpy(life.argv, argv, (size_t)argc * sizeof(char *));
     int status = 2;
-    if (!program_options_load(&life.options, spec, argc, argv, &err)) {
+    if (!program_options_load(&life.options, spec, argc, argv, &err) ||
+        !aion_failpoints_arm(getenv("AION_FAILPOINTS"), &err)) {
         fprintf(stderr, "aion %s: %s\n", spec->name, err.text);
     } else if (life.options.help || life.options.version || life.options.check) {
         status = print_and_leave(&life);

@@ -69,6 +69,29 @@ static bool stays_open(unsigned number)
     return number % 100 == 0;
 }
 
+/* Every seventh of them has an attempt that was written alone. */
+static struct store_token token_of(const struct sqlite_bench *bench, unsigned number)
+{
+    return number % 7 == 0 ? (struct store_token){bench->epoch, 1} : (struct store_token){0, 0};
+}
+
+static void start_wave(struct sqlite_bench *bench, unsigned first, unsigned count,
+                       int64_t step_us)
+{
+    static struct store_start ops[WAVE];
+    for (unsigned i = 0; i < count; i++) {
+        struct store_token token = token_of(bench, first + i);
+        if (token.attempt == 0 || stays_open(first + i))
+            continue;
+        ops[i] = (struct store_start){
+            .write = sqlite_bench_write(bench, sqlite_bench_seq(first + i, step_us)),
+            .begin = {.token = token, .at_us = T0}};
+        ops[i].write.op.done = one_done;
+        crowd.left++;
+        assert_true(store_start(bench->store, &ops[i], &bench->err));
+    }
+}
+
 /* Ends them, but every hundredth; each costs 3. */
 static unsigned finish_wave(struct sqlite_bench *bench, unsigned first, unsigned count,
                             int64_t step_us)
@@ -78,11 +101,13 @@ static unsigned finish_wave(struct sqlite_bench *bench, unsigned first, unsigned
     for (unsigned i = 0; i < count; i++)
         ended += !stays_open(first + i);
     crowd.left = ended;
+    start_wave(bench, first, count, step_us);
     for (unsigned i = 0; i < count; i++) {
         if (stays_open(first + i))
             continue;
         ops[i] = (struct store_finish){
             .write = sqlite_bench_write(bench, sqlite_bench_seq(first + i, step_us)),
+            .token = token_of(bench, first + i),
             .state = STORE_SUCCEEDED,
             .at_us = T0};
         ops[i].write.entries = spend;

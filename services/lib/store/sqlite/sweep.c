@@ -5,6 +5,7 @@
  *
  * Pieces, because dropping a full table walks all its pages: seconds in which nobody could
  * commit. */
+#include "base/failpoint.h"
 #include "store/sqlite/sqlite_private.h"
 
 enum {
@@ -128,10 +129,12 @@ static bool sweep_piece(struct sqlite_store *self, const struct piece *piece)
                                         SQL_MOVE_ACK,  SQL_MOVE_OUTCOME,  SQL_MOVE_LEDGER};
     struct sqlite_conn *conn = &self->writer;
     uint64_t stay;
-    return fold_to(self, piece->upto) && choose_stay(conn, piece, &stay) &&
-           count_leaving(conn, piece, stay) && run_range(conn, piece, SQL_LEAVING_OWN) &&
-           (stay == 0 || run_all(conn, piece, moves, aion_countof(moves), false)) &&
-           run_all(conn, piece, drops, aion_countof(drops), true);
+    if (!fold_to(self, piece->upto) || !choose_stay(conn, piece, &stay) ||
+        !count_leaving(conn, piece, stay) || !run_range(conn, piece, SQL_LEAVING_OWN) ||
+        (stay > 0 && !run_all(conn, piece, moves, aion_countof(moves), false)))
+        return false;
+    aion_failpoint("store/in_sweep");
+    return run_all(conn, piece, drops, aion_countof(drops), true);
 }
 
 /* Up to the task that fills the batch, or to the window's end. */

@@ -7,6 +7,7 @@
  * never had one.
  *
  * Entries of the ledger likewise: up to `folded_to` their sums are in the balance rows. */
+#include "base/failpoint.h"
 #include "store/sqlite/sqlite_private.h"
 
 #include <stdlib.h>
@@ -121,7 +122,8 @@ bool sqlite_unfinished_knows(const struct sqlite_store *self, uint64_t seq, bool
     if (self->recent.count == 0)
         return false;
     uint64_t found = self->recent.seqs[place_of(&self->recent, seq)];
-    *ret_started = (found & STARTED) != 0;
+    if (found != 0)
+        *ret_started = (found & STARTED) != 0;
     return found != 0;
 }
 
@@ -204,6 +206,7 @@ bool sqlite_unfinished_move(struct sqlite_store *self)
         if (self->recent.seqs[i] != 0 &&
             !add_row(&self->writer, self->recent.seqs[i] & ~STARTED))
             return false;
+    aion_failpoint("store/in_move");
     clear(&self->recent);
     self->accepted = 0;
     if (self->newest_seq > self->unfinished_to)
@@ -214,7 +217,8 @@ bool sqlite_unfinished_move(struct sqlite_store *self)
 
 bool sqlite_unfinished_move_due(struct sqlite_store *self)
 {
-    return self->accepted < MOVE_EVERY || sqlite_unfinished_move(self);
+    bool due = self->accepted >= MOVE_EVERY || aion_failpoint("store/move_early");
+    return !due || sqlite_unfinished_move(self);
 }
 
 /* -- reading it anew ---------------------------------------------------------------- */

@@ -4,6 +4,7 @@
  * reader compares the generation at the beginning of its transaction, the writer's is changed
  * in step with the table and read anew after a rollback. */
 #include "base/buf.h"
+#include "base/failpoint.h"
 #include "store/sqlite/sqlite_private.h"
 
 #include <stdio.h>
@@ -226,6 +227,7 @@ uint64_t sqlite_window_end(const struct sqlite_conn *conn, int64_t number)
 static bool open_window(struct sqlite_conn *conn, enum sqlite_window_kind kind, int64_t number)
 {
     add(&conn->windows[kind], number, 0);
+    aion_failpoint("store/in_window");
     return sqlite_tables_create(conn, kind == SQLITE_KEYS ? STORE_BY_KEY : STORE_BY_SEQ,
                                 number) &&
            put_window(conn, kind, number, 0);

@@ -6,6 +6,7 @@
  * a savepoint around each, so that only that one fails. Completions leave after COMMIT has
  * returned and never otherwise. */
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "store/sqlite/sqlite_private.h"
 
 #include <stdio.h>
@@ -208,6 +209,16 @@ static bool apply_each_guarded(struct sqlite_store *self, struct store_op *batch
     return true;
 }
 
+static bool commit(struct sqlite_conn *conn)
+{
+    if (aion_failpoint("store/before_commit"))
+        return sqlite_conn_failed(conn, SQLITE_FULL);
+    if (!run(conn, SQL_COMMIT))
+        return false;
+    aion_failpoint("store/after_commit");
+    return true;
+}
+
 /* Errors of an attempt at it that was rolled back are no more. */
 static void forget_errors(struct store_op *batch)
 {
@@ -224,7 +235,7 @@ static bool transaction(struct sqlite_store *self, struct store_op *batch,
     sqlite_conn_clear(conn);
     forget_errors(batch);
     if (run(conn, SQL_BEGIN) && (!self->stale || read_anew(self)) &&
-        sqlite_unfinished_move_due(self) && apply_all(self, batch) && run(conn, SQL_COMMIT)) {
+        sqlite_unfinished_move_due(self) && apply_all(self, batch) && commit(conn)) {
         self->stale = false;
         return true;
     }
