@@ -7,6 +7,7 @@
 #include "base/failpoint.h"
 #include "store/sqlite/sqlite_private.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -251,7 +252,9 @@ bool sqlite_key_set_make(struct sqlite_conn *conn, int64_t at_us, int64_t *ret_s
 
 bool sqlite_window_moved(struct sqlite_conn *conn, int64_t number, uint64_t moved)
 {
-    find(&conn->windows[SQLITE_TASKS], number)->moved = moved;
+    struct sqlite_window *window = find(&conn->windows[SQLITE_TASKS], number);
+    assert(window != NULL);
+    window->moved = moved;
     return put_window(conn, SQLITE_TASKS, number, moved);
 }
 
@@ -259,6 +262,7 @@ bool sqlite_window_close(struct sqlite_conn *conn, enum sqlite_window_kind kind,
 {
     struct sqlite_windows *windows = &conn->windows[kind];
     struct sqlite_window *window = find(windows, number);
+    assert(window != NULL);
     size_t behind = windows->count - (size_t)(window - windows->items) - 1;
     memmove(window, window + 1, behind * sizeof(*window));
     windows->count--;
