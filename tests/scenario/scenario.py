@@ -641,6 +641,69 @@ def batches(mesh):
     slow = mesh.http("POST", "/v1/tasks", {"intent": "bundle", "params": {"pause_ms": 10000}}).json()["taskId"]
     eventually("it runs", lambda: mesh.http("GET", f"/v1/tasks/{slow}").json()["state"] == "TASK_STATE_RUNNING")
     same(mesh.http("DELETE", f"/v1/tasks/{slow}").json()["state"], "TASK_STATE_CANCELLED")
+def keyed(mesh, number):
+    return mesh.http("POST", "/v1/tasks", {"intent": "noop", "params": {"text": f"text {number}"}},
+                     {"Prefer": "wait=20", "Idempotency-Key": f"key-{number}"})
+
+
+def store_move(mesh):
+    """A store goes to another place, by a file and directly: the same tasks, the same keys, and new work."""
+    mesh.up()
+    tasks = {number: keyed(mesh, number).json()["taskId"] for number in range(20)}
+    busy = mesh.run("store", "export", "--to", mesh.home + "/busy")
+    same(busy.returncode, 1, busy.stderr)
+    has(busy.stderr, "in use by another process")
+    mesh.down()
+    file = mesh.home + "/export"
+    out = mesh.run("store", "export", "--to", file, check=True).stdout
+    has(out, "outcome                  20")
+    has(mesh.run("store", "export", "--to", file).stderr, "is there already")
+    others = [Mesh(mesh.executable, tempfile.mkdtemp(prefix="aion-moved-", dir=mesh.home)) for _ in range(2)]
+    others[0].run("store", "import", "--from", file, check=True)
+    others[1].run("store", "migrate", "--from", f"sqlite:{mesh.home}/aion.db", "--to", f"sqlite:{others[1].home}/aion.db",
+                  check=True)
+    has(others[0].run("store", "import", "--from", file).stderr, "is not empty")
+    has(others[0].run("store", "import", "--from", file, "--resume", check=True).stdout, "(20 were there)")
+    for other in others:
+        try:
+            other.up()
+            for number, task_id in tasks.items():
+                same(other.http("GET", f"/v1/tasks/{task_id}").json()["result"]["text"], f"text {number}")
+                same(keyed(other, number).json()["taskId"], task_id)
+            same(other.submit("noop", "new").json()["state"], "TASK_STATE_SUCCEEDED")
+        finally:
+            other.close()
+
+
+def failpoints(mesh):
+    """Control dies between its commit and the answer, and before a host hears of one; a host dies with a result in its
+    hands: under its key each piece of work is one task with one result."""
+    os.environ["AION_FAILPOINTS"] = ",".join(["control/after_commit_before_ack=kill:7", "host/after_run_before_report=kill:9",
+                                              "control/after_finish_before_settled=kill:11"])
+    mesh.up()
+    tasks = {}
+
+    def done(number):
+        try:
+            answer = keyed(mesh, number)
+        except OSError:
+            return False  # the gateway's word was cut off with control's
+        if answer.status != 200:
+            return False
+        tasks[number] = answer.json()
+        return True
+
+    for number in range(30):
+        eventually(f"task {number}", lambda: done(number), 30)
+        same(tasks[number]["result"]["text"], f"text {number}")
+    for number, task in tasks.items():
+        same(keyed(mesh, number).json()["taskId"], task["taskId"])
+        whole = mesh.http("GET", f"/v1/tasks/{task['taskId']}").json()
+        same([event["kind"] for event in whole["events"] if event["kind"] in ("accepted", "succeeded")],
+             ["accepted", "succeeded"])
+    same(len(mesh.http("GET", "/v1/tasks?pageSize=1000").json()["tasks"]), 30)
+    deaths = {process["name"]: process["restarts"] for process in mesh.status()["processes"]}
+    assert deaths["control"] >= 2 and deaths["host-1"] >= 1, deaths
 
 
 def main():
