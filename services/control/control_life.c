@@ -226,8 +226,9 @@ void control_drain(struct control *control, void (*done)(struct control *control
 
 void control_drain_step(struct control *control)
 {
-    if (!control->draining || control->drained == NULL || !aion_list_empty(&control->writes))
-        return;
+    bool written = aion_list_empty(&control->writes) || control->shards.stopped;
+    if (!control->draining || control->drained == NULL || !written)
+        return; /* without its shards nothing more can be written */
     void (*done)(struct control * control) = control->drained;
     control->drained = NULL;
     done(control);

@@ -178,6 +178,18 @@ static void nothing_of_the_old_schema_is_left(void **state)
         0);
 }
 
+/* What AION 0.1 asks a file before it opens it: with these answers it says that a newer AION
+ * wrote it, and leaves it alone. */
+static void an_older_binary_finds_a_version_it_does_not_know(void **state)
+{
+    struct sqlite_bench *bench = *state;
+    store_close(bench->store);
+    bench->store = NULL;
+    assert_int_equal(sqlite_bench_sql(bench, "PRAGMA application_id"), 0x41494f4e);
+    assert_true(sqlite_bench_sql(bench, "SELECT value FROM schema_meta WHERE name = "
+                                        "'schema_version'") > 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +200,7 @@ int main(void)
         migrated_test(keys_and_ids_are_known_still),
         migrated_test(policy_and_plan_are_there),
         migrated_test(nothing_of_the_old_schema_is_left),
+        migrated_test(an_older_binary_finds_a_version_it_does_not_know),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
