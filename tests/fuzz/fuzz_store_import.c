@@ -63,15 +63,28 @@ static void write_rows(int fd, const uint8_t *data, size_t size)
     write_out(fd, data, size);
 }
 
+/* What was taken is read without harm, whatever it holds. */
+static void read_back(struct store *store)
+{
+    struct aion_arena arena;
+    struct aion_err err;
+    aion_arena_init(&arena, 1 << 20, NULL, 0);
+    struct store_load load = {.op.arena = &arena, .shards = STORE_ALL_SHARDS, .limit = 10};
+    struct store_list list = {.op.arena = &arena, .limit = 10};
+    assert(store_load_wait(store, &load, &err) || err.code == AION_EXHAUSTED);
+    assert(store_list_wait(store, &list, &err) || err.code == AION_EXHAUSTED);
+    aion_arena_done(&arena);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct aion_err err = {.code = AION_OK};
-    struct store_dump dump = {.progress = NULL}, back = {.progress = NULL};
+    struct store_dump dump = {.progress = NULL};
     if (front.size == 0)
         make_front();
     if (size == 0)
         return 0;
-    int fd = memfd_create("export", MFD_CLOEXEC), out = memfd_create("back", MFD_CLOEXEC);
+    int fd = memfd_create("export", MFD_CLOEXEC);
     if (data[0] == 'R')
         write_rows(fd, data + 1, size - 1);
     else
@@ -80,11 +93,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct store *store = open_script();
     if (!store_import(fd, store, &dump, &err))
         assert(err.code != AION_OK && err.text[0] != '\0');
-    assert(store_export(store, out, &back, &err));
-    for (enum store_table i = 0; i < STORE_TABLE_SHARD; i++)
-        assert(back.rows[i] == dump.added[i]);
+    for (enum store_table i = 0; i < STORE_TABLE_COUNT; i++)
+        assert(dump.added[i] <= dump.rows[i]);
+    read_back(store);
     store_close(store);
     close(fd);
-    close(out);
     return 0;
 }
