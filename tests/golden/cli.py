@@ -10,7 +10,7 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-COMMANDS = ("up", "down", "status", "env", "logs", "submit", "tasks", "policy", "doctor", "completion")
+COMMANDS = ("up", "down", "status", "env", "logs", "submit", "tasks", "policy", "store", "doctor", "completion")
 NO_MESH = ["--home", "HOME"]
 
 # file: calls
@@ -24,12 +24,14 @@ CASES = {
         ["submit", "noop", "--wait=soon"], ["submit", "noop", "--param", "novalue", *NO_MESH],
         ["tasks"], ["tasks", "get"], ["tasks", "eat"], ["tasks", "list", "-o", "xml"],
         ["policy"], ["policy", "eat"], ["policy", "get", "-o", "xml"], ["completion"], ["completion", "tcsh"],
+        ["store"], ["store", "eat"], ["store", "export"], ["store", "import"], ["store", "migrate", "--colour"],
         ["up", "--port-base"], ["up", "--port-base", "x", *NO_MESH], ["up", "--port-base", "70000", *NO_MESH],
         ["status", "more"], ["logs", "nobody", *NO_MESH], ["control", "--colour"], ["router", "--listen"],
     ],
     "no-mesh": [
         ["down", *NO_MESH], ["status", *NO_MESH], ["status", "--json", *NO_MESH], ["env", *NO_MESH], ["logs", *NO_MESH],
         ["submit", "noop", *NO_MESH], ["tasks", "list", *NO_MESH], ["policy", "get", *NO_MESH],
+        ["store", "export", "--to", "-", *NO_MESH],
     ],
 }
 
