@@ -5,8 +5,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
-static const struct store_driver *const drivers[] = {&store_sqlite_driver,
-                                                     &store_script_driver};
+static const struct store_driver *const drivers[] = {
+    &store_sqlite_driver, &store_postgres_driver, &store_script_driver};
 
 /* One blocked thread. */
 struct store_waiter {
@@ -30,8 +30,9 @@ struct store *store_open(const struct store_conf *conf, struct aion_err *err)
     const struct store_driver *driver = find_driver(scheme);
     if (driver == NULL || rest.data == NULL)
         return aion_fail_null(err, AION_INVALID,
-                              "store URL \"%s\" names no known store: use sqlite:/path/aion.db",
-                              conf->url);
+                              "the store's URL begins with \"%.*s:\", which is no known store: "
+                              "use sqlite:/path/aion.db or postgres://USER@HOST/DATABASE",
+                              (int)(scheme.size < 32 ? scheme.size : 32), scheme.data);
     return driver->open(conf, rest, err);
 }
 

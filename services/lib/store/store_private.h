@@ -100,6 +100,7 @@ bool store_hold_covers(const struct store_hold *hold, uint64_t seq, aion_str ten
 bool store_entries_sound(const struct store_entry *entries, size_t count);
 
 extern const struct store_driver store_sqlite_driver;
+extern const struct store_driver store_postgres_driver;
 extern const struct store_driver store_script_driver;
 
 #endif

@@ -41,7 +41,22 @@ static void unmake_nothing(const char *url)
     (void)url;
 }
 
+/* -- postgres: a schema of its own in the database that the wrapper started ---------- */
+static bool make_schema(char url[256], char why[256])
+{
+    static unsigned number;
+    const char *server = getenv("AION_TEST_POSTGRES_URL");
+    if (server == NULL) {
+        snprintf(why, 256, "AION_TEST_POSTGRES_URL is not set (tests/servers/postgres.sh with)");
+        return false;
+    }
+    snprintf(url, 256, "%s%caion_schema=t%d_%u", server, strchr(server, '?') ? '&' : '?',
+             (int)getpid(), ++number);
+    return true;
+}
+
 static const struct place places[] = {
+    {.name = "postgres", .keeps = true, .make = make_schema, .unmake = unmake_nothing},
     {.name = "sqlite", .keeps = true, .make = make_folder, .unmake = unmake_folder},
     {.name = "script", .make = make_nothing, .unmake = unmake_nothing},
 };

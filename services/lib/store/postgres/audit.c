@@ -1,6 +1,8 @@
 /* The audit log: lines with their effect, alone, and read. */
 #include "store/postgres/audit.h"
 
+#include "store/postgres/reader.h"
+
 static void put_line(struct pg_args *args, const struct store_audit *line)
 {
     pg_put_name(args, line->writer);
@@ -89,12 +91,9 @@ bool pg_audit_list(struct pg_store *self, struct pg_wait *wait, struct store_op 
     pg_put_u64(args, op->before_number);
     pg_put_i64(args, (int64_t)op->limit + 1);
     op->count = 0;
-    if (!pg_query(wait, statement, &rows) ||
-        !pg_make_array(wait, base->arena, op->limit, sizeof(*op->lines), &op->lines)) {
-        pg_rows_done(&rows);
-        return false;
-    }
-    while (op->count < op->limit && pg_next(&rows))
+    bool read = pg_query(wait, statement, &rows);
+    op->lines = pg_array(wait, base->arena, op->limit, sizeof(*op->lines));
+    while (read && op->lines != NULL && op->count < op->limit && pg_next(&rows))
         get_line(&rows, &op->lines[op->count++], base->arena);
     op->more = (size_t)rows.rows > op->count;
     pg_rows_done(&rows);
@@ -108,10 +107,9 @@ bool pg_audit_heads(struct pg_store *self, struct pg_wait *wait, struct store_op
     (void)self;
     pg_begin(&wait->conn, pg_statement(PG_AUDIT_HEADS));
     op->count = 0;
-    bool read = pg_query(wait, pg_statement(PG_AUDIT_HEADS), &rows) &&
-                pg_make_array(wait, base->arena, (size_t)rows.rows, sizeof(*op->heads),
-                              &op->heads);
-    while (read && pg_next(&rows)) {
+    bool read = pg_query(wait, pg_statement(PG_AUDIT_HEADS), &rows);
+    op->heads = pg_array(wait, base->arena, (size_t)rows.rows, sizeof(*op->heads));
+    while (read && op->heads != NULL && pg_next(&rows)) {
         struct store_audit_head *head = &op->heads[op->count++];
         head->writer = pg_get_str(&rows, base->arena);
         head->number = pg_get_u64(&rows);
@@ -122,5 +120,5 @@ bool pg_audit_heads(struct pg_store *self, struct pg_wait *wait, struct store_op
         head->at_us = pg_get_i64(&rows);
     }
     pg_rows_done(&rows);
-    return read && !pg_failed(&wait->conn);
+    return !pg_failed(&wait->conn);
 }

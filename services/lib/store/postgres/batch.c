@@ -49,12 +49,22 @@ static bool id_is_near(struct pg_store *self, const struct pg_entry *entry)
            pg_windows_state(&self->windows, PG_BY_SEQ, window) == PG_UNKNOWN;
 }
 
-/* An old window may be sealed at any moment, so a new task in it is the mender's. */
-static bool may_accept(struct pg_store *self, const struct pg_entry *entry)
+/* An old window may be sealed at any moment: what would open it again is the mender's. */
+static bool is_young(struct pg_store *self, enum pg_window_kind kind, int64_t number)
 {
+    return pg_windows_state(&self->windows, kind, number) == PG_OPEN &&
+           !pg_window_is_old(&self->windows, number);
+}
+
+static bool is_plain(struct pg_store *self, const struct pg_entry *entry)
+{
+    const struct store_outbox *event = entry->write->event;
+    if (entry->op->audit != NULL ||
+        (event != NULL &&
+         !is_young(self, PG_BY_TIME, pg_window_of(&self->windows, event->at_us))))
+        return false;
     return entry->op->kind != STORE_ACCEPT ||
-           (pg_windows_state(&self->windows, PG_BY_SEQ, entry->window) == PG_OPEN &&
-            !pg_window_is_old(&self->windows, entry->window) && id_is_near(self, entry));
+           (is_young(self, PG_BY_SEQ, entry->window) && id_is_near(self, entry));
 }
 
 bool pg_entry_find(struct pg_store *self, struct pg_entry *entry)
@@ -125,7 +135,7 @@ bool pg_batch_plan(struct pg_store *self, struct pg_batch *batch)
     memset(slots, 0, sizeof(slots));
     for (size_t i = 0; i < batch->count; i++) {
         struct pg_entry *entry = &batch->entries[i];
-        if (entry->op->audit != NULL || !pg_entry_find(self, entry) || !may_accept(self, entry))
+        if (!pg_entry_find(self, entry) || !is_plain(self, entry))
             return false;
         set_round(slots, entry);
     }

@@ -258,19 +258,25 @@ static size_t same_window(struct pg_store *self, const struct store_arrivals *op
     return to;
 }
 
-/* A run of arrivals of one window at a time; windows that are not there yet are made before
- * (pg_desk_run). */
+static bool put_run(struct pg_wait *wait, const struct store_arrivals *op, size_t from,
+                    size_t to, int64_t window)
+{
+    struct pg_statement statement = pg_windowed(PG_ARRIVAL_ADD, window);
+    struct pg_args *args = pg_begin(&wait->conn, statement);
+    for (size_t i = from; i < to; i++)
+        put_arrival(args, &op->arrivals[i]);
+    return pg_run(wait, statement, NULL);
+}
+
+/* A run of arrivals of one window at a time. Windows that are not there yet are made before
+ * (pg_desk_run); what comes for one that is dropped has gone with it. */
 bool pg_arrivals(struct pg_store *self, struct pg_wait *wait, struct store_op *base)
 {
     const struct store_arrivals *op = aion_container(base, struct store_arrivals, op);
     for (size_t from = 0, to; from < op->count; from = to) {
-        struct pg_statement statement = pg_windowed(
-            PG_ARRIVAL_ADD, pg_windows_place(&self->windows, op->arrivals[from].seq));
-        struct pg_args *args = pg_begin(&wait->conn, statement);
+        int64_t window = pg_windows_place(&self->windows, op->arrivals[from].seq);
         to = same_window(self, op, from);
-        for (size_t i = from; i < to; i++)
-            put_arrival(args, &op->arrivals[i]);
-        if (!pg_run(wait, statement, NULL))
+        if (window != PG_KEPT && !put_run(wait, op, from, to, window))
             return false;
     }
     return true;

@@ -2,6 +2,7 @@
  * that renewing costs one update however many shards there are. All leases are taken under one
  * advisory lock: they are short and few, and see each other's claims. */
 #include "store/postgres/desk.h"
+#include "store/postgres/schema.h"
 
 #include <stdlib.h>
 
@@ -239,6 +240,13 @@ static bool newest_events(struct pg_wait *wait, struct table *table, int64_t win
     return read;
 }
 
+static void newest_tops(struct table *table, const struct pg_window *window)
+{
+    for (unsigned shard = 0; shard < STORE_SHARDS; shard++)
+        if (window->top[shard] > table->newest_event[shard])
+            table->newest_event[shard] = window->top[shard];
+}
+
 static bool find_newest_events(struct pg_store *self, struct pg_wait *wait,
                                struct table *table)
 {
@@ -246,7 +254,10 @@ static bool find_newest_events(struct pg_store *self, struct pg_wait *wait,
     struct pg_window *list = pg_windows_copy(&self->windows, PG_BY_TIME, &count);
     bool read = true;
     for (size_t i = 0; read && i < count; i++)
-        read = newest_events(wait, table, list[i].number);
+        if (list[i].state == PG_SEALED)
+            newest_tops(table, &list[i]);
+        else
+            read = newest_events(wait, table, list[i].number);
     free(list);
     return read;
 }

@@ -423,8 +423,7 @@ static void *loop_main(void *arg)
 {
     struct pg_store *self = arg;
     struct pollfd fds[PG_LANES_MAX + 1];
-    while (!is_over(self)) {
-        take_mended(self);
+    while (take_mended(self), !is_over(self)) {
         sleep_until(self, fds, all_turns(self));
         int64_t now_us = aion_clock_mono_us();
         for (unsigned i = 0; i < self->lane_count; i++)

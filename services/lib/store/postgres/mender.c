@@ -10,6 +10,7 @@
 #include "store/postgres/audit.h"
 #include "store/postgres/judge.h"
 #include "store/postgres/postgres_private.h"
+#include "store/postgres/schema.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -47,17 +48,18 @@ static bool ensure(struct pg_store *self, enum pg_window_kind kind, int64_t at_u
                              pg_window_of(&self->windows, at_us));
 }
 
-/* A new task in an old window: that one holds an unfinished task again. The lock keeps it from
- * being sealed before the task is committed. */
-static bool open_window(struct pg_store *self, const struct pg_entry *entry)
+/* A new task in an old window: that one holds an unfinished task again; and so with an event.
+ * The lock keeps the window from being sealed before they are committed. */
+static bool open_windows(struct pg_store *self, const struct pg_entry *entry)
 {
-    struct pg_wait *wait = &self->mender;
-    if (entry->op->kind != STORE_ACCEPT || entry->window == PG_KEPT ||
-        !pg_window_is_old(&self->windows, entry->window))
-        return true;
-    struct pg_args *args = pg_begin(&wait->conn, pg_statement(PG_WINDOW_UNSEAL));
-    pg_put_i64(args, entry->window);
-    return pg_run(wait, pg_statement(PG_WINDOW_UNSEAL), NULL);
+    const struct store_outbox *event = entry->write->event;
+    int64_t number = event != NULL ? pg_window_of(&self->windows, event->at_us) : 0;
+    if (event != NULL && pg_window_is_old(&self->windows, number) &&
+        !pg_windows_unseal(&self->mender, PG_BY_TIME, number))
+        return false;
+    return entry->op->kind != STORE_ACCEPT || entry->window == PG_KEPT ||
+           !pg_window_is_old(&self->windows, entry->window) ||
+           pg_windows_unseal(&self->mender, PG_BY_SEQ, entry->window);
 }
 
 /* All tables that the entry needs. False: the failure of the maker's connection is the job's.
@@ -96,7 +98,7 @@ static bool apply(struct pg_store *self, struct pg_entry *entry)
     struct pg_wait *wait = &self->mender;
     struct pg_group alone = {.entries = entry, .count = 1};
     bool taken = false;
-    if (!open_window(self, entry) || !pg_id_is_taken(self, wait, entry, &taken))
+    if (!open_windows(self, entry) || !pg_id_is_taken(self, wait, entry, &taken))
         return false;
     if (taken)
         return true;

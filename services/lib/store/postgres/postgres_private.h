@@ -38,11 +38,15 @@ struct pg_worker {
     bool stopping AION_GUARDED_BY(lock);
     size_t count_max;
 };
-bool pg_worker_start(struct pg_worker *worker, struct pg_store *store, enum pg_role role,
-                     size_t count_max);
+void pg_worker_init(struct pg_worker *worker, struct pg_store *store, enum pg_role role,
+                    size_t count_max); /* then run, and idle if it has one */
+bool pg_worker_start(struct pg_worker *worker);
 bool pg_worker_add(struct pg_worker *worker, struct store_op *op, struct aion_err *err);
+size_t pg_worker_waiting(struct pg_worker *worker);
 /* What waits is run before. */
 void pg_worker_stop(struct pg_worker *worker);
+void pg_worker_done(struct pg_worker *worker);
+void pg_reader_run(struct pg_worker *worker, struct store_op *op);
 
 /* -- batches ------------------------------------------------------------------------- */
 /* One write in a batch. */
@@ -137,6 +141,7 @@ struct pg_store {
     bool jobs_stop AION_GUARDED_BY(jobs_lock);
 
     struct pg_worker desk, keeper, readers[PG_READERS];
+    int64_t seal_us; /* the keeper's: when it looks again */
     atomic_uint next_reader;
 
     pthread_mutex_t stats_lock;

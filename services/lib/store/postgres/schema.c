@@ -106,7 +106,7 @@ static bool make_table(struct pg_wait *wait, enum store_table table)
  * renewing touches one row, not 64. */
 static const char *const own_tables[] = {
     "CREATE TABLE time_window (kind bigint NOT NULL, number bigint NOT NULL, state bigint NOT "
-    "NULL, PRIMARY KEY (kind, number))",
+    "NULL, tops bigint[] NOT NULL DEFAULT '{}', PRIMARY KEY (kind, number))",
     "CREATE TABLE window_floor (kind bigint PRIMARY KEY, number bigint NOT NULL)",
     "INSERT INTO window_floor VALUES (0, 0), (1, 0)",
     "CREATE TABLE replica (id text COLLATE \"C\" PRIMARY KEY, address text COLLATE \"C\" NOT "

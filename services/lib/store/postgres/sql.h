@@ -35,6 +35,15 @@
 #define PG_HOLD_COLUMNS "id, kind, tenant, intent, route, from_us, until_us, at_us, changed_by, reason"
 #define PG_BUDGET_COLUMNS "id, tenant, key_id, intent, period, limit_nano_usd, at_us, changed_by, removed"
 
+/* Final tasks that are due: $1 cutoff of succeeded ones, $2 of the others, $3 length of a window. */
+#define PG_DUE_FROM "task$w t LEFT JOIN outcome$w o ON o.seq = t.seq LEFT JOIN decision$w d ON d.seq = t.seq"
+#define PG_DUE_CUT "CASE WHEN o.state = 7 THEN $1 ELSE $2 END"
+#define PG_DUE \
+    "(o.seq IS NOT NULL AND o.at_us < " PG_DUE_CUT " AND ((t.seq >> 6) / $3 + 1) * $3 <= " PG_DUE_CUT " AND NOT EXISTS" \
+    " (SELECT FROM hold h WHERE h.kind = 2 AND h.tenant IN ('', t.tenant) AND h.intent IN ('', t.intent)" \
+    " AND h.route IN ('', coalesce(d.route, t.route)) AND t.seq >> 6 >= h.from_us" \
+    " AND (h.until_us = 0 OR t.seq >> 6 < h.until_us)))"
+
 #define PG_STATEMENTS(X) \
     /* The shards of a batch under the epochs it was made for: a takeover waits for it, or it for the takeover. An \
      * epoch that is another makes the whole batch fail, by division. */ \
@@ -43,11 +52,12 @@
       " JOIN shard s ON s.shard = u.shard AND s.epoch = u.epoch FOR KEY SHARE OF s) held") \
     X(SHARD_HOLD, "L", "SELECT epoch FROM shard WHERE shard = $1 FOR KEY SHARE") \
     /* windows */ \
-    X(WINDOW_LIST, "", "SELECT kind, number, state FROM time_window ORDER BY kind, number") \
+    X(WINDOW_LIST, "", "SELECT kind, number, state, tops FROM time_window ORDER BY kind, number") \
     X(WINDOW_FLOORS, "", "SELECT number FROM window_floor ORDER BY kind") \
-    X(WINDOW_UNSEAL, "L", \
-      "WITH held AS (SELECT number, state FROM time_window WHERE kind = 0 AND number = $1 FOR SHARE)" \
-      " UPDATE time_window w SET state = 0 FROM held h WHERE w.kind = 0 AND w.number = h.number AND h.state = 1") \
+    X(WINDOW_UNSEAL, "LL", \
+      "WITH held AS (SELECT kind, number, state FROM time_window WHERE kind = $1 AND number = $2 FOR SHARE)" \
+      " UPDATE time_window w SET state = 0, tops = '{}' FROM held h WHERE w.kind = h.kind AND w.number = h.number" \
+      " AND h.state = 1") \
     /* why a write was refused */ \
     X(JUDGE_TASK, "L", "SELECT id, tenant FROM task$w WHERE seq = $1") \
     X(JUDGE_KEY, "TT", "SELECT digest, seq, id FROM idempotency WHERE tenant = $1 AND key = $2") \
@@ -104,16 +114,17 @@
     X(SHARD_TAKE, "l", "SELECT shard FROM shard WHERE shard = ANY($1) ORDER BY shard FOR UPDATE") \
     X(SHARD_OWN, "lT", "UPDATE shard SET owner = $2, epoch = epoch + 1 WHERE shard = ANY($1)") \
     X(SHARD_FREE, "lT", "UPDATE shard SET owner = '' WHERE shard = ANY($1) AND owner = $2") \
+    X(SHARD_RAISE, "LL", "UPDATE shard SET epoch = greatest(epoch, $2) WHERE shard = $1") \
     X(NEWEST_SEQ, "", "SELECT max(seq) FROM task$w") \
     X(NEWEST_EVENTS, "l", \
       "SELECT s.n, coalesce((SELECT o.sequence FROM outbox$w o WHERE o.shard = s.n ORDER BY o.sequence DESC LIMIT 1), 0)" \
       " FROM unnest($1) s(n)") \
     /* outbox */ \
-    X(EVENTS_READ, "llLL", \
+    /* of each shard $1 what is behind $2, at most $3 rows */ \
+    X(EVENTS_READ, "llL", \
       "SELECT o.shard, o.sequence, o.seq, o.id, o.tenant, o.intent, o.kinds, o.state, o.attempt, o.at_us, o.started_us," \
       " o.host, o.note, o.payload FROM unnest($1, $2) s(shard, after) CROSS JOIN LATERAL (SELECT * FROM outbox$w o" \
-      " WHERE o.shard = s.shard AND o.sequence > s.after ORDER BY o.sequence LIMIT $3) o" \
-      " ORDER BY o.sequence, o.shard LIMIT $4") \
+      " WHERE o.shard = s.shard AND o.sequence > s.after ORDER BY o.sequence LIMIT $3) o") \
     X(CURSOR_READ, "T", \
       "SELECT number, sequences FROM event_cursor WHERE name = $1 ORDER BY number DESC LIMIT 1") \
     X(CURSOR_ADD, "TLl", "INSERT INTO event_cursor VALUES ($1, $2, $3)") \
@@ -182,7 +193,33 @@
     X(ARRIVALS_READ, "LLL", \
       "SELECT " PG_ARRIVAL_COLUMNS " FROM ((SELECT " PG_ARRIVAL_COLUMNS " FROM arrival$w WHERE seq > $1 AND seq < $2" \
       " ORDER BY seq LIMIT $3) UNION ALL (SELECT seq, tenant, key_id, intent, priority, body_bytes, 'durable', '', ''" \
-      " FROM task$w WHERE seq > $1 AND seq < $2 ORDER BY seq LIMIT $3)) both_kinds ORDER BY seq LIMIT $3")
+      " FROM task$w WHERE seq > $1 AND seq < $2 ORDER BY seq LIMIT $3)) both_kinds ORDER BY seq LIMIT $3") \
+    /* retention */ \
+    X(DUE_PLACES, "LLLL", "SELECT t.seq FROM " PG_DUE_FROM " WHERE " PG_DUE " ORDER BY t.seq LIMIT $4") \
+    X(DUE_COUNT, "LLL", \
+      "SELECT count(*), coalesce(sum((SELECT count(*) FROM chunk$w c WHERE c.seq = t.seq)), 0)::bigint FROM " PG_DUE_FROM \
+      " WHERE " PG_DUE) \
+    X(KEEP_TASKS, "LLL", "INSERT INTO task_kept SELECT t.* FROM " PG_DUE_FROM " WHERE NOT " PG_DUE) \
+    X(FOLD_WINDOW, "LL", \
+      "INSERT INTO balance AS b SELECT l.account, sum(l.nano_usd)::bigint FROM ledger$w l WHERE l.seq >= $1 AND l.seq < $2" \
+      " AND NOT EXISTS (SELECT FROM task_kept k WHERE k.seq = l.seq) GROUP BY l.account ORDER BY l.account" \
+      " ON CONFLICT (account) DO UPDATE SET nano_usd = b.nano_usd + excluded.nano_usd") \
+    X(FOLD_PLACES, "l", \
+      "INSERT INTO balance AS b SELECT l.account, sum(l.nano_usd)::bigint FROM ledger$w l WHERE l.seq = ANY($1)" \
+      " GROUP BY l.account ORDER BY l.account ON CONFLICT (account) DO UPDATE SET nano_usd = b.nano_usd + excluded.nano_usd") \
+    X(DROP_OWN_IDS, "l", "DELETE FROM own_id WHERE seq = ANY($1)") \
+    X(DROP_OWN_RANGE, "LL", \
+      "DELETE FROM own_id i WHERE i.seq >= $1 AND i.seq < $2 AND NOT EXISTS (SELECT FROM task_kept k WHERE k.seq = i.seq)") \
+    X(DROP_KEYS, "LL", \
+      "DELETE FROM idempotency WHERE (tenant, key) IN (SELECT tenant, key FROM idempotency WHERE at_us < $1" \
+      " ORDER BY at_us LIMIT $2)") \
+    X(SHARD_TOPS, "ll", \
+      "UPDATE shard s SET newest_event = u.n FROM unnest($1, $2) u(shard, n) WHERE s.shard = u.shard" \
+      " AND u.n > s.newest_event") \
+    X(SEAL_CHECK, "", \
+      "SELECT EXISTS (SELECT FROM task$w t WHERE NOT EXISTS (SELECT FROM outcome$w o WHERE o.seq = t.seq))") \
+    X(SEAL_TAKE, "LL", "SELECT state FROM time_window WHERE kind = $1 AND number = $2 FOR UPDATE") \
+    X(SEAL_PUT, "LLl", "UPDATE time_window SET state = 1, tops = $3 WHERE kind = $1 AND number = $2")
 // clang-format on
 
 #endif

@@ -151,6 +151,19 @@ static bool is_write(struct pg_statement statement)
 {
     return statement.id >= PG_WRITE_FIRST;
 }
+static bool is_delete(struct pg_statement statement)
+{
+    return statement.id >= PG_DELETE_FIRST && !is_write(statement);
+}
+static bool is_import(struct pg_statement statement)
+{
+    return statement.id >= PG_IMPORT_FIRST && statement.id < PG_DELETE_FIRST;
+}
+static enum store_table table_of(struct pg_statement statement)
+{
+    return (enum store_table)(statement.id -
+                              (is_delete(statement) ? PG_DELETE_FIRST : PG_IMPORT_FIRST));
+}
 static enum pg_shape shape_of(struct pg_statement statement)
 {
     return (enum pg_shape)((statement.id - PG_WRITE_FIRST) / PG_WITH_FLAGS);
@@ -171,6 +184,14 @@ static char *add_table_types(char *at, enum store_table table)
 
 void pg_statement_types(struct pg_statement statement, char ret_types[PG_TYPES_MAX])
 {
+    if (is_delete(statement)) {
+        memcpy(ret_types, "l", 2);
+        return;
+    }
+    if (is_import(statement)) {
+        *add_table_types(ret_types, table_of(statement)) = '\0';
+        return;
+    }
     if (!is_write(statement)) {
         snprintf(ret_types, PG_TYPES_MAX, "%s", sources[statement.id].types);
         return;
@@ -241,10 +262,34 @@ static void add_write(struct aion_buf *text, struct pg_statement statement)
     aion_buf_printf(text, " %s", s->result != NULL ? s->result : "SELECT seq FROM won");
 }
 
+static void add_import(struct aion_buf *text, struct pg_statement statement)
+{
+    const struct store_layout *layout = store_layout(table_of(statement));
+    aion_buf_printf(text, "INSERT INTO %s", layout->name);
+    add_ending(text, statement.window);
+    aion_buf_text(text, " (");
+    for (unsigned i = 0; i < layout->columns; i++)
+        aion_buf_printf(text, "%s%s", i > 0 ? ", " : "", layout->column[i].name);
+    aion_buf_text(text, ") SELECT * FROM ");
+    add_unnest(text, 0, layout->columns);
+    aion_buf_text(text, " ON CONFLICT DO NOTHING");
+}
+
+static void add_delete(struct aion_buf *text, struct pg_statement statement)
+{
+    aion_buf_printf(text, "DELETE FROM %s", store_layout(table_of(statement))->name);
+    add_ending(text, statement.window);
+    aion_buf_text(text, " WHERE seq = ANY($1)");
+}
+
 void pg_statement_text(struct pg_statement statement, struct aion_buf *text)
 {
     static const struct pg_places none;
-    if (is_write(statement))
+    if (is_delete(statement))
+        add_delete(text, statement);
+    else if (is_import(statement))
+        add_import(text, statement);
+    else if (is_write(statement))
         add_write(text, statement);
     else
         add_source(text, sources[statement.id].text, statement.window, &none, 0);

@@ -16,6 +16,7 @@
 #include "store/postgres/args.h"
 #include "store/postgres/conn.h"
 #include "store/postgres/sql.h"
+#include "store/store.h"
 
 enum { PG_TEXT_MAX = 16384, PG_TYPES_MAX = PG_COLUMNS_MAX + 1 };
 
@@ -55,6 +56,8 @@ enum pg_statement_id {
     PG_STATEMENTS(PG_STATEMENT_ID)
 #undef PG_STATEMENT_ID
         PG_STATEMENT_COUNT,
+    PG_IMPORT_FIRST = 512, /* + table */
+    PG_DELETE_FIRST = 640,  /* + table */
     PG_WRITE_FIRST = 1024, /* + shape * PG_WITH_FLAGS + flags */
 };
 
@@ -70,6 +73,17 @@ static inline struct pg_statement pg_write(enum pg_shape shape, unsigned flags, 
 {
     return (struct pg_statement){.id = PG_WRITE_FIRST + shape * PG_WITH_FLAGS + flags,
                                  .window = window};
+}
+
+/* The rows of some tasks in a window of a table by places. */
+static inline struct pg_statement pg_delete(enum store_table table, int64_t window)
+{
+    return (struct pg_statement){.id = PG_DELETE_FIRST + table, .window = window};
+}
+/* Rows of a table as they are; those whose key is there are left out. */
+static inline struct pg_statement pg_import(enum store_table table, int64_t window)
+{
+    return (struct pg_statement){.id = PG_IMPORT_FIRST + table, .window = window};
 }
 
 void pg_statement_types(struct pg_statement statement, char ret_types[PG_TYPES_MAX]);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "store/postgres/audit.h"
 #include "store/postgres/desk.h"
+#include "store/postgres/schema.h"
 
 #include <stdio.h>
 #include <stdlib.h>

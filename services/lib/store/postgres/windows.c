@@ -93,6 +93,7 @@ static struct pg_window *read_list(struct pg_rows *rows, size_t *ret_count)
         window->kind = pg_get_i64(rows) == PG_BY_SEQ ? PG_BY_SEQ : PG_BY_TIME;
         window->number = pg_get_i64(rows);
         window->state = (enum pg_window_state)pg_get_i64(rows);
+        pg_get_u64_array(rows, window->top, STORE_SHARDS);
     }
     *ret_count = count;
     return list;
@@ -154,7 +155,7 @@ static bool make_window(const struct pg_windows *windows, struct pg_wait *wait,
     for (enum store_table table = 0; table < STORE_TABLE_COUNT; table++)
         if (is_of(table, kind) && !make_table(windows, wait, table, kind, number))
             return false;
-    return pg_execf(wait, "INSERT INTO time_window VALUES (%d, %lld, %d)", (int)kind,
+    return pg_execf(wait, "INSERT INTO time_window (kind, number, state) VALUES (%d, %lld, %d)", (int)kind,
                     (long long)number, (int)PG_OPEN);
 }
 
@@ -162,7 +163,7 @@ static bool make_window(const struct pg_windows *windows, struct pg_wait *wait,
 static bool is_missing(struct pg_wait *wait, enum pg_window_kind kind, int64_t number,
                        bool *ret_missing)
 {
-    char text[160];
+    char text[256];
     int64_t known;
     snprintf(text, sizeof(text),
              "SELECT count(*) FROM (SELECT FROM time_window WHERE kind = %d AND number = %lld"
@@ -189,4 +190,12 @@ bool pg_windows_ensure(struct pg_windows *windows, struct pg_wait *wait,
         return false;
     }
     return pg_windows_load(windows, wait);
+}
+
+bool pg_windows_unseal(struct pg_wait *wait, enum pg_window_kind kind, int64_t number)
+{
+    struct pg_args *args = pg_begin(&wait->conn, pg_statement(PG_WINDOW_UNSEAL));
+    pg_put_i64(args, kind);
+    pg_put_i64(args, number);
+    return pg_run(wait, pg_statement(PG_WINDOW_UNSEAL), NULL);
 }

@@ -6,12 +6,16 @@
 
 #include "store/postgres/wait.h"
 
+#include "store/store.h"
+
 #include <pthread.h>
 
 enum pg_window_kind { PG_BY_SEQ, PG_BY_TIME };
 enum pg_window_state {
     PG_OPEN = 0,
-    PG_SEALED = 1,  /* over, and no unfinished task is in it */
+    /* Over; no unfinished task is in it, or (by time) how far each shard's rows go in it is
+     * written down. */
+    PG_SEALED = 1,
     PG_DROPPED = 2, /* what stayed is in the kept tables */
     PG_UNKNOWN = 3, /* not in the list */
 };
@@ -19,6 +23,7 @@ struct pg_window {
     enum pg_window_kind kind;
     int64_t number; /* time / length */
     enum pg_window_state state;
+    uint64_t top[STORE_SHARDS]; /* by time, sealed: the newest sequence of each shard */
 };
 
 struct pg_windows {
@@ -54,5 +59,8 @@ bool pg_windows_load(struct pg_windows *windows, struct pg_wait *wait);
  * ADMIN connections. */
 bool pg_windows_ensure(struct pg_windows *windows, struct pg_wait *wait,
                        enum pg_window_kind kind, int64_t number);
+
+/* In the caller's transaction: the window is not sealed, and stays so until that ends. */
+bool pg_windows_unseal(struct pg_wait *wait, enum pg_window_kind kind, int64_t number);
 
 #endif
