@@ -1,7 +1,10 @@
 /* The bench of the contract's tests, and their main. */
 #include "contract.h"
 
+#include "base/clock.h"
+
 const struct place *place;
+int64_t contract_t0 = 1700000000000000;
 const aion_str digest_a = {"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", 32},
                digest_b = {"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb", 32};
 
@@ -291,10 +294,12 @@ int main(int argc, char **argv)
 {
     char url[256], why[256] = "";
     place = argc > 1 ? place_find(argv[1]) : NULL;
-    if (place == NULL) {
-        fprintf(stderr, "usage: test_store_contract PLACE: one of places.c\n");
+    if (place == NULL || (argc > 2 && strcmp(argv[2], "now") != 0)) {
+        fprintf(stderr, "usage: test_store_contract PLACE [now]: one of places.c\n");
         return 2;
     }
+    if (argc > 2)
+        contract_t0 = aion_clock_utc_us() / SECOND * SECOND;
     if (!place->make(url, why)) {
         printf("SKIP: %s\n", why);
         return 77;
