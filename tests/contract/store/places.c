@@ -47,7 +47,8 @@ static bool make_schema(char url[256], char why[256])
     static unsigned number;
     const char *server = getenv("AION_TEST_POSTGRES_URL");
     if (server == NULL) {
-        snprintf(why, 256, "AION_TEST_POSTGRES_URL is not set (tests/servers/postgres.sh with)");
+        snprintf(why, 256,
+                 "AION_TEST_POSTGRES_URL is not set (tests/servers/postgres.sh with)");
         return false;
     }
     snprintf(url, 256, "%s%caion_schema=t%d_%u", server, strchr(server, '?') ? '&' : '?',

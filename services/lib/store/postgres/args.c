@@ -11,7 +11,7 @@ static const struct {
     char letter;
     uint32_t one, array; /* pg_type.oid: fixed for built-in types */
 } types_known[] = {
-    {'s', 21, 1005}, {'i', 23, 1007}, {'l', 20, 1016},
+    {'s', 21, 1005},   {'i', 23, 1007}, {'l', 20, 1016},
     {'u', 2950, 2951}, {'t', 25, 1009}, {'b', 17, 1001},
 };
 
@@ -134,8 +134,8 @@ void pg_put_uuid(struct pg_args *args, const struct aion_uuid *id)
 
 void pg_put_bytes(struct pg_args *args, aion_str value)
 {
-    struct aion_buf *buf = next_value(args, 'b', value.size > 0 ? (uint32_t)value.size
-                                                                : UINT32_MAX);
+    struct aion_buf *buf =
+        next_value(args, 'b', value.size > 0 ? (uint32_t)value.size : UINT32_MAX);
     aion_buf_str(buf, value);
 }
 

@@ -71,7 +71,8 @@ bool pg_entry_find(struct pg_store *self, struct pg_entry *entry)
 {
     const struct store_outbox *event = entry->write->event;
     int64_t number = pg_window_of(&self->windows, store_seq_us(entry->write->seq));
-    if (event != NULL && !is_there(self, PG_BY_TIME, pg_window_of(&self->windows, event->at_us)))
+    if (event != NULL &&
+        !is_there(self, PG_BY_TIME, pg_window_of(&self->windows, event->at_us)))
         return false;
     entry->window = number;
     if (is_there(self, PG_BY_SEQ, number))

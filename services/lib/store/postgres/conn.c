@@ -49,7 +49,7 @@ void pg_conn_start(struct pg_conn *conn)
     }
     conn->pg = PQconnectStartParams(keywords.keywords, keywords.values, 0);
     if (conn->pg == NULL)
-        abort(); /* out of memory for one connection */
+        abort();                                     /* out of memory for one connection */
     PQsetErrorVerbosity(conn->pg, PQERRORS_VERBOSE); /* see pg_connect_failure */
     PQsetNoticeReceiver(conn->pg, ignore_notice, NULL);
     conn->state = PG_CONNECTING;

@@ -40,8 +40,8 @@ struct pg_expected {
 
 struct pg_prepared {
     struct pg_statement statement;
-    bool used;       /* the slot's name is taken on the server, or is about to be */
-    uint64_t use;    /* newest use: the oldest is given up */
+    bool used;    /* the slot's name is taken on the server, or is about to be */
+    uint64_t use; /* newest use: the oldest is given up */
 };
 
 enum pg_conn_state { PG_CLOSED, PG_CONNECTING, PG_READY };

@@ -288,22 +288,29 @@ static bool make_windows(struct pg_store *self, struct pg_wait *wait, struct sto
     const struct store_arrivals *op = aion_container(base, struct store_arrivals, op);
     for (size_t from = 0; base->kind == STORE_ARRIVALS && from < op->count;
          from = same_window(self, op, from))
-        if (!pg_windows_ensure(&self->windows, wait, PG_BY_SEQ,
-                               pg_window_of(&self->windows,
-                                            store_seq_us(op->arrivals[from].seq))))
+        if (!pg_windows_ensure(
+                &self->windows, wait, PG_BY_SEQ,
+                pg_window_of(&self->windows, store_seq_us(op->arrivals[from].seq))))
             return false;
     return base->kind != STORE_FACTS_PUT || pg_facts_windows(self, wait, base);
 }
 
 /* -- the desk ----------------------------------------------------------------------- */
 static pg_op_fn *const works[STORE_KINDS] = {
-    [STORE_LEASE] = pg_lease,           [STORE_CURSOR_PUT] = pg_cursor_put,
-    [STORE_CURSOR_DROP] = pg_cursor_drop, [STORE_BUDGET_PUT] = pg_budget_put,
-    [STORE_CARVE] = pg_carve,           [STORE_UNCARVE] = pg_uncarve,
-    [STORE_REAP] = pg_reap,             [STORE_AUDIT_PUT] = pg_audit_put,
-    [STORE_ARRIVALS] = pg_arrivals,     [STORE_POLICY_PUT] = pg_policy_put,
-    [STORE_PLAN_PUT] = pg_plan_put,     [STORE_HOLD_PUT] = pg_hold_put,
-    [STORE_HOLD_DROP] = pg_hold_drop,   [STORE_FACTS_PUT] = pg_facts_put,
+    [STORE_LEASE] = pg_lease,
+    [STORE_CURSOR_PUT] = pg_cursor_put,
+    [STORE_CURSOR_DROP] = pg_cursor_drop,
+    [STORE_BUDGET_PUT] = pg_budget_put,
+    [STORE_CARVE] = pg_carve,
+    [STORE_UNCARVE] = pg_uncarve,
+    [STORE_REAP] = pg_reap,
+    [STORE_AUDIT_PUT] = pg_audit_put,
+    [STORE_ARRIVALS] = pg_arrivals,
+    [STORE_POLICY_PUT] = pg_policy_put,
+    [STORE_PLAN_PUT] = pg_plan_put,
+    [STORE_HOLD_PUT] = pg_hold_put,
+    [STORE_HOLD_DROP] = pg_hold_drop,
+    [STORE_FACTS_PUT] = pg_facts_put,
 };
 
 void pg_desk_run(struct pg_worker *worker, struct store_op *op)

@@ -43,9 +43,10 @@ static void add_source(struct aion_buf *text, enum store_table table, const stru
 {
     const struct store_layout *layout = store_layout(table);
     if (table == STORE_TABLE_CURSOR)
-        aion_buf_text(text, "(SELECT c.name, s.n - 1 AS shard, c.sequences[s.n] AS sequence FROM "
-                            "(SELECT DISTINCT ON (name) name, sequences FROM event_cursor ORDER "
-                            "BY name, number DESC) c, generate_series(1, 64) s(n)) c");
+        aion_buf_text(text,
+                      "(SELECT c.name, s.n - 1 AS shard, c.sequences[s.n] AS sequence FROM "
+                      "(SELECT DISTINCT ON (name) name, sequences FROM event_cursor ORDER "
+                      "BY name, number DESC) c, generate_series(1, 64) s(n)) c");
     else if (part != KEPT_FIRST)
         aion_buf_printf(text, "%s_w%lld", layout->name, (long long)parts->windows[part].number);
     else
@@ -126,10 +127,10 @@ static bool read_part(struct pg_wait *wait, struct store_facts_read *op,
     struct aion_buf text;
     size_t limit = op->limit - op->count, bytes = 0, given = 0;
     aion_buf_init(&text, TEXT_MAX);
-    bool read = add_select(&text, op->table, parts, part, place, limit)
-                    ? pg_send_text_rows(&wait->conn, text.data, pg_take_rows, &rows) &&
-                          pg_finish(wait)
-                    : pg_conn_fail(&wait->conn, PG_ODD, "no such place in the table");
+    bool read =
+        add_select(&text, op->table, parts, part, place, limit)
+            ? pg_send_text_rows(&wait->conn, text.data, pg_take_rows, &rows) && pg_finish(wait)
+            : pg_conn_fail(&wait->conn, PG_ODD, "no such place in the table");
     aion_buf_done(&text);
     while (read && (given == 0 || bytes < op->bytes_max) && pg_next(&rows)) {
         bytes += get_fact(&rows, &op->facts[op->count++], op->table, op->op.arena);

@@ -1,9 +1,9 @@
 /* The keeper: windows are there before they are needed, old ones are sealed, retention's steps
  * are made. What it does by itself may fail: it is tried again a moment later, and a write that
  * misses its window has it made by the mender. */
+#include "store/postgres/keeper.h"
 #include "base/clock.h"
 #include "store/postgres/desk.h"
-#include "store/postgres/keeper.h"
 #include "store/postgres/schema.h"
 #include "store/postgres/sweep.h"
 
@@ -71,8 +71,8 @@ static bool seal(struct pg_wait *wait, struct pg_window *window)
 {
     bool open = false, may = false;
     bool done = pg_exec(wait, "BEGIN") && take_open(wait, window, &open) &&
-                (!open || may_seal(wait, window, &may)) &&
-                (!may || put_sealed(wait, window)) && pg_exec(wait, "COMMIT");
+                (!open || may_seal(wait, window, &may)) && (!may || put_sealed(wait, window)) &&
+                pg_exec(wait, "COMMIT");
     if (!done)
         pg_schema_roll_back(wait);
     return done;

@@ -118,7 +118,8 @@ static void decide(struct table *table)
     unsigned share = share_of(op);
     table->give_back = table->mine & (op->lease_us <= 0 ? STORE_ALL_SHARDS : op->release);
     uint64_t keep = table->mine & ~table->give_back, again = 0;
-    if (op->first) { /* a former process's: under its old epoch nothing of ours may be written */
+    if (op->first) { /* a former process's: under its old epoch nothing of ours may be written
+                      */
         again = keep;
         keep = 0;
     }
@@ -247,8 +248,7 @@ static void newest_tops(struct table *table, const struct pg_window *window)
             table->newest_event[shard] = window->top[shard];
 }
 
-static bool find_newest_events(struct pg_store *self, struct pg_wait *wait,
-                               struct table *table)
+static bool find_newest_events(struct pg_store *self, struct pg_wait *wait, struct table *table)
 {
     size_t count;
     struct pg_window *list = pg_windows_copy(&self->windows, PG_BY_TIME, &count);
@@ -266,9 +266,9 @@ static bool tell_claims(struct pg_store *self, struct pg_wait *wait, struct tabl
 {
     struct store_lease *op = table->op;
     uint64_t seq = 0;
-    if (table->claim != 0 && (!pg_windows_load(&self->windows, wait) ||
-                              !find_newest_seq(self, wait, &seq) ||
-                              !find_newest_events(self, wait, table)))
+    if (table->claim != 0 &&
+        (!pg_windows_load(&self->windows, wait) || !find_newest_seq(self, wait, &seq) ||
+         !find_newest_events(self, wait, table)))
         return false;
     for (unsigned i = 0; i < STORE_SHARDS; i++) {
         struct store_shard *shard = &op->shards[i];

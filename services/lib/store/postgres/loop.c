@@ -67,8 +67,8 @@ static void queue_locked(struct pg_lane *lane, struct store_op *op)
     lane->store->lanes_waiting++;
 }
 
-/* Only a lane that waits for company is woken: one that is busy looks by itself when it is done.
- * A lazy first one must start its clock; later lazy ones change nothing. */
+/* Only a lane that waits for company is woken: one that is busy looks by itself when it is
+ * done. A lazy first one must start its clock; later lazy ones change nothing. */
 static bool must_wake_locked(struct pg_lane *lane, const struct store_op *op)
 {
     bool wake = lane->hungry && (!op->lazy || lane->count == 0);

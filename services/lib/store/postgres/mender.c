@@ -223,8 +223,7 @@ static bool may_help(struct pg_store *self, const struct pg_job *job, int64_t un
         return true;
     case PG_WINDOW: /* somebody dropped it, or it was never made */
         pg_clear(&self->maker.conn);
-        return pg_wait_connect(&self->maker) &&
-               pg_windows_load(&self->windows, &self->maker);
+        return pg_wait_connect(&self->maker) && pg_windows_load(&self->windows, &self->maker);
     case PG_ENVIRONMENT:
         return job->unclear;
     case PG_OPERATION:
@@ -316,8 +315,7 @@ static void *mender_main(void *arg)
 
 bool pg_mender_start(struct pg_store *self, struct aion_err *err)
 {
-    self->mender_started =
-        pthread_create(&self->mender_thread, NULL, mender_main, self) == 0;
+    self->mender_started = pthread_create(&self->mender_thread, NULL, mender_main, self) == 0;
     return self->mender_started || aion_fail(err, AION_UNAVAILABLE, "no thread for the store");
 }
 

@@ -19,7 +19,8 @@ static bool name_slice(struct pg_wait *wait, aion_str budget, aion_str replica,
     int most = sizeof(slice->text[0]);
     bool fits =
         snprintf(slice->text[MINT], (size_t)most, "mint:%.*s", AION_STR_ARG(budget)) < most &&
-        snprintf(slice->text[BUDGET], (size_t)most, "budget:%.*s", AION_STR_ARG(budget)) < most &&
+        snprintf(slice->text[BUDGET], (size_t)most, "budget:%.*s", AION_STR_ARG(budget)) <
+            most &&
         snprintf(slice->text[ESCROW], (size_t)most, "escrow:%.*s:%.*s", AION_STR_ARG(budget),
                  AION_STR_ARG(replica)) < most;
     for (int i = 0; i < ACCOUNTS; i++)
@@ -152,8 +153,7 @@ static bool add_sums(struct pg_wait *wait, const struct store_balances *op,
             break;
         find_sum(sums, account)->nano_usd += pg_get_i64(&rows);
     }
-    if (rows.rows > (int)op->limit &&
-        (!sums->cut || aion_str_cmp(account, sums->edge) < 0)) {
+    if (rows.rows > (int)op->limit && (!sums->cut || aion_str_cmp(account, sums->edge) < 0)) {
         sums->cut = true;
         sums->edge = account;
     }
@@ -176,7 +176,8 @@ static bool add_windows(struct pg_store *self, struct pg_wait *wait,
 static bool give(struct pg_wait *wait, struct store_balances *op, const struct sums *sums)
 {
     size_t whole = sums->count;
-    while (sums->cut && whole > 0 && aion_str_cmp(sums->list[whole - 1].account, sums->edge) > 0)
+    while (sums->cut && whole > 0 &&
+           aion_str_cmp(sums->list[whole - 1].account, sums->edge) > 0)
         whole--;
     op->more = sums->cut || whole > op->limit;
     op->count = whole < op->limit ? whole : op->limit;
@@ -220,8 +221,8 @@ static bool give_back(struct pg_wait *wait, struct store_reap *op, aion_str escr
     size_t budget = escrow.size - front - op->replica.size - 1;
     if (nano_usd == 0 || escrow.size < front + op->replica.size + 2)
         return true;
-    names[1].size = (size_t)snprintf(text, sizeof(text), "budget:%.*s", (int)budget,
-                                     escrow.data + front);
+    names[1].size =
+        (size_t)snprintf(text, sizeof(text), "budget:%.*s", (int)budget, escrow.data + front);
     op->nano_usd += nano_usd;
     struct pg_args *args = pg_begin(&wait->conn, pg_statement(PG_BALANCE_MAKE));
     for (int i = 0; i < 2; i++) {

@@ -77,7 +77,8 @@ enum pg_lane_state {
     PG_LANE_DOWN,       /* connects again at until_us */
     PG_LANE_CONNECTING, /* gives up at until_us */
     PG_LANE_IDLE,
-    PG_LANE_BUSY, /* a batch is under way; without an answer the connection is lost at until_us */
+    PG_LANE_BUSY, /* a batch is under way; without an answer the connection is lost at until_us
+                   */
 };
 struct pg_lane {
     struct pg_store *store;

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 enum {
-    SCAN_MAX = 5000,       /* rows tried for one page of a filtered list */
-    SCAN_STEP = 500,       /* rows of one statement */
+    SCAN_MAX = 5000, /* rows tried for one page of a filtered list */
+    SCAN_STEP = 500, /* rows of one statement */
     CHUNKS_BYTES_MAX = 8 << 20,
 };
 
@@ -376,7 +376,8 @@ static bool list_stretch(struct pg_wait *wait, struct store_list *op,
 bool pg_list(struct pg_store *self, struct pg_wait *wait, struct store_op *base)
 {
     struct store_list *op = aion_container(base, struct store_list, op);
-    bool filtered = op->states != 0 || op->intent.size > 0 || op->route.size > 0 || op->unreplayed;
+    bool filtered =
+        op->states != 0 || op->intent.size > 0 || op->route.size > 0 || op->unreplayed;
     struct page page = {
         .before = op->before > 0 && op->before < INT64_MAX ? op->before : INT64_MAX,
         .after = op->after,

@@ -165,7 +165,8 @@ static bool make_schema(struct pg_wait *wait, const char *name)
 {
     char text[160];
     int64_t there;
-    snprintf(text, sizeof(text), "SELECT count(*) FROM pg_namespace WHERE nspname = '%s'", name);
+    snprintf(text, sizeof(text), "SELECT count(*) FROM pg_namespace WHERE nspname = '%s'",
+             name);
     return pg_ask(wait, text, &there) &&
            (there > 0 || pg_execf(wait, "CREATE SCHEMA %s", name));
 }
@@ -219,7 +220,8 @@ static bool upgrade(struct pg_wait *wait, struct pg_schema *schema, struct aion_
 static bool begin(struct pg_wait *wait, const char *name)
 {
     return pg_exec(wait, "BEGIN") && pg_exec(wait, "SET LOCAL lock_timeout = '10min'") &&
-           pg_execf(wait, "SELECT pg_advisory_xact_lock(hashtextextended('aion %s', 0))", name) &&
+           pg_execf(wait, "SELECT pg_advisory_xact_lock(hashtextextended('aion %s', 0))",
+                    name) &&
            make_schema(wait, name);
 }
 

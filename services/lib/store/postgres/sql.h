@@ -1,4 +1,5 @@
-/* Statements by name, with their parameters' types (args.h). "$w" stands for the ending of a window's tables. */
+/* Statements by name, with their parameters' types (args.h). "$w" stands for the ending of a
+ * window's tables. */
 #ifndef STORE_POSTGRES_SQL_H
 #define STORE_POSTGRES_SQL_H
 

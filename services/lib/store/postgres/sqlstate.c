@@ -126,10 +126,11 @@ void pg_connect_error(const struct pg_failure *failure, const char *place, struc
 {
     const struct meaning *row = meaning_of(failure);
     if (strncmp(failure->sqlstate, "08", 2) == 0 || strcmp(failure->sqlstate, PG_LOST) == 0)
-        aion_err_set(err, __func__, AION_UNAVAILABLE,
-                     "PostgreSQL cannot be reached (%s): check that it runs, and the host, port "
-                     "and TLS settings in AION_STORE_URL",
-                     place);
+        aion_err_set(
+            err, __func__, AION_UNAVAILABLE,
+            "PostgreSQL cannot be reached (%s): check that it runs, and the host, port "
+            "and TLS settings in AION_STORE_URL",
+            place);
     else
         aion_err_set(err, __func__, row->answer, "%s: %s", place, row->mend);
     aion_err_reason(err, "STORE_DOWN");

@@ -19,8 +19,8 @@ struct pg_failure {
 #define PG_RETRY   "40AI0" /* what was in the way is gone: the same again */
 
 enum pg_trouble {
-    PG_OPERATION,   /* the operation itself was refused: only that one fails */
-    PG_AGAIN,       /* nothing was done; the same may succeed at once (deadlock, lock, shutdown) */
+    PG_OPERATION, /* the operation itself was refused: only that one fails */
+    PG_AGAIN, /* nothing was done; the same may succeed at once (deadlock, lock, shutdown) */
     PG_ENVIRONMENT, /* disk, memory, rights, standby: the whole batch fails */
     PG_CONNECTION,  /* whether it was done is not known */
     PG_WINDOW,      /* a window's table is not there (any more) */
@@ -32,6 +32,7 @@ void pg_fail(struct pg_failure *failure, const char *sqlstate, const char *messa
 void pg_error(const struct pg_failure *failure, const char *where, struct aion_err *err);
 /* Why a connection could not be made; `text` is libpq's (verbose, so that it has the code). */
 void pg_connect_failure(struct pg_failure *failure, const char *text);
-void pg_connect_error(const struct pg_failure *failure, const char *place, struct aion_err *err);
+void pg_connect_error(const struct pg_failure *failure, const char *place,
+                      struct aion_err *err);
 
 #endif

@@ -17,13 +17,15 @@ static const struct source {
 
 /* -- the shapes of writes ----------------------------------------------------------- */
 /* Conditions on a row u of the parameters, by what the window's tables hold. */
-#define TASK_IS_THERE  "EXISTS (SELECT FROM task$w t WHERE t.seq = u.seq)"
-#define IS_FINAL       "EXISTS (SELECT FROM outcome$w o WHERE o.seq = u.seq)"
+#define TASK_IS_THERE "EXISTS (SELECT FROM task$w t WHERE t.seq = u.seq)"
+#define IS_FINAL      "EXISTS (SELECT FROM outcome$w o WHERE o.seq = u.seq)"
 #define NO_SUCH_OR_LATER \
     "NOT EXISTS (SELECT FROM attempt$w a WHERE a.seq = u.seq AND a.attempt >= u.attempt)"
-#define NO_LATER "NOT EXISTS (SELECT FROM attempt$w a WHERE a.seq = u.seq AND a.attempt > u.attempt)"
-#define IS_BEGUN \
-    "EXISTS (SELECT FROM attempt$w a WHERE a.seq = u.seq AND a.attempt = u.attempt AND a.epoch = " \
+#define NO_LATER \
+    "NOT EXISTS (SELECT FROM attempt$w a WHERE a.seq = u.seq AND a.attempt > u.attempt)"
+#define IS_BEGUN                                                                         \
+    "EXISTS (SELECT FROM attempt$w a WHERE a.seq = u.seq AND a.attempt = u.attempt AND " \
+    "a.epoch = "                                                                         \
     "u.epoch)"
 #define HAS_ENDED \
     "EXISTS (SELECT FROM attempt_end$w e WHERE e.seq = u.seq AND e.attempt = u.attempt)"
@@ -48,65 +50,71 @@ static const struct shape {
                              " RETURNING seq)",
                              NULL},
     /* `made`: the place that the id would have if the server had made it. */
-    [PG_SHAPE_ACCEPT_OWN] = {"blbl", STORE_TABLE_TASK, "",
-                             "k AS (INSERT INTO own_id SELECT u.id, u.seq, u.digest FROM $k u(id,"
-                             " seq, digest, made) WHERE NOT EXISTS (SELECT FROM task$w t WHERE"
-                             " t.seq = u.made AND t.id = u.id)"
-                             " ON CONFLICT DO NOTHING RETURNING seq),"
-                             " won AS (INSERT INTO task$w SELECT * FROM $f u(seq)" OF_KEYS
-                             " RETURNING seq)",
-                             NULL},
-    [PG_SHAPE_ROUTE] = {"", STORE_TABLE_DECISION, "",
-                        "won AS (INSERT INTO decision$w SELECT * FROM $f u(seq) WHERE"
-                        " EXISTS (SELECT FROM task$w t WHERE t.seq = u.seq AND t.decision IS NULL)"
-                        " AND NOT " IS_FINAL " ON CONFLICT DO NOTHING RETURNING seq)",
-                        NULL},
-    [PG_SHAPE_START] = {"", STORE_TABLE_ATTEMPT, "",
-                        "won AS (INSERT INTO attempt$w SELECT * FROM $f u(seq, attempt) WHERE "
-                        TASK_IS_THERE " AND NOT " IS_FINAL " AND " NO_SUCH_OR_LATER
-                        " ON CONFLICT DO NOTHING RETURNING seq)",
-                        NULL},
+    [PG_SHAPE_ACCEPT_OWN] =
+        {"blbl", STORE_TABLE_TASK, "",
+         "k AS (INSERT INTO own_id SELECT u.id, u.seq, u.digest FROM $k u(id,"
+         " seq, digest, made) WHERE NOT EXISTS (SELECT FROM task$w t WHERE"
+         " t.seq = u.made AND t.id = u.id)"
+         " ON CONFLICT DO NOTHING RETURNING seq),"
+         " won AS (INSERT INTO task$w SELECT * FROM $f u(seq)" OF_KEYS " RETURNING seq)",
+         NULL},
+    [PG_SHAPE_ROUTE] =
+        {"", STORE_TABLE_DECISION, "",
+         "won AS (INSERT INTO decision$w SELECT * FROM $f u(seq) WHERE"
+         " EXISTS (SELECT FROM task$w t WHERE t.seq = u.seq AND t.decision IS NULL)"
+         " AND NOT " IS_FINAL " ON CONFLICT DO NOTHING RETURNING seq)",
+         NULL},
+    [PG_SHAPE_START] =
+        {"", STORE_TABLE_ATTEMPT, "",
+         "won AS (INSERT INTO attempt$w SELECT * FROM $f u(seq, attempt) WHERE " TASK_IS_THERE
+         " AND NOT " IS_FINAL " AND " NO_SUCH_OR_LATER " ON CONFLICT DO NOTHING RETURNING seq)",
+         NULL},
     /* The first chunk being there: these ones were written before. */
-    [PG_SHAPE_CHUNKS] = {"llll", STORE_TABLE_CHUNK, "",
-                         "won AS MATERIALIZED (SELECT u.seq FROM $k u(seq, attempt, epoch, cursor)"
-                         " WHERE NOT " IS_FINAL " AND " IS_BEGUN " AND " NO_LATER
-                         " AND NOT " HAS_ENDED " AND NOT EXISTS"
-                         " (SELECT FROM chunk$w c WHERE c.seq = u.seq AND c.cursor = u.cursor)),"
-                         " rows AS (INSERT INTO chunk$w SELECT * FROM $f u(seq)"
-                         " WHERE u.seq = ANY(ARRAY(SELECT seq FROM won)))",
-                         NULL},
-    [PG_SHAPE_RETRY] = {"", STORE_TABLE_ATTEMPT_END, "ll",
-                        "won AS (INSERT INTO attempt_end$w SELECT u.seq, u.attempt, u.at_us, u.due_us,"
-                        " u.doubt, u.code, u.reason, u.message FROM $f u(seq, attempt, at_us, due_us,"
-                        " doubt, code, reason, message, epoch, begins) WHERE "
-                        TASK_IS_THERE " AND NOT " IS_FINAL " AND CASE WHEN u.begins = 1 THEN "
-                        NO_SUCH_OR_LATER " ELSE " IS_BEGUN " AND " NO_LATER " END"
-                        " ON CONFLICT DO NOTHING RETURNING seq)",
-                        NULL},
-    [PG_SHAPE_MARK] = {"", STORE_TABLE_MARK, "",
-                       "won AS (INSERT INTO mark$w SELECT * FROM $f u(seq, number, kind, attempt) WHERE "
-                       TASK_IS_THERE " AND NOT EXISTS (SELECT FROM mark$w m WHERE m.seq = u.seq AND"
-                       " m.number >= u.number) AND CASE WHEN u.kind = 5 THEN " IS_FINAL
-                       " ELSE NOT " IS_FINAL " END AND (u.kind NOT IN (3, 4) OR (" NO_LATER
-                       " AND EXISTS (SELECT FROM attempt$w a WHERE a.seq = u.seq AND a.attempt ="
-                       " u.attempt))) ON CONFLICT DO NOTHING RETURNING seq)",
-                       NULL},
-    [PG_SHAPE_FINISH] = {"", STORE_TABLE_OUTCOME, "",
-                         "won AS (INSERT INTO outcome$w SELECT * FROM $f u(seq, state, at_us, epoch,"
-                         " attempt, started_us) WHERE " TASK_IS_THERE
-                         " AND CASE WHEN u.started_us <> 0 THEN " NO_SUCH_OR_LATER " ELSE " NO_LATER
-                         " AND ((u.attempt = 0 AND u.epoch = 0) OR " IS_BEGUN ") END"
-                         " ON CONFLICT DO NOTHING RETURNING seq)",
-                         NULL},
-    [PG_SHAPE_ACK] = {"", STORE_TABLE_ACK, "",
-                      "m AS MATERIALIZED (SELECT u.seq, u.at_us, least(u.cursor, greatest("
-                      "(SELECT max(c.cursor) FROM chunk$w c WHERE c.seq = u.seq),"
-                      " (SELECT o.cursor FROM outcome$w o WHERE o.seq = u.seq), 0)) AS cursor,"
-                      " coalesce((SELECT max(a.cursor) FROM ack$w a WHERE a.seq = u.seq), 0) AS acked"
-                      " FROM $f u(seq, cursor, at_us) WHERE " TASK_IS_THERE "),"
-                      " won AS (INSERT INTO ack$w SELECT seq, cursor, at_us FROM m WHERE cursor > acked"
-                      " ON CONFLICT DO NOTHING RETURNING seq)",
-                      "SELECT seq, greatest(cursor, acked) FROM m"},
+    [PG_SHAPE_CHUNKS] =
+        {"llll", STORE_TABLE_CHUNK, "",
+         "won AS MATERIALIZED (SELECT u.seq FROM $k u(seq, attempt, epoch, cursor)"
+         " WHERE NOT " IS_FINAL " AND " IS_BEGUN " AND " NO_LATER " AND NOT " HAS_ENDED
+         " AND NOT EXISTS"
+         " (SELECT FROM chunk$w c WHERE c.seq = u.seq AND c.cursor = u.cursor)),"
+         " rows AS (INSERT INTO chunk$w SELECT * FROM $f u(seq)"
+         " WHERE u.seq = ANY(ARRAY(SELECT seq FROM won)))",
+         NULL},
+    [PG_SHAPE_RETRY] =
+        {"", STORE_TABLE_ATTEMPT_END, "ll",
+         "won AS (INSERT INTO attempt_end$w SELECT u.seq, u.attempt, u.at_us, u.due_us,"
+         " u.doubt, u.code, u.reason, u.message FROM $f u(seq, attempt, at_us, due_us,"
+         " doubt, code, reason, message, epoch, begins) WHERE " TASK_IS_THERE
+         " AND NOT " IS_FINAL " AND CASE WHEN u.begins = 1 THEN " NO_SUCH_OR_LATER
+         " ELSE " IS_BEGUN " AND " NO_LATER " END"
+         " ON CONFLICT DO NOTHING RETURNING seq)",
+         NULL},
+    [PG_SHAPE_MARK] =
+        {"", STORE_TABLE_MARK, "",
+         "won AS (INSERT INTO mark$w SELECT * FROM $f u(seq, number, kind, attempt) "
+         "WHERE " TASK_IS_THERE " AND NOT EXISTS (SELECT FROM mark$w m WHERE m.seq = u.seq AND"
+         " m.number >= u.number) AND CASE WHEN u.kind = 5 THEN " IS_FINAL " ELSE NOT " IS_FINAL
+         " END AND (u.kind NOT IN (3, 4) OR (" NO_LATER
+         " AND EXISTS (SELECT FROM attempt$w a WHERE a.seq = u.seq AND a.attempt ="
+         " u.attempt))) ON CONFLICT DO NOTHING RETURNING seq)",
+         NULL},
+    [PG_SHAPE_FINISH] =
+        {"", STORE_TABLE_OUTCOME, "",
+         "won AS (INSERT INTO outcome$w SELECT * FROM $f u(seq, state, at_us, epoch,"
+         " attempt, started_us) WHERE " TASK_IS_THERE
+         " AND CASE WHEN u.started_us <> 0 THEN " NO_SUCH_OR_LATER " ELSE " NO_LATER
+         " AND ((u.attempt = 0 AND u.epoch = 0) OR " IS_BEGUN ") END"
+         " ON CONFLICT DO NOTHING RETURNING seq)",
+         NULL},
+    [PG_SHAPE_ACK] =
+        {"", STORE_TABLE_ACK, "",
+         "m AS MATERIALIZED (SELECT u.seq, u.at_us, least(u.cursor, greatest("
+         "(SELECT max(c.cursor) FROM chunk$w c WHERE c.seq = u.seq),"
+         " (SELECT o.cursor FROM outcome$w o WHERE o.seq = u.seq), 0)) AS cursor,"
+         " coalesce((SELECT max(a.cursor) FROM ack$w a WHERE a.seq = u.seq), 0) AS acked"
+         " FROM $f u(seq, cursor, at_us) WHERE " TASK_IS_THERE "),"
+         " won AS (INSERT INTO ack$w SELECT seq, cursor, at_us FROM m WHERE cursor > acked"
+         " ON CONFLICT DO NOTHING RETURNING seq)",
+         "SELECT seq, greatest(cursor, acked) FROM m"},
 };
 
 static const struct hanger {

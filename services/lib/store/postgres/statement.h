@@ -50,14 +50,13 @@ struct pg_places pg_places(enum pg_shape shape, unsigned flags);
 
 enum { PG_KEPT = -1, PG_NO_WINDOW = -2 }; /* windows that are none */
 
-
 enum pg_statement_id {
 #define PG_STATEMENT_ID(name, types, text) PG_##name,
     PG_STATEMENTS(PG_STATEMENT_ID)
 #undef PG_STATEMENT_ID
         PG_STATEMENT_COUNT,
     PG_IMPORT_FIRST = 512, /* + table */
-    PG_DELETE_FIRST = 640,  /* + table */
+    PG_DELETE_FIRST = 640, /* + table */
     PG_WRITE_FIRST = 1024, /* + shape * PG_WITH_FLAGS + flags */
 };
 

@@ -211,13 +211,14 @@ static bool drop_tables(struct step *step, int64_t number)
 /* Windows below all that have tables need no row: one number stands for them. */
 static bool raise_floor(struct step *step, int kind)
 {
-    return pg_execf(step->wait,
-                    "WITH least AS (SELECT min(number) AS number FROM time_window WHERE kind = "
-                    "%d AND state <> %d), gone AS (DELETE FROM time_window w USING least l WHERE "
-                    "w.kind = %d AND w.number < l.number RETURNING w.number) UPDATE window_floor "
-                    "f SET number = greatest(f.number, (SELECT max(number) + 1 FROM gone)) WHERE "
-                    "f.kind = %d AND EXISTS (SELECT FROM gone)",
-                    kind, (int)PG_DROPPED, kind, kind);
+    return pg_execf(
+        step->wait,
+        "WITH least AS (SELECT min(number) AS number FROM time_window WHERE kind = "
+        "%d AND state <> %d), gone AS (DELETE FROM time_window w USING least l WHERE "
+        "w.kind = %d AND w.number < l.number RETURNING w.number) UPDATE window_floor "
+        "f SET number = greatest(f.number, (SELECT max(number) + 1 FROM gone)) WHERE "
+        "f.kind = %d AND EXISTS (SELECT FROM gone)",
+        kind, (int)PG_DROPPED, kind, kind);
 }
 
 static bool drop_window(struct step *step, int64_t number)
@@ -234,7 +235,8 @@ static bool drop_window(struct step *step, int64_t number)
         !keep_facts(step, number) || !run_range(step, PG_FOLD_WINDOW, number) ||
         !run_range(step, PG_DROP_OWN_RANGE, number))
         return false;
-    if (!count_kept_chunks(step, number, &chunks_kept) || !drop_tables(step, number) || !raise_floor(step, PG_BY_SEQ))
+    if (!count_kept_chunks(step, number, &chunks_kept) || !drop_tables(step, number) ||
+        !raise_floor(step, PG_BY_SEQ))
         return false;
     step->op->tasks += all - kept;
     step->op->chunks += chunks_all - chunks_kept;
@@ -309,12 +311,13 @@ static bool drop_events(struct step *step, int64_t number, const uint64_t passed
     if (!is_passed(top, passed))
         return true; /* a row came since it was looked at */
     step->op->more = true;
-    bool dropped = count_rows(step, "outbox", number, &count) && keep_tops(step, top) &&
-                   pg_execf(step->wait, "DROP TABLE outbox_w%lld", n) &&
-                   pg_execf(step->wait,
-                            "UPDATE time_window SET state = %d WHERE kind = 1 AND number = %lld",
-                            (int)PG_DROPPED, n) &&
-                   raise_floor(step, PG_BY_TIME);
+    bool dropped =
+        count_rows(step, "outbox", number, &count) && keep_tops(step, top) &&
+        pg_execf(step->wait, "DROP TABLE outbox_w%lld", n) &&
+        pg_execf(step->wait,
+                 "UPDATE time_window SET state = %d WHERE kind = 1 AND number = %lld",
+                 (int)PG_DROPPED, n) &&
+        raise_floor(step, PG_BY_TIME);
     step->op->events += dropped ? count : 0;
     return dropped;
 }
@@ -387,8 +390,7 @@ bool pg_sweep_step(struct pg_store *self, struct pg_wait *wait, struct store_op 
     op->tasks = op->chunks = op->keys = op->events = 0;
     op->more = false;
     return sweep_windows(&step) && (op->more || delete_due(&step, PG_KEPT)) &&
-           (op->more || sweep_keys(&step)) &&
-           (op->more || sweep_events(&step));
+           (op->more || sweep_keys(&step)) && (op->more || sweep_events(&step));
 }
 
 /* -- counting ----------------------------------------------------------------------- */

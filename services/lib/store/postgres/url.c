@@ -11,7 +11,6 @@
 
 enum { CONNECTIONS = 2, CONNECTIONS_MAX = 4, URL_MAX = 4096 };
 
-
 /* What the URL does not say. tcp_user_timeout: how long sent data may stay unacknowledged. */
 static const struct {
     const char *keyword, *value;

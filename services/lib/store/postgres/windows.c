@@ -48,8 +48,8 @@ enum pg_window_state pg_windows_state(struct pg_windows *windows, enum pg_window
     if (number < windows->floor[kind]) {
         state = PG_DROPPED;
     } else if (windows->count > 0) {
-        const struct pg_window *found = bsearch(&wanted, windows->list, windows->count,
-                                                sizeof(*windows->list), compare);
+        const struct pg_window *found =
+            bsearch(&wanted, windows->list, windows->count, sizeof(*windows->list), compare);
         state = found != NULL ? found->state : PG_UNKNOWN;
     }
     pthread_mutex_unlock(&windows->lock);
@@ -138,7 +138,8 @@ static bool make_table(const struct pg_windows *windows, struct pg_wait *wait,
     char ending[32];
     snprintf(ending, sizeof(ending), "_w%lld", (long long)number);
     return pg_schema_table(wait, table, ending) &&
-           pg_execf(wait, "ALTER TABLE %s ATTACH PARTITION %s%s FOR VALUES FROM (%lld) TO (%lld)",
+           pg_execf(wait,
+                    "ALTER TABLE %s ATTACH PARTITION %s%s FOR VALUES FROM (%lld) TO (%lld)",
                     layout->name, layout->name, ending, (long long)bound(windows, kind, number),
                     (long long)bound(windows, kind, number + 1));
 }
@@ -155,8 +156,8 @@ static bool make_window(const struct pg_windows *windows, struct pg_wait *wait,
     for (enum store_table table = 0; table < STORE_TABLE_COUNT; table++)
         if (is_of(table, kind) && !make_table(windows, wait, table, kind, number))
             return false;
-    return pg_execf(wait, "INSERT INTO time_window (kind, number, state) VALUES (%d, %lld, %d)", (int)kind,
-                    (long long)number, (int)PG_OPEN);
+    return pg_execf(wait, "INSERT INTO time_window (kind, number, state) VALUES (%d, %lld, %d)",
+                    (int)kind, (long long)number, (int)PG_OPEN);
 }
 
 /* Under the lock that whoever makes or drops windows takes: is it there by now? */

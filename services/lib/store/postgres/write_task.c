@@ -65,7 +65,8 @@ unsigned pg_flags_of(const struct store_op *op)
         flags |= PG_WITH_EVENTS;
     if (write->entry_count > 0)
         flags |= PG_WITH_ENTRIES;
-    if (op->kind == STORE_RETRY && ((const struct store_retry *)(const void *)op)->begin != NULL)
+    if (op->kind == STORE_RETRY &&
+        ((const struct store_retry *)(const void *)op)->begin != NULL)
         flags |= PG_WITH_BEGINS;
     if (op->kind != STORE_CHUNKS && chunks_of(op, &chunks) > 0)
         flags |= PG_WITH_CHUNKS;
@@ -242,8 +243,8 @@ static void put_mark(struct pg_args *args, const void *any)
     pg_put_i64(args, op->kind);
     pg_put_i64(args, op->attempt);
     pg_put_i64(args, op->at_us);
-    pg_put_bytes(args, other ? aion_str_n(op->other.bytes, sizeof(op->other.bytes))
-                             : (aion_str){0});
+    pg_put_bytes(args,
+                 other ? aion_str_n(op->other.bytes, sizeof(op->other.bytes)) : (aion_str){0});
     pg_put_text(args, op->note);
 }
 
@@ -283,8 +284,8 @@ static void put_ack(struct pg_args *args, const void *any)
 }
 
 static void (*const put_fact[])(struct pg_args *args, const void *op) = {
-    [STORE_ACCEPT] = put_accept, [STORE_ROUTE] = put_route,   [STORE_START] = put_start,
-    [STORE_CHUNKS] = put_output, [STORE_RETRY] = put_retry,   [STORE_FINISH] = put_finish,
+    [STORE_ACCEPT] = put_accept, [STORE_ROUTE] = put_route, [STORE_START] = put_start,
+    [STORE_CHUNKS] = put_output, [STORE_RETRY] = put_retry, [STORE_FINISH] = put_finish,
     [STORE_MARK] = put_mark,     [STORE_ACK] = put_ack,
 };
 
