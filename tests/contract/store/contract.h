@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-/* The beginning of a second: of 2023, or of now where the tests are asked for that: a driver may
- * go another way with what is young. */
+/* The beginning of a second: of 2023, or of now where the tests are asked for that: a driver
+ * may go another way with what is young. */
 extern int64_t contract_t0;
 #define T0     contract_t0
 #define SECOND ((int64_t)1000000)

@@ -33,7 +33,7 @@ static const struct meaning {
     {"53100", PG_ENVIRONMENT, AION_UNAVAILABLE,
      "the disk of PostgreSQL is full: free some space"},
     {"53", PG_ENVIRONMENT, AION_UNAVAILABLE, "PostgreSQL is out of memory or another resource"},
-    {"25006", PG_CONNECTION, AION_UNAVAILABLE,
+    {"25006", PG_ENVIRONMENT, AION_UNAVAILABLE,
      "PostgreSQL is read-only (a standby, or after a failover): name the primary in "
      "AION_STORE_URL"},
     {"57P", PG_CONNECTION, AION_UNAVAILABLE, "PostgreSQL is shutting down"},

@@ -188,12 +188,15 @@ static bool take_conninfo(struct pg_url *url, const char *text, struct aion_err 
 {
     PQconninfoOption *options = PQconninfoParse(text, NULL);
     if (options == NULL)
-        return invalid(err, "cannot be read (a port that is no number, an unknown parameter, a "
-                            "bare '%')");
+        return invalid(err, "cannot be read (an unknown parameter, or a bare '%')");
     bool taken = take_options(url, options);
     PQconninfoFree(options);
     describe(url);
-    return taken || invalid(err, "has too many parameters");
+    if (!taken)
+        return invalid(err, "has too many parameters");
+    const char *port = or_else(find(url, "port"), "5432");
+    return port[strspn(port, "0123456789,")] == '\0' ||
+           invalid(err, "has a port that is no number");
 }
 
 bool pg_url_parse(aion_str rest, struct pg_url *ret_url, struct aion_err *err)
