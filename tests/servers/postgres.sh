@@ -102,7 +102,7 @@ url_of() {
 }
 
 start() {
-    local dir=$1 mode=durable tcp=0 tls=0 word port
+    local dir=$1 mode=durable tcp=0 tls=0 fresh=0 word port
     shift
     for word in "$@"; do
         case $word in
@@ -116,25 +116,40 @@ start() {
     mkdir -p "$dir"
     dir=$(readlink -f "$dir")
     if [ ! -s "$dir/data/PG_VERSION" ]; then
+        fresh=1
         make_cluster "$dir"
         [ "$tls" = 0 ] || make_certificates "$dir"
         configure "$dir" "$mode" "$tcp" "$tls"
     fi
     as_server test -r "$dir/data/PG_VERSION" || { echo "$dir cannot be reached by the user postgres" >&2; exit 1; }
-    if ! alive "$dir"; then
-        as_server setsid "$BIN/postgres" -D "$dir/data" >>"$dir/server.log" 2>&1 </dev/null &
-    fi
-    port=$(setting "$dir" port)
-    for _ in $(seq 300); do
-        ! "$BIN/pg_isready" -q -h "$dir" -p "${port:-5432}" || break
-        sleep 0.1
+    # somebody else may take a free port in the meantime: then another one, as long as nobody knows this one
+    for _ in 1 2 3 4 5; do
+        ! run_server "$dir" || break
+        [ "$tcp" = 0 ] || [ "$fresh" = 0 ] || echo "port = $(free_port)" >>"$dir/data/postgresql.conf"
     done
+    port=$(setting "$dir" port)
     if [ -z "$("$BIN/psql" -X -h "$dir" -p "${port:-5432}" -U aion -d postgres -tAc \
         "SELECT 1 FROM pg_database WHERE datname = 'aion'" 2>>"$dir/server.log")" ]; then
         "$BIN/createdb" -h "$dir" -p "${port:-5432}" -U aion aion || { tail -n 5 "$dir/server.log" >&2; exit 1; }
     fi
     echo "URL=$(url_of "$dir")"
     echo "PID=$(server_pid "$dir")"
+}
+
+# Ready, or ended: status 1.
+run_server() {
+    local dir=$1 child port
+    port=$(setting "$dir" port)
+    if ! alive "$dir"; then
+        as_server setsid "$BIN/postgres" -D "$dir/data" >>"$dir/server.log" 2>&1 </dev/null &
+        child=$!
+    fi
+    for _ in $(seq 300); do
+        ! "$BIN/pg_isready" -q -h "$dir" -p "${port:-5432}" || return 0
+        [ -z "${child:-}" ] || [ -d "/proc/$child" ] || return 1
+        sleep 0.1
+    done
+    return 1
 }
 
 gone() {
