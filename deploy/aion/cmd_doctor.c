@@ -130,6 +130,24 @@ static void check_limits(struct doctor *doctor)
            low ? "; many streams need more: ulimit -n 65536" : "");
 }
 
+/* What control says of its store: aion_store_up{driver="postgres"} 1. */
+static void check_store(struct doctor *doctor, int admin_port)
+{
+    static const char name[] = "aion_store_up{driver=\"";
+    struct aion_buf body;
+    char driver[32] = "", up = '0';
+    aion_buf_init(&body, (size_t)4 * 1024 * 1024);
+    bool got = cli_http_get(admin_port, "/metrics", &body) == 200;
+    const char *at = got ? strstr(body.data, name) : NULL;
+    if (at != NULL && sscanf(at + sizeof(name) - 1, "%31[a-z]\"} %c", driver, &up) == 2)
+        report(doctor, up == '1' ? FINE : FAIL, "store", "%s%s", driver,
+               up == '1' ? ", the last commit went through"
+                         : ", down: tasks are refused; see aion logs control");
+    else
+        report(doctor, WARN, "store", "control does not say how it is");
+    aion_buf_done(&body);
+}
+
 static void check_processes(struct doctor *doctor)
 {
     if (!doctor->running) {
@@ -148,6 +166,8 @@ static void check_processes(struct doctor *doctor)
             report(doctor, FAIL, process->name, "%s; see aion logs %s",
                    status == 0 ? "does not answer" : "is not ready", process->name);
         aion_buf_done(&body);
+        if (status == 200 && strcmp(process->name, "control") == 0)
+            check_store(doctor, process->admin_port);
     }
 }
 

@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -102,6 +103,12 @@ static void add_common(struct up *up, struct up_child *child, const char *progra
     add(up, child, "--trust-domain=%s", up->run.trust_domain);
 }
 
+/* Whoever names a store by the environment has it, and no password is in a command line. */
+static bool has_store(void)
+{
+    return getenv("AION_STORE_URL") != NULL || getenv("AION_STORE_URL_FILE") != NULL;
+}
+
 static void add_own(struct up *up, struct up_child *child, size_t index)
 {
     int control = up->port_base + 1, router = up->port_base + 2, retention = up->port_base + 3;
@@ -112,7 +119,8 @@ static void add_own(struct up *up, struct up_child *child, size_t index)
         add(up, child, "--retention=127.0.0.1:%d", retention);
         break;
     case 1:
-        add(up, child, "--store-url=sqlite:%s/aion.db", up->run.home);
+        if (!has_store())
+            add(up, child, "--store-url=sqlite:%s/aion.db", up->run.home);
         add(up, child, "--router=127.0.0.1:%d", router);
         break;
     case 2:

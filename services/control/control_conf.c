@@ -2,18 +2,22 @@
 
 #include "sched_rules.h"
 
-#define CONTROL_ROW(name_, kind_, fallback_, min_, max_, reload_, env_, help_) \
-    {.name = #name_,                                                           \
-     .kind = AION_OPT_##kind_,                                                 \
-     .fallback = fallback_,                                                    \
-     .min = min_,                                                              \
-     .max = max_,                                                              \
-     .reload = reload_,                                                        \
-     .env = env_,                                                              \
-     .help = help_,                                                            \
+#define CONTROL_ROW(...)    CONTROL_ANY_ROW(false, __VA_ARGS__)
+#define CONTROL_SECRET(...) CONTROL_ANY_ROW(true, __VA_ARGS__)
+#define CONTROL_ANY_ROW(secret_, name_, kind_, fallback_, min_, max_, reload_, env_, help_) \
+    {.name = #name_,                                                                        \
+     .kind = AION_OPT_##kind_,                                                              \
+     .fallback = fallback_,                                                                 \
+     .min = min_,                                                                           \
+     .max = max_,                                                                           \
+     .reload = reload_,                                                                     \
+     .secret = secret_,                                                                     \
+     .env = env_,                                                                           \
+     .help = help_,                                                                         \
      .offset = offsetof(struct control_conf, name_)},
 
-const struct aion_opt control_options[] = {CONTROL_OPTIONS(CONTROL_ROW)};
+const struct aion_opt control_options[] = {CONTROL_SECRETS(CONTROL_SECRET)
+                                               CONTROL_OPTIONS(CONTROL_ROW)};
 const size_t control_option_count = aion_countof(control_options);
 
 bool control_conf_check(const void *conf_, struct aion_err *err)
@@ -22,7 +26,8 @@ bool control_conf_check(const void *conf_, struct aion_err *err)
     if (conf->store_url[0] == '\0')
         return aion_fail(
             err, AION_INVALID,
-            "no store: give --store-url or AION_STORE_URL, as sqlite:/path/aion.db");
+            "no store: give --store-url or AION_STORE_URL, as sqlite:/path/aion.db or "
+            "postgres://USER@HOST/DATABASE");
     if (conf->router[0] == '\0')
         return aion_fail(err, AION_INVALID,
                          "no router: give --router or AION_CONTROL_ROUTER, as 127.0.0.1:8082");

@@ -6,8 +6,10 @@
 
 /* name, kind, default, min, max, reload, variable, help */
 // clang-format off
+/* may hold a password */
+#define CONTROL_SECRETS(X) \
+    X(store_url,          TEXT,     "",          0,         0,             false, "AION_STORE_URL", "where tasks are kept: sqlite:/path/aion.db or postgres://USER@HOST/DATABASE")
 #define CONTROL_OPTIONS(X) \
-    X(store_url,          TEXT,     "",          0,         0,             false, "AION_STORE_URL", "where tasks are kept: sqlite:/path/aion.db") \
     X(store_window,       DURATION, "1h",        1000000,   2678400000000, false, NULL,             "of a store that is made now: tasks are deleted by spans of this length") \
     X(replica,            TEXT,     "control",   0,         0,             false, NULL,             "name of this control among those that share a store") \
     X(shard_lease,        DURATION, "15s",       1000000,   600000000,     false, NULL,             "how long it owns its shards without renewing") \
@@ -46,7 +48,7 @@ struct control_conf {
 #define CONTROL_MEMBER_BOOL     bool
 #define CONTROL_MEMBER(name, kind, fallback, min, max, reload, env, help) \
     CONTROL_MEMBER_##kind name;
-    CONTROL_OPTIONS(CONTROL_MEMBER)
+    CONTROL_SECRETS(CONTROL_MEMBER) CONTROL_OPTIONS(CONTROL_MEMBER)
 #undef CONTROL_MEMBER
 };
 

@@ -56,6 +56,11 @@ static const struct aion_metric_family wait_family = {
     .unit = "seconds",
     .kind = AION_HISTOGRAM,
     .scale = 1e-6};
+static const struct aion_metric_family store_family = {
+    .name = "aion_store_up",
+    .help = "the last commit went through; 0: the store is down",
+    .kind = AION_GAUGE,
+    .labels = {"driver"}};
 static const struct aion_metric_family commit_family = {.name = "aion_store_commit_seconds",
                                                         .help =
                                                             "one group commit, with its fsync",
@@ -124,6 +129,7 @@ void control_metrics_init(struct control *control)
     series.commit = aion_metric(&commit_family);
     series.batch = aion_metric(&batch_family);
     store_on_commit(control->store, record_commit, NULL);
+    control_gauge_store(control);
 }
 
 void control_count(enum control_count count)
@@ -149,6 +155,12 @@ void control_gauge_queue(const struct control *control)
     for (size_t i = 0; i < SCHED_CLASSES; i++)
         aion_metric_set(series.classes[i], (int64_t)control->sched.asked_count[i]);
     aion_metric_set(series.queue_bytes, (int64_t)control->sched.bytes);
+}
+
+void control_gauge_store(const struct control *control)
+{
+    aion_metric_set(aion_metric(&store_family, store_info(control->store).driver),
+                    store_healthy(control->store));
 }
 
 /* By what it has become more or less: beyond the bound of a family, tenants share a series. */

@@ -176,6 +176,7 @@ enum control_count {
     COUNTS,
 };
 void control_metrics_init(struct control *control);
+void control_gauge_store(const struct control *control);
 void control_count(enum control_count count);
 void control_count_state(enum control_state state, int delta);
 void control_gauge_queue(const struct control *control);

@@ -143,6 +143,7 @@ static void renew(struct mesh_timer *timer)
     struct control_shards *shards = aion_container(timer, struct control_shards, renew);
     struct aion_err err;
     set_renew(shards);
+    control_gauge_store(shards->control);
     if (shards->leasing) {
         check_silence(shards, NULL);
         return;

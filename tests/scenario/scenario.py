@@ -704,6 +704,39 @@ def failpoints(mesh):
     same(len(mesh.http("GET", "/v1/tasks?pageSize=1000").json()["tasks"]), 30)
     deaths = {process["name"]: process["restarts"] for process in mesh.status()["processes"]}
     assert deaths["control"] >= 2 and deaths["host-1"] >= 1, deaths
+def postgres(mesh):
+    """A mesh on PostgreSQL: tasks before and after kill -9 of control and of the database; a task that waits outlives a
+    restart of the whole mesh; doctor names the store; the password is in no command line."""
+    url, folder, server = (os.environ.get(name, "") for name in
+                           ("AION_TEST_POSTGRES_URL", "AION_TEST_POSTGRES_DIR", "AION_TEST_POSTGRES"))
+    if not url:
+        skip("no server: run it by tests/servers/postgres.sh with tcp -- ...")
+    os.environ["AION_STORE_URL"] = url + "?aion_schema=scenario"
+    mesh.up()
+    assert not pathlib.Path(mesh.home, "aion.db").exists(), "an embedded store beside the database"
+    has(mesh.run("doctor").stdout, "postgres, the last commit went through")
+    assert url not in pathlib.Path(f"/proc/{mesh.pid('control')}/cmdline").read_text()
+
+    def state(task_id):
+        return mesh.http("GET", f"/v1/tasks/{task_id}").json().get("state")
+
+    same(mesh.submit("noop", "one").json()["result"]["text"], "one")
+    done = []
+    for victim in ("control", "database", "control"):
+        task = mesh.http("POST", "/v1/tasks", {"intent": "noop", "params": {"text": victim}}).json()["taskId"]
+        if victim == "control":
+            os.kill(mesh.pid("control"), signal.SIGKILL)
+        else:
+            subprocess.run([server, "kill", folder], check=True)
+            subprocess.run([server, "start", folder], check=True, stdout=subprocess.DEVNULL)
+        eventually(f"task before the kill of {victim}", lambda: state(task) == "TASK_STATE_SUCCEEDED", 30)
+        eventually(f"tasks after the kill of {victim}", lambda: mesh.submit("noop", "again").status == 200, 30)
+        done.append(task)
+    mesh.down()
+    mesh.up()
+    for task in done:
+        same(state(task), "TASK_STATE_SUCCEEDED")
+    same(mesh.submit("noop", "last").json()["result"]["text"], "last")
 
 
 def main():
