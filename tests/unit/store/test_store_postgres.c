@@ -444,14 +444,14 @@ static void close_second(struct bench *other)
 static void a_former_owner_changes_nothing(void **state)
 {
     struct bench *bench = *state, other = second(bench);
-    must_open(bench);
-    lease(bench, "one", SECOND / 4);
+    open_and_lease(bench);
     struct store_accept accept = accept_of(bench, new_seq(7));
     assert_true(put(bench, &accept));
     must_open(&other);
     struct store_lease taken = lease(&other, "two", 600 * SECOND);
     assert_false(taken.shards[7].mine); /* the lease lives */
-    sleep_ms(300);
+    lease(bench, "one", SECOND / 100);
+    sleep_ms(50);
     taken = lease(&other, "two", 600 * SECOND);
     assert_true(taken.shards[7].mine && taken.shards[7].claimed);
     assert_true(taken.shards[7].newest_seq >= accept.write.seq);

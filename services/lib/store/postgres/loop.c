@@ -18,11 +18,6 @@ enum {
     RETRY_US = 100000, /* between two attempts to connect */
     /* What cannot be written for so long is told so, and new writes are refused at once. */
     DOWN_US = 3000000,
-    /* Where operations come side by side, waiting about as long as a commit takes lets the next
-     * one carry several for the price of one; whoever comes alone waits for nobody. */
-    GATHER_FROM = 2,
-    GATHER_MAX_US = 1000,
-    GATHER_ENOUGH = 128,
 };
 
 /* -- queues ------------------------------------------------------------------------- */
@@ -118,6 +113,7 @@ static void take_batch(struct pg_lane *lane)
         lane->urgent -= !batch->entries[i].op->lazy;
     pthread_mutex_unlock(&lane->store->lanes_lock);
     lane->lingers_us = 0;
+    pg_gather_left(&lane->gather, batch->count);
 }
 
 /* -- down --------------------------------------------------------------------------- */
@@ -210,14 +206,6 @@ static void complete(struct pg_batch *batch)
         mend_refused(batch, refused);
 }
 
-static int64_t gather_until(const struct pg_batch *batch, int64_t now_us)
-{
-    int64_t took_us = now_us - batch->begun_us;
-    if (batch->count < GATHER_FROM)
-        return now_us;
-    return now_us + (took_us < GATHER_MAX_US ? took_us : GATHER_MAX_US);
-}
-
 /* The answer to a batch's sync: it is committed, unless something failed before. */
 static void batch_synced(void *user, PGresult *result)
 {
@@ -233,7 +221,7 @@ static void batch_synced(void *user, PGresult *result)
         return;
     }
     atomic_store(&lane->store->healthy, true);
-    lane->gather_us = gather_until(batch, now_us);
+    pg_gather_committed(&lane->gather, batch->count, now_us - batch->begun_us, now_us);
     pg_count_commit(lane->store, true, batch->count, now_us - batch->begun_us);
     complete(batch);
 }
@@ -292,13 +280,13 @@ static int64_t batch_due_us(struct pg_lane *lane, int64_t now_us)
     pthread_mutex_unlock(&self->lanes_lock);
     if (count == 0)
         return INT64_MAX;
-    if (stop || count >= GATHER_ENOUGH)
+    if (stop)
         return now_us;
     if (urgent > 0)
-        return lane->gather_us;
+        return pg_gather_due_us(&lane->gather, count, now_us);
     if (lane->lingers_us == 0)
         lane->lingers_us = now_us + self->linger_us;
-    return lane->lingers_us > lane->gather_us ? lane->lingers_us : lane->gather_us;
+    return lane->lingers_us;
 }
 
 static void connecting(struct pg_lane *lane, int64_t now_us)

@@ -11,6 +11,7 @@
 #ifndef STORE_POSTGRES_PRIVATE_H
 #define STORE_POSTGRES_PRIVATE_H
 
+#include "store/postgres/gather.h"
 #include "store/postgres/wait.h"
 #include "store/postgres/windows.h"
 #include "store/postgres/write_task.h"
@@ -87,9 +88,9 @@ struct pg_lane {
     bool mending; /* its batch is the mender's: nothing goes before that is settled */
     bool blocked; /* the socket takes no more for now */
     int64_t until_us;
-    int64_t down_us;    /* since when it cannot be reached; 0 = it can */
-    bool told_down;     /* counted in lanes_down */
-    int64_t gather_us;  /* the next batch not before */
+    int64_t down_us; /* since when it cannot be reached; 0 = it can */
+    bool told_down;  /* counted in lanes_down */
+    struct pg_gather gather;
     int64_t lingers_us; /* when the first lazy one came, while nothing urgent waits */
     struct pg_batch batch;
     struct store_op *first AION_GUARDED_BY(store->lanes_lock);
