@@ -2,7 +2,7 @@
  * (base/failpoint.h), again and again on the same file, and what it had acknowledged is looked
  * for afterwards.
  *
- *   store_kill [KILLS] [SEED]
+ *   store_kill [KILLS] [SEED]   on SQLite; on PostgreSQL where AION_TEST_POSTGRES_URL is set
  *
  * The writer drives tasks through accept, start, finish, with idempotency keys, sweeps away
  * what rounds before it left, and tells each acknowledgement through a pipe, by one write per
@@ -40,7 +40,8 @@ struct said {
     uint32_t finished;
 };
 
-static char folder[] = "/tmp/aion-kill-XXXXXX", url[64];
+static char folder[] = "/tmp/aion-kill-XXXXXX", url[256];
+static uint64_t delay_us_max = DELAY_US_MAX;
 static const char digest[] = "dddddddddddddddddddddddddddddddd";
 
 static void die(const char *what, const struct aion_err *err)
@@ -221,7 +222,11 @@ static struct store *open_store(struct aion_exec *exec, const char *what)
     struct store_conf conf = {.url = url, .exec = exec, .window_us = 1000000};
     struct store *store = store_open(&conf, &err); /* checks the file */
     aion_arena_init(&arena, 4096, NULL, 0);
-    struct store_lease lease = {.op.arena = &arena, .first = true};
+    struct store_lease lease = {.op.arena = &arena,
+                                .replica = AION_STR("kill"),
+                                .lease_us = 600000000,
+                                .shards_max = STORE_SHARDS,
+                                .first = true};
     if (store == NULL || !store_lease_wait(store, &lease, &err))
         die(what, &err);
     epoch = lease.shards[0].epoch;
@@ -413,6 +418,7 @@ static uint32_t round_of_kill(struct aion_rand *rand)
     if (points[0] != '\0')
         wait_for_end(pid);
     struct timespec delay = {.tv_nsec = (long)(1000 * aion_rand_below(rand, DELAY_US_MAX))};
+    struct timespec delay = {.tv_nsec = (long)(1000 * aion_rand_below(rand, delay_us_max))};
     nanosleep(&delay, NULL); /* the moment of the kill is the test's random input */
     kill(pid, SIGKILL);
     int status;
@@ -439,6 +445,18 @@ static void remove_files(void)
     rmdir(folder);
 }
 
+/* A writer on PostgreSQL takes longer to begin. */
+static void set_url(void)
+{
+    const char *postgres = getenv("AION_TEST_POSTGRES_URL");
+    snprintf(url, sizeof(url), "sqlite:%s/aion.db", folder);
+    if (postgres == NULL)
+        return;
+    delay_us_max = 5 * (uint64_t)DELAY_US_MAX;
+    snprintf(url, sizeof(url), "%s%caion_schema=kill", postgres,
+             strchr(postgres, '?') ? '&' : '?');
+}
+
 int main(int argc, char **argv)
 {
     uint64_t kills = KILLS, seed = (uint64_t)aion_clock_mono_us(), heard = 0;
@@ -450,7 +468,7 @@ int main(int argc, char **argv)
     aion_rand_seed(&rand, seed);
     if (mkdtemp(folder) == NULL)
         die("mkdtemp", NULL);
-    snprintf(url, sizeof(url), "sqlite:%s/aion.db", folder);
+    set_url();
     printf("seed %llu\n", (unsigned long long)seed);
     fflush(stdout);
     int64_t begun_us = aion_clock_mono_us();

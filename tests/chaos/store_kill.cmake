@@ -3,3 +3,6 @@ target_compile_options(store_kill PRIVATE ${AION_WARNINGS} -Wno-conversion)
 target_link_libraries(store_kill PRIVATE aion_store)
 add_test(NAME chaos/store_kill COMMAND store_kill 250)
 set_tests_properties(chaos/store_kill PROPERTIES LABELS chaos TIMEOUT 300)
+add_test(NAME chaos/store_kill_postgres
+         COMMAND "${CMAKE_SOURCE_DIR}/tests/servers/postgres.sh" with durable -- $<TARGET_FILE:store_kill> 60)
+set_tests_properties(chaos/store_kill_postgres PROPERTIES LABELS chaos TIMEOUT 300 SKIP_RETURN_CODE 77)
