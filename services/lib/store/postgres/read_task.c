@@ -400,10 +400,11 @@ bool pg_list(struct pg_store *self, struct pg_wait *wait, struct store_op *base)
 }
 
 /* -- loading ------------------------------------------------------------------------ */
-static bool load_some(struct pg_wait *wait, struct store_load *op,
-                      const struct pg_stretch *stretch)
+/* Adds a page of one stretch to the operation. */
+static bool load_page(struct pg_wait *wait, struct store_load *op,
+                      const struct pg_stretch *stretch, enum pg_statement_id id)
 {
-    struct pg_statement statement = pg_windowed(PG_LOAD, stretch->window);
+    struct pg_statement statement = pg_windowed(id, stretch->window);
     struct pg_rows rows;
     struct store_life life;
     struct pg_args *args = pg_begin(&wait->conn, statement);
@@ -420,6 +421,41 @@ static bool load_some(struct pg_wait *wait, struct store_load *op,
     }
     pg_rows_done(&rows);
     return read && !pg_failed(&wait->conn);
+}
+
+static bool has_more(struct pg_wait *wait, const struct pg_stretch *stretch, uint64_t first,
+                     uint64_t last, bool *ret_more)
+{
+    struct pg_statement statement = pg_windowed(PG_LOAD_HAS_MORE, stretch->window);
+    struct pg_rows rows;
+    struct pg_args *args = pg_begin(&wait->conn, statement);
+    pg_put_u64(args, first);
+    pg_put_u64(args, last);
+    bool read = pg_query(wait, statement, &rows);
+    *ret_more = read && pg_next(&rows) && pg_get_i64(&rows) != 0;
+    pg_rows_done(&rows);
+    return read;
+}
+
+/* A backlog is mostly tasks of which nothing is known but their rows: looking for the rest of
+ * each would take four times as long. */
+static bool load_some(struct pg_wait *wait, struct store_load *op,
+                      const struct pg_stretch *stretch)
+{
+    size_t count = op->count;
+    uint64_t next = op->next;
+    bool more = false;
+    if (!load_page(wait, op, stretch, PG_LOAD_QUEUED))
+        return false;
+    if (op->count == count)
+        return true;
+    if (!has_more(wait, stretch, op->tasks[count].seq, op->next, &more))
+        return false;
+    if (!more)
+        return true;
+    op->count = count;
+    op->next = next;
+    return load_page(wait, op, stretch, PG_LOAD);
 }
 
 bool pg_load(struct pg_store *self, struct pg_wait *wait, struct store_op *base)

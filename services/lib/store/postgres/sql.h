@@ -27,6 +27,12 @@
 #define PG_CHUNK_SEQUENCE \
     "(SELECT max(c.sequence) FROM chunk$w c WHERE c.seq = t.seq AND c.attempt = a.attempt)"
 
+/* The same of a task that has nothing but its row: it is queued, or accepted. */
+#define PG_QUEUED_COLUMNS \
+    "t.seq, t.id, t.own_id, t.tenant, t.intent, t.key_id, t.priority, t.deadline_us, t.meta, t.route, t.decision," \
+    " NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL," \
+    " NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL"
+
 #define PG_ARRIVAL_COLUMNS "seq, tenant, key_id, intent, priority, body_bytes, lane, reason, limit_id"
 #define PG_AUDIT_COLUMNS "writer, number, at_us, actor, role, action, target, result, reason, body, prev, hash"
 /* $2 actor, $3 action, $4 from, $5 until */
@@ -99,6 +105,15 @@
     X(LOAD, "LLLL", \
       "SELECT " PG_TASK_COLUMNS ", " PG_CHUNK_SEQUENCE " FROM task$w t" PG_TASK_JOINS \
       " WHERE t.seq > $1 AND t.seq < $2 AND o.seq IS NULL AND $4 >> (t.seq & 63)::int & 1 = 1 ORDER BY t.seq LIMIT $3") \
+    /* the same, of those that may have nothing but their row; and whether any has more, in the range [$1, $2] */ \
+    X(LOAD_QUEUED, "LLLL", \
+      "SELECT " PG_QUEUED_COLUMNS ", NULL FROM task$w t WHERE t.seq > $1 AND t.seq < $2 AND NOT EXISTS" \
+      " (SELECT FROM outcome$w o WHERE o.seq = t.seq) AND $4 >> (t.seq & 63)::int & 1 = 1 ORDER BY t.seq LIMIT $3") \
+    X(LOAD_HAS_MORE, "LL", \
+      "SELECT EXISTS (SELECT FROM decision$w WHERE seq >= $1 AND seq <= $2)" \
+      " OR EXISTS (SELECT FROM attempt$w WHERE seq >= $1 AND seq <= $2)" \
+      " OR EXISTS (SELECT FROM mark$w WHERE seq >= $1 AND seq <= $2)" \
+      " OR EXISTS (SELECT FROM chunk$w WHERE seq >= $1 AND seq <= $2)") \
     X(CHUNKS_READ, "LLL", \
       "SELECT c.cursor, c.attempt, c.sequence, c.kind, c.discard_from, c.content_type, c.payload FROM chunk$w c" \
       " WHERE c.seq = $1 AND c.cursor > greatest($2, (SELECT max(k.cursor) FROM ack$w k WHERE k.seq = $1))" \
