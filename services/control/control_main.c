@@ -36,6 +36,8 @@ static void stop(void *self)
     bool opened = control->store != NULL;
     control->draining = true;
     leave_router(control);
+    if (opened)
+        control_shards_leave(control);
     store_close(control->store);
     if (opened)
         control_done(control);

@@ -92,6 +92,23 @@ bool control_shards_open(struct control *control, struct aion_err *err)
     return good;
 }
 
+/* Writes that are still under way are fenced by the epoch, which stays. */
+void control_shards_leave(struct control *control)
+{
+    struct control_shards *shards = &control->shards;
+    struct aion_arena arena;
+    if (shards->mine == 0 || shards->stopped || !store_healthy(control->store))
+        return;
+    aion_arena_init(&arena, LEASE_ARENA, NULL, 0);
+    struct store_lease end = {.op.arena = &arena,
+                              .replica = aion_str_of(control->conf->replica),
+                              .address = aion_str_of("")};
+    struct aion_err err;
+    bool left = store_lease_wait(control->store, &end, &err);
+    (void)left; /* if not: it ends by itself */
+    aion_arena_done(&arena);
+}
+
 /* -- renewing ------------------------------------------------------------------------ */
 static void lose(struct control_shards *shards, const struct aion_err *err)
 {

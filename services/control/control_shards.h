@@ -29,7 +29,10 @@ struct control_shards {
 /* Takes all shards. Blocking, before the loop runs. PRECONDITION: another control has some. */
 bool control_shards_open(struct control *control, struct aion_err *err) AION_MUST_CHECK;
 void control_shards_begin(struct control *control); /* renews from now on */
-void control_shards_done(struct control *control);  /* after store_close */
+/* Gives them back, so that the next one need not wait for the lease to end. Blocking, after the
+ * loop has ended and before store_close. */
+void control_shards_leave(struct control *control);
+void control_shards_done(struct control *control); /* after store_close */
 
 static inline unsigned control_shard_of(const struct aion_uuid *id)
 {

@@ -417,7 +417,6 @@ static uint32_t round_of_kill(struct aion_rand *rand)
     close(ends[1]);
     if (points[0] != '\0')
         wait_for_end(pid);
-    struct timespec delay = {.tv_nsec = (long)(1000 * aion_rand_below(rand, DELAY_US_MAX))};
     struct timespec delay = {.tv_nsec = (long)(1000 * aion_rand_below(rand, delay_us_max))};
     nanosleep(&delay, NULL); /* the moment of the kill is the test's random input */
     kill(pid, SIGKILL);

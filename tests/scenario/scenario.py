@@ -704,6 +704,8 @@ def failpoints(mesh):
     same(len(mesh.http("GET", "/v1/tasks?pageSize=1000").json()["tasks"]), 30)
     deaths = {process["name"]: process["restarts"] for process in mesh.status()["processes"]}
     assert deaths["control"] >= 2 and deaths["host-1"] >= 1, deaths
+
+
 def postgres(mesh):
     """A mesh on PostgreSQL: tasks before and after kill -9 of control and of the database; a task that waits outlives a
     restart of the whole mesh; doctor names the store; the password is in no command line."""
@@ -737,6 +739,38 @@ def postgres(mesh):
     for task in done:
         same(state(task), "TASK_STATE_SUCCEEDED")
     same(mesh.submit("noop", "last").json()["result"]["text"], "last")
+
+
+def postgres_move(mesh):
+    """An embedded mesh becomes a cluster and goes back: the same tasks with their results, the same keys, and new work."""
+    url = os.environ.get("AION_TEST_POSTGRES_URL")
+    if not url:
+        skip("no server: run it by tests/servers/postgres.sh with tcp -- ...")
+    url += "?aion_schema=moved"
+
+    def check(tasks):
+        for number, task_id in tasks.items():
+            same(mesh.http("GET", f"/v1/tasks/{task_id}").json()["result"]["text"], f"text {number}")
+            same(keyed(mesh, number).json()["taskId"], task_id)
+        same(mesh.submit("noop", "new").json()["state"], "TASK_STATE_SUCCEEDED")
+
+    mesh.up()
+    tasks = {number: keyed(mesh, number).json()["taskId"] for number in range(20)}
+    mesh.down()
+    has(mesh.run("store", "migrate", "--to", url, check=True).stdout, "outcome                  20")
+    has(mesh.run("store", "migrate", "--to", url, "--resume", check=True).stdout, "(20 were there)")
+    os.environ["AION_STORE_URL"] = url
+    mesh.up()
+    check(tasks)
+    tasks.update((number, keyed(mesh, number).json()["taskId"]) for number in range(20, 30))
+    mesh.down()
+    file = mesh.home + "/export"
+    mesh.run("store", "export", "--to", file, check=True)
+    del os.environ["AION_STORE_URL"]
+    pathlib.Path(mesh.home, "aion.db").rename(mesh.home + "/embedded.db")
+    mesh.run("store", "import", "--from", file, check=True)
+    mesh.up()
+    check(tasks)
 
 
 def main():

@@ -5,6 +5,7 @@
  * the sync is answered. Anything but a plain success is handed to the mender, and the lane
  * takes nothing before that is settled: its shards' writes stay in order. */
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "store/postgres/postgres_private.h"
 
 #include <errno.h>
@@ -222,6 +223,7 @@ static void batch_synced(void *user, PGresult *result)
     }
     atomic_store(&lane->store->healthy, true);
     pg_gather_committed(&lane->gather, batch->count, now_us - batch->begun_us, now_us);
+    aion_failpoint("store/after_commit");
     pg_count_commit(lane->store, true, batch->count, now_us - batch->begun_us);
     complete(batch);
 }
@@ -265,6 +267,8 @@ static void start_batch(struct pg_lane *lane, int64_t now_us)
         return;
     }
     flush(lane, now_us);
+    if (aion_failpoint("store/before_commit") && lane->state == PG_LANE_BUSY)
+        lane_lost(lane, "a failpoint", now_us);
 }
 
 /* -- a lane's turn ------------------------------------------------------------------ */

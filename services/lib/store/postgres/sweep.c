@@ -10,6 +10,8 @@
 
 #include "store/postgres/schema.h"
 
+#include "base/failpoint.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -389,8 +391,10 @@ bool pg_sweep_step(struct pg_store *self, struct pg_wait *wait, struct store_op 
     struct step step = {self, wait, op};
     op->tasks = op->chunks = op->keys = op->events = 0;
     op->more = false;
-    return sweep_windows(&step) && (op->more || delete_due(&step, PG_KEPT)) &&
-           (op->more || sweep_keys(&step)) && (op->more || sweep_events(&step));
+    bool done = sweep_windows(&step) && (op->more || delete_due(&step, PG_KEPT)) &&
+                (op->more || sweep_keys(&step)) && (op->more || sweep_events(&step));
+    aion_failpoint("store/in_sweep");
+    return done;
 }
 
 /* -- counting ----------------------------------------------------------------------- */

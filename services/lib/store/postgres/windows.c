@@ -8,6 +8,7 @@
 #include "store/postgres/schema.h"
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,6 +157,7 @@ static bool make_window(const struct pg_windows *windows, struct pg_wait *wait,
     for (enum store_table table = 0; table < STORE_TABLE_COUNT; table++)
         if (is_of(table, kind) && !make_table(windows, wait, table, kind, number))
             return false;
+    aion_failpoint("store/in_window");
     return pg_execf(wait, "INSERT INTO time_window (kind, number, state) VALUES (%d, %lld, %d)",
                     (int)kind, (long long)number, (int)PG_OPEN);
 }
