@@ -41,6 +41,10 @@ void control_set_budget(struct mesh_call *call, const Aion__V1__Budget *request)
 void control_list_budgets(struct mesh_call *call, const Aion__V1__ListBudgetsRequest *request);
 void control_list_audit(struct mesh_call *call, const Aion__V1__ListAuditRequest *request);
 void control_verify_audit(struct mesh_call *call, const Aion__V1__VerifyAuditRequest *request);
+void control_hold_queue(struct mesh_call *call, const Aion__V1__HoldQueueRequest *request);
+void control_release_queue(struct mesh_call *call,
+                           const Aion__V1__ReleaseQueueRequest *request);
+void control_list_holds(struct mesh_call *call, const Aion__V1__ListHoldsRequest *request);
 void control_status_by_id(struct mesh_call *call, const Aion__V1__TaskRef *request);
 void control_get_task(struct mesh_call *call, const Aion__V1__GetTaskRequest *request);
 void control_list_tasks(struct mesh_call *call, const Aion__V1__ListTasksRequest *request);

@@ -59,6 +59,7 @@ void control_init(struct control *control, struct mesh_loop *loop, struct store 
     aion_list_init(&control->lingering);
     aion_list_init(&control->unclear);
     aion_list_init(&control->money_waits);
+    aion_list_init(&control->holds);
     aion_list_init(&control->audit.waiting);
     control->audit.control = control;
     control_money_init(&control->money, conf->replica);
@@ -85,6 +86,7 @@ void control_done(struct control *control)
     control_shards_done(control);
     control_budgets_done(control);
     control_audit_done(control);
+    control_holds_done(control);
     size_t cursor = 0;
     struct control_task *task;
     while ((task = aion_map_next(&control->tasks.by_id, &cursor)) != NULL) {
@@ -159,7 +161,8 @@ bool control_load(struct control *control, struct aion_err *err)
 {
     struct store_load load = {.limit = LOAD_PAGE};
     if (!control_shards_open(control, err) || !load_plan(control, err) ||
-        !control_budgets_load(control, err) || !control_audit_open(control, err))
+        !control_budgets_load(control, err) || !control_audit_open(control, err) ||
+        !control_holds_load(control, err))
         return false;
     load.shards = control->shards.mine;
     do {

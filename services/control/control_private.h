@@ -54,6 +54,7 @@ struct control {
     struct mesh_timer ready_timer;    /* after the start: until the router is here */
     int64_t ready_by_us;              /* ... or then */
 
+    struct aion_link holds;
     struct control_audit audit;
     struct control_money money;
     struct aion_link money_waits; /* for carves under way */
@@ -192,6 +193,7 @@ extern const struct aion_v1_budgets_server control_budgets_table;
 
 #include "control_budget.h"
 #include "control_calls_private.h"
+#include "control_hold.h"
 #include "control_io_private.h"
 #include "control_order.h"
 #include "control_peers_private.h"

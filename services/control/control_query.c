@@ -36,6 +36,7 @@ struct query {
     struct control *control;
     struct mesh_call *call; /* held */
     struct aion_arena arena;
+    uint32_t states; /* ListTasks: bits; what the store calls QUEUED may be HELD */
     union {
         struct store_op op;
         struct store_task_read read;
@@ -63,6 +64,16 @@ static void query_end(struct query *query, const struct aion_err *err)
     free(query);
 }
 
+/* The store knows no holds: a task that one has is said to be so. */
+static void put_hold(struct control *control, const struct aion_uuid *id, Aion__V1__Task *task)
+{
+    const struct control_task *held = control_cache_peek(&control->tasks, id);
+    if (task == NULL || held == NULL || held->hold == NULL)
+        return;
+    task->state = AION__V1__TASK_STATE__TASK_STATE_HELD;
+    task->hold_id = held->hold->id;
+}
+
 /* -- GetTask ------------------------------------------------------------------------ */
 /* The state in memory may be ahead of the store by a start that is not on disk yet: the store's
  * word is given whole. */
@@ -79,8 +90,8 @@ static void task_read(struct store_op *op, const struct aion_err *err)
         err = &own;
     }
     if (err == NULL) {
-        const Aion__V1__Task *task =
-            control_reply_build(query->control, &read->task, &query->arena);
+        Aion__V1__Task *task = control_reply_build(query->control, &read->task, &query->arena);
+        put_hold(query->control, &read->task.id, task);
         if (task != NULL)
             aion_v1_aion_tasks_get_task_reply(query->call, task);
         else
@@ -109,6 +120,24 @@ void control_get_task(struct mesh_call *call, const Aion__V1__GetTaskRequest *re
 }
 
 /* -- ListTasks ---------------------------------------------------------------------- */
+/* How many were read; those whose state is another than was asked for are left out. */
+static size_t put_tasks(struct query *query, Aion__V1__ListTasksReply *reply)
+{
+    const struct store_list *list = &query->as.list;
+    size_t read = 0;
+    reply->tasks = aion_arena_array(&query->arena, list->count, sizeof(*reply->tasks));
+    for (; reply->tasks != NULL && read < list->count; read++) {
+        Aion__V1__Task *task =
+            control_reply_build(query->control, &list->tasks[read], &query->arena);
+        if (task == NULL)
+            break;
+        put_hold(query->control, &list->tasks[read].id, task);
+        if (query->states == 0 || (query->states >> (unsigned)task->state & 1) != 0)
+            reply->tasks[reply->n_tasks++] = task;
+    }
+    return read;
+}
+
 static void list_read(struct store_op *op, const struct aion_err *err)
 {
     struct query *query = aion_container(op, struct query, as.op);
@@ -119,18 +148,12 @@ static void list_read(struct store_op *op, const struct aion_err *err)
         query_end(query, err);
         return;
     }
-    reply.tasks = aion_arena_array(&query->arena, list->count, sizeof(*reply.tasks));
-    for (size_t i = 0; reply.tasks != NULL && i < list->count; i++) {
-        reply.tasks[i] = control_reply_build(query->control, &list->tasks[i], &query->arena);
-        if (reply.tasks[i] == NULL)
-            break;
-        reply.n_tasks++;
-    }
+    size_t read = put_tasks(query, &reply);
     if (list->next != 0) {
         snprintf(token, sizeof(token), "%llu", (unsigned long long)list->next);
         reply.next_page_token = token;
     }
-    if (reply.n_tasks == list->count)
+    if (read == list->count)
         aion_v1_aion_tasks_list_tasks_reply(query->call, &reply);
     else
         mesh_fail(query->call, AION_EXHAUSTED,
@@ -175,6 +198,33 @@ static bool read_page(const Aion__V1__ListTasksRequest *request, struct store_li
     return true;
 }
 
+static int64_t time_of(const Google__Protobuf__Timestamp *stamp)
+{
+    return stamp != NULL ? stamp->seconds * 1000000 + stamp->nanos / 1000 : 0;
+}
+
+/* Another tenant's are for admins; the range becomes one of places. */
+static bool read_whose(const struct mesh_call *call, const Aion__V1__ListTasksRequest *request,
+                       struct store_list *list, struct aion_err *err)
+{
+    aion_str wanted = aion_str_of(request->tenant);
+    if (wanted.size > 0 && !aion_str_eq(wanted, list->tenant)) {
+        if (mesh_principal(call)->role != MESH_ROLE_ADMIN)
+            return aion_fail(err, AION_DENIED, "only an admin may list another tenant's tasks");
+        list->tenant = aion_str_is(wanted, "*") ? (aion_str){0} : wanted;
+    }
+    int64_t after_us = time_of(request->created_after),
+            before_us = time_of(request->created_before);
+    if (after_us < 0 || before_us < 0) {
+        aion_err_set(err, __func__, AION_INVALID, "the time is before 1970");
+        aion_err_field(err, after_us < 0 ? "created_after" : "created_before");
+        return false;
+    }
+    list->after = after_us > 0 ? store_seq(after_us, 0) - 1 : 0;
+    list->before = before_us > 0 ? store_seq(before_us, 0) : 0;
+    return true;
+}
+
 /* rpc ListTasks: the tenant's own, newest first. Inline. */
 void control_list_tasks(struct mesh_call *call, const Aion__V1__ListTasksRequest *request)
 {
@@ -182,11 +232,15 @@ void control_list_tasks(struct mesh_call *call, const Aion__V1__ListTasksRequest
     struct store_list list = {.intent = aion_str_of(request->intent)};
     if (!control_tenant(call, &list.tenant))
         return;
-    if (!read_page(request, &list, &err) || !read_states(request, &list.states, &err)) {
+    if (!read_whose(call, request, &list, &err) || !read_page(request, &list, &err) ||
+        !read_states(request, &list.states, &err)) {
         mesh_fail_with(call, &err);
         return;
     }
     struct query *query = query_new(call);
+    query->states = list.states;
+    if ((list.states >> TASK_HELD & 1) != 0)
+        list.states |= 1u << TASK_QUEUED;
     query->as.list = list;
     query->as.op.done = list_read;
     query->as.op.arena = &query->arena;

@@ -123,6 +123,8 @@ static bool any_host_has(const struct control *control, const struct control_tas
 
 void control_enqueue(struct control *control, struct control_task *task)
 {
+    if (control_hold_take(control, task))
+        return; /* its place in the bounds it keeps */
     control_sched_unreserve(&control->sched, &task->ticket);
     if (!any_host_has(control, task))
         choose_module(control, task);
@@ -138,6 +140,7 @@ void control_dequeue(struct control *control, struct control_task *task)
 {
     control_sched_unreserve(&control->sched, &task->ticket);
     control_sched_remove(&control->sched, &task->queued);
+    control_hold_forget(task);
     aion_list_remove(&task->unrouted);
     control_due_never(control, task);
 }

@@ -43,6 +43,7 @@ struct control_task *control_task_new(const struct aion_uuid *id, aion_str tenan
     aion_list_init(&task->watchers);
     aion_list_init(&task->waiters);
     aion_list_init(&task->unrouted);
+    aion_list_init(&task->held);
     aion_list_init(&task->used);
     return task;
 }
@@ -140,6 +141,12 @@ struct control_task *control_cache_find(struct control_cache *cache, const struc
     if (task != NULL && !aion_list_empty(&task->used))
         use(cache, task);
     return task;
+}
+
+const struct control_task *control_cache_peek(const struct control_cache *cache,
+                                              const struct aion_uuid *id)
+{
+    return aion_map_get(&cache->by_id, aion_str_n(id->bytes, sizeof(id->bytes)));
 }
 
 static void drop(struct control_cache *cache, struct control_task *task)

@@ -16,6 +16,7 @@
 #include "task_state.h"
 
 struct control;
+struct control_hold;
 struct control_host;
 struct control_write;
 struct auth_sha256;
@@ -92,6 +93,10 @@ struct control_task {
     char cancel_reason[257];
 
     struct control_sched_item queued;
+    struct control_hold *hold; /* HELD: by this one */
+    struct aion_link held;     /* then, in its tasks */
+    int64_t released_us;       /* UTC: holds made before it do not hold it again; 0 = never */
+    bool marks_known;          /* a loaded one: whether it was let go was read */
     struct control_charge charge;       /* what it has reserved of its budgets */
     struct control_sched_ticket ticket; /* its place in the queue's bounds until it is queued */
 
@@ -142,6 +147,9 @@ bool control_cache_add(struct control_cache *cache, struct control_task *task) A
 /* Borrowed. A finished one becomes the most recently used. */
 struct control_task *control_cache_find(struct control_cache *cache,
                                         const struct aion_uuid *id);
+/* The same without using it: a look from outside. */
+const struct control_task *control_cache_peek(const struct control_cache *cache,
+                                              const struct aion_uuid *id);
 /* Forgets it, when the store is known to hold something else. */
 void control_cache_remove(struct control_cache *cache, struct control_task *task);
 /* Forgets all finished ones: the store has deleted some. */

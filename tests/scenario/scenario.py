@@ -773,6 +773,43 @@ def postgres_move(mesh):
     check(tasks)
 
 
+def holds(mesh):
+    """--hold: tasks are taken and kept; some are let go, the rest at a rate; holds and what was let go outlive a kill -9."""
+    def count(state):
+        return len(mesh.http("GET", f"/v1/tasks?page_size=1000&states=TASK_STATE_{state}").json().get("tasks", []))
+
+    os.environ["AION_CONTROL_HOLD"] = "true"
+    mesh.up()
+    outcomes = mesh.http("POST", "/v1/tasks:batch", {"requests": [{"intent": "noop", "params": {"text": str(i)}} for i in range(50)]}).json()
+    same(len([outcome for outcome in outcomes["outcomes"] if "task" in outcome]), 50)
+    eventually("all are held", lambda: count("HELD") == 50)
+    same(count("QUEUED"), 0)
+    (hold,) = mesh.http("GET", "/v1/queue/holds").json()["holds"]
+    same((hold["holdId"], hold["held"], hold["filter"]["all"]), ("start", "50", True))
+    same(mesh.http("POST", "/v1/queue:release", {"holdId": "start", "countMax": "10", "reason": "try a few"}).status, 200)
+    eventually("ten have run", lambda: count("SUCCEEDED") == 10)
+    del os.environ["AION_CONTROL_HOLD"]
+    os.kill(mesh.pid("control"), signal.SIGKILL)
+    mesh.wait_ready()
+    eventually("the rest is held again", lambda: count("HELD") == 40)
+    same(count("SUCCEEDED"), 10)
+    cancelled = mesh.http("GET", "/v1/tasks?states=TASK_STATE_HELD").json()["tasks"][0]
+    same(cancelled["holdId"], "start")
+    same(mesh.http("DELETE", f"/v1/tasks/{cancelled['taskId']}").json()["state"], "TASK_STATE_CANCELLED")
+    same(mesh.http("POST", "/v1/queue:release", {"holdId": "start", "perSecond": 50}).json()["releasing"], True)
+    eventually("all have run", lambda: count("SUCCEEDED") == 49, 20)
+    eventually("the hold has ended", lambda: mesh.http("GET", "/v1/queue/holds").json().get("holds", []) == [])
+    made = mesh.http("POST", "/v1/queue:hold", {"filter": {"intent": "noop"}, "reason": "look first"}).json()
+    same(mesh.http("POST", "/v1/queue:hold", {"filter": {"intent": "noop"}}).json()["holdId"], made["holdId"])
+    held = mesh.http("POST", "/v1/tasks", {"intent": "noop"}).json()
+    same(mesh.submit("summarize_text", "One. Two.").json()["state"], "TASK_STATE_SUCCEEDED")
+    same(mesh.http("GET", f"/v1/tasks/{held['taskId']}/status").json()["state"], "TASK_STATE_HELD")
+    same(mesh.http("POST", "/v1/queue:release", {"holdId": made["holdId"]}).status, 200)
+    eventually("it has run", lambda: mesh.http("GET", f"/v1/tasks/{held['taskId']}/status").json()["state"] == "TASK_STATE_SUCCEEDED")
+    none = mesh.http("POST", "/v1/queue:release", {"holdId": made["holdId"]})
+    same((none.status, none.reason()), (404, "HOLD_NOT_FOUND"))
+
+
 def main():
     executable, name = os.path.abspath(sys.argv[1]), sys.argv[2]
     mesh = Mesh(executable)
