@@ -8,6 +8,8 @@ enum { SCAN_MAX = 5000 }; /* rows tried for one page of a filtered list */
 struct listing {
     struct store_list *op;
     uint64_t before;
+    uint64_t
+        open_to; /* only unfinished ones are wanted, and up to here they are listed; or 0 */
     unsigned tried;
 };
 
@@ -32,31 +34,47 @@ static enum store_state rare_state(const struct store_list *op)
     return 0;
 }
 
+static bool only_open(const struct store_list *op)
+{
+    return op->states != 0 && op->states >> STORE_SUCCEEDED == 0;
+}
+
+static enum sql_id query_of(const struct listing *listing, bool listed)
+{
+    if (listed)
+        return SQL_TASK_LIST_OPEN;
+    if (rare_state(listing->op) != 0)
+        return SQL_TASK_LIST_ENDED;
+    return listing->op->tenant.size > 0 ? SQL_TASK_LIST_TENANT : SQL_TASK_LIST;
+}
+
 static struct sql_use list_use(struct sqlite_conn *conn, const struct listing *listing,
-                               int64_t set)
+                               int64_t set, uint64_t after, bool listed)
 {
     const struct store_list *op = listing->op;
-    enum store_state rare = rare_state(op);
-    struct sql_use use = sql_use_in(conn,
-                                    rare != 0             ? SQL_TASK_LIST_ENDED
-                                    : op->tenant.size > 0 ? SQL_TASK_LIST_TENANT
-                                                          : SQL_TASK_LIST,
-                                    set);
+    enum sql_id query = query_of(listing, listed);
+    struct sql_use use = sql_use_in(conn, query, set);
     sql_u64(&use, listing->before);
-    sql_u64(&use, op->after);
+    sql_u64(&use, after);
     sql_i64(&use, SCAN_MAX - (int64_t)listing->tried);
-    if (rare != 0)
-        sql_i64(&use, (int64_t)rare);
-    else if (op->tenant.size > 0)
+    if (query == SQL_TASK_LIST_ENDED)
+        sql_i64(&use, (int64_t)rare_state(op));
+    else if (query == SQL_TASK_LIST_TENANT)
         sql_text(&use, op->tenant);
     return use;
 }
 
-/* Rows of one set, until the page is full or enough was tried. */
-static bool list_set(struct sqlite_conn *conn, struct listing *listing, int64_t set)
+static bool is_full(const struct listing *listing)
+{
+    return listing->op->count == listing->op->limit || listing->tried == SCAN_MAX;
+}
+
+/* Rows of one set down to `after`, until the page is full or enough was tried. */
+static bool list_range(struct sqlite_conn *conn, struct listing *listing, int64_t set,
+                       uint64_t after, bool listed)
 {
     struct store_list *op = listing->op;
-    struct sql_use use = list_use(conn, listing, set);
+    struct sql_use use = list_use(conn, listing, set, after, listed);
     while (op->count < op->limit && listing->tried < SCAN_MAX && sql_row(&use)) {
         struct store_task *task = &op->tasks[op->count];
         struct store_life life;
@@ -69,10 +87,24 @@ static bool list_set(struct sqlite_conn *conn, struct listing *listing, int64_t 
     return sql_end(&use);
 }
 
-static bool list_kept(struct sqlite_conn *conn, struct listing *listing)
+static uint64_t window_begin(const struct sqlite_conn *conn, int64_t number)
 {
-    return listing->op->count == listing->op->limit || listing->tried == SCAN_MAX ||
-           list_set(conn, listing, SQLITE_KEPT);
+    return sqlite_window_end(conn, number - 1) + 1;
+}
+
+/* Unfinished ones are found by looking only where they are not listed. */
+static bool list_set(struct sqlite_conn *conn, struct listing *listing, int64_t set)
+{
+    uint64_t after = listing->op->after, open_to = listing->open_to;
+    if (open_to <= after || (set != SQLITE_KEPT && open_to < window_begin(conn, set)))
+        return list_range(conn, listing, set, after, false);
+    if (listing->before > open_to + 1 && !list_range(conn, listing, set, open_to, false))
+        return false;
+    if (is_full(listing))
+        return true;
+    if (listing->before > open_to + 1)
+        listing->before = open_to + 1;
+    return list_range(conn, listing, set, after, true);
 }
 
 bool sqlite_list(struct sqlite_store *self, struct sqlite_conn *conn, struct store_op *base)
@@ -80,24 +112,25 @@ bool sqlite_list(struct sqlite_store *self, struct sqlite_conn *conn, struct sto
     struct store_list *op = aion_container(base, struct store_list, op);
     const struct sqlite_windows *windows = &conn->windows[SQLITE_TASKS];
     struct listing listing = {.op = op, .before = op->before > 0 ? op->before : INT64_MAX};
+    int64_t open_to = 0;
     (void)self;
     op->count = 0;
     op->next = 0;
     op->tasks = sqlite_make_array(conn, base->arena, op->limit, sizeof(*op->tasks));
-    if (op->tasks == NULL)
+    if (op->tasks == NULL ||
+        (only_open(op) && !sqlite_meta_read(conn, "unfinished_to", &open_to)))
         return false;
+    listing.open_to = (uint64_t)open_to;
     for (size_t i = windows->count; i > 0; i--) {
         int64_t number = windows->items[i - 1].number;
-        if (op->count == op->limit || listing.tried == SCAN_MAX ||
-            sqlite_window_end(conn, number) <= op->after)
+        if (is_full(&listing) || sqlite_window_end(conn, number) <= op->after)
             break;
-        if (sqlite_window_end(conn, number - 1) + 1 < listing.before &&
-            !list_set(conn, &listing, number))
+        if (window_begin(conn, number) < listing.before && !list_set(conn, &listing, number))
             return false;
     }
-    if (!list_kept(conn, &listing))
+    if (!is_full(&listing) && !list_set(conn, &listing, SQLITE_KEPT))
         return false;
-    if (op->count == op->limit || listing.tried == SCAN_MAX)
+    if (is_full(&listing))
         op->next = listing.before;
     return true;
 }

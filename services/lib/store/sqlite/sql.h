@@ -81,6 +81,8 @@
                         " ORDER BY t.seq DESC LIMIT ?3") \
     X(TASK_LIST_ENDED, SQL_TASK " FROM outcome@ o JOIN task@ t ON t.seq = o.seq LEFT JOIN decision@ d ON d.seq = o.seq" \
                        " WHERE o.seq < ? AND o.seq > ? AND o.state = ?4 AND o.state <> 7 ORDER BY o.seq DESC LIMIT ?3") \
+    X(TASK_LIST_OPEN, SQL_TASK " FROM unfinished u CROSS JOIN task@ t ON t.seq = u.seq" SQL_FACTS \
+                      " WHERE u.seq < ? AND u.seq > ? ORDER BY u.seq DESC LIMIT ?") \
     X(TASK_LOAD, SQL_TASK " FROM unfinished u CROSS JOIN task@ t ON t.seq = u.seq" SQL_FACTS \
                  " WHERE u.seq > ? AND u.seq <= ? AND o.seq IS NULL ORDER BY u.seq LIMIT ?") \
     X(TASK_LOAD_NEW, SQL_TASK " FROM task@ t" SQL_FACTS \
@@ -177,7 +179,8 @@
     X(DROP_OUTCOME, "DELETE FROM outcome@ WHERE seq > ? AND seq <= ?") \
     X(DROP_LEDGER, "DELETE FROM ledger@ WHERE seq > ? AND seq <= ?") \
     X(DROP_ARRIVAL, "DELETE FROM arrival@ WHERE seq > ? AND seq <= ?") \
-    X(KEPT_DUE, "SELECT o.seq FROM outcome@ o JOIN task@ t ON t.seq = o.seq WHERE " SQL_DUE " AND NOT " SQL_HELD " LIMIT ?5") \
+    X(KEPT_DUE, "SELECT o.seq FROM outcome@ o JOIN task@ t ON t.seq = o.seq WHERE o.at_us < max(?3, ?4)" \
+                " AND " SQL_DUE " AND NOT " SQL_HELD " LIMIT ?5") \
     X(KEPT_CHUNKS, "SELECT count(*) FROM chunk@ WHERE seq = ?") \
     X(KEYS_COUNT, "SELECT count(*) FROM idempotency@") \
     X(KEYS_DROP, "DELETE FROM idempotency@ WHERE (tenant, key) IN (SELECT tenant, key FROM idempotency@ LIMIT ?)")
