@@ -108,7 +108,7 @@ void control_attempt_lost(struct control *control, struct control_task *task)
     snprintf(error.message, sizeof(error.message), "host %s went away with it", task->host_id);
     control_count(COUNT_HOST_LOST);
     aion_list_remove(&task->on_host);
-    control_retry(control, task, &error);
+    control_outcome_unknown(control, task, &error);
 }
 
 static struct control_task *find_task(struct control *control,
@@ -175,6 +175,8 @@ static void resume(struct control_host *host, const Aion__V1__AttemptToken *toke
         task->epoch = token->epoch;
         task->attempt = token->attempt;
         control_attempt_begin(control, task, host, aion_clock_utc_us());
+    } else if (control_is_doubted(task, token)) {
+        return; /* it works on: its result ends the doubt */
     } else if (task == NULL || !is_running(task, token) || task->host != host) {
         control_count(COUNT_STALE);
         control_host_cancel_token(host, token);
@@ -361,6 +363,13 @@ static void take_result(struct control_task *task, const Aion__V1__TaskResult *r
     task->result.size = protobuf_c_message_pack(&result->base, (uint8_t *)task->result.data);
 }
 
+/* The host's words for a module that ended before it had answered. */
+static bool died_at_work(const struct control_error *error)
+{
+    return strcmp(error->reason, "MODULE_CRASHED") == 0 ||
+           strcmp(error->reason, "MODULE_TIMEOUT") == 0;
+}
+
 static void failed(struct control *control, struct control_task *task,
                    const Aion__V1__HostMessage__Result *result)
 {
@@ -372,10 +381,45 @@ static void failed(struct control *control, struct control_task *task,
     if (task->cancelling) {
         snprintf(error.message, sizeof(error.message), "%.255s", task->cancel_reason);
         control_finish(control, task, TASK_CANCEL, &error);
+    } else if (result->retriable && died_at_work(&error)) {
+        control_outcome_unknown(control, task, &error);
     } else if (result->retriable) {
         control_retry(control, task, &error);
     } else {
         control_finish(control, task, TASK_FAIL, &error);
+    }
+}
+
+/* The host came back with what it had: the doubt is over, unless it is the doubt itself once
+ * more. */
+static void late_result(struct control_host *host, struct control_task *task,
+                        const Aion__V1__HostMessage__Result *result)
+{
+    struct control *control = host->control;
+    struct control_error error = {.code = 0};
+    if (task->settling)
+        return;
+    if (result->error != NULL)
+        control_error_set(&error, result->error->code, aion_str_of(result->error->reason),
+                          aion_str_of(result->error->message));
+    if (died_at_work(&error)) {
+        control_host_settled(host, task, NULL, true);
+        return;
+    }
+    if (task->host == NULL) {
+        task->host = host; /* to be told that it is settled */
+        aion_list_add_last(&host->attempts, &task->on_host);
+    }
+    take_usage(task, result->usage);
+    if (result->error != NULL && result->retriable) {
+        control_host_settled(host, task, NULL, true);
+        control_attempt_leave(task);
+        control_doubt_requeue(control, task);
+    } else if (result->error != NULL) {
+        failed(control, task, result);
+    } else if (result->result != NULL) {
+        take_result(task, result->result);
+        control_finish(control, task, TASK_SUCCEED, NULL);
     }
 }
 
@@ -386,6 +430,10 @@ void control_attempt_result(struct control_host *host,
     struct control_task *task = find_task(control, result->token);
     if (result->token == NULL)
         return;
+    if (control_is_doubted(task, result->token)) {
+        late_result(host, task, result);
+        return;
+    }
     if (!is_running(task, result->token) || task->host != host) {
         control_count(COUNT_STALE);
         control_host_settled(host, NULL, result->token, false);

@@ -45,6 +45,13 @@ void control_hold_queue(struct mesh_call *call, const Aion__V1__HoldQueueRequest
 void control_release_queue(struct mesh_call *call,
                            const Aion__V1__ReleaseQueueRequest *request);
 void control_list_holds(struct mesh_call *call, const Aion__V1__ListHoldsRequest *request);
+void control_list_dead_letters(struct mesh_call *call,
+                               const Aion__V1__ListDeadLettersRequest *request);
+void control_replay_dead_letters(struct mesh_call *call,
+                                 const Aion__V1__ReplayDeadLettersRequest *request);
+void control_get_replay(struct mesh_call *call, const Aion__V1__GetReplayRequest *request);
+void control_resolve_doubt(struct mesh_call *call,
+                           const Aion__V1__ResolveDoubtRequest *request);
 void control_status_by_id(struct mesh_call *call, const Aion__V1__TaskRef *request);
 void control_get_task(struct mesh_call *call, const Aion__V1__GetTaskRequest *request);
 void control_list_tasks(struct mesh_call *call, const Aion__V1__ListTasksRequest *request);

@@ -54,11 +54,20 @@ static void of_finish(const struct store_finish *finish, struct store_outbox *ev
 
 static void of_mark(const struct store_mark *mark, struct store_outbox *event)
 {
-    event->kinds = STORE_EVENT_RESUMED;
-    event->state = STORE_RUNNING;
+    static const struct {
+        uint32_t kind, state;
+    } of_kind[] = {[STORE_MARK_HELD] = {STORE_EVENT_HELD, STORE_HELD},
+                   [STORE_MARK_RELEASED] = {STORE_EVENT_RELEASED, STORE_QUEUED},
+                   [STORE_MARK_RESUMED] = {STORE_EVENT_RESUMED, STORE_RUNNING},
+                   [STORE_MARK_RESOLVED] = {STORE_EVENT_RESOLVED, STORE_QUEUED},
+                   [STORE_MARK_REPLAYED] = {STORE_EVENT_REPLAYED, STORE_DEAD}};
+    event->kinds = of_kind[mark->kind].kind;
+    event->state = of_kind[mark->kind].state;
     event->attempt = mark->attempt;
     event->at_us = mark->at_us;
-    event->host = event->note = mark->note;
+    event->note = mark->note;
+    if (mark->kind == STORE_MARK_RESUMED)
+        event->host = mark->note;
 }
 
 void control_event_fill(struct control_write *write)

@@ -244,7 +244,7 @@ static void attempt_overdue(struct control *control, struct control_task *task)
              (long long)(task->timeout_us / 1000));
     if (task->host != NULL)
         control_host_cancel(task, "its time is over");
-    control_retry(control, task, &error);
+    control_outcome_unknown(control, task, &error);
 }
 
 void control_due(struct control *control, struct control_task *task)

@@ -60,6 +60,7 @@ void control_init(struct control *control, struct mesh_loop *loop, struct store 
     aion_list_init(&control->unclear);
     aion_list_init(&control->money_waits);
     aion_list_init(&control->holds);
+    aion_list_init(&control->replays);
     aion_list_init(&control->audit.waiting);
     control->audit.control = control;
     control_money_init(&control->money, conf->replica);
@@ -87,6 +88,7 @@ void control_done(struct control *control)
     control_budgets_done(control);
     control_audit_done(control);
     control_holds_done(control);
+    control_replays_done(control);
     size_t cursor = 0;
     struct control_task *task;
     while ((task = aion_map_next(&control->tasks.by_id, &cursor)) != NULL) {

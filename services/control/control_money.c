@@ -266,6 +266,16 @@ void control_money_doubt(struct control_money *money, const struct control_charg
     }
 }
 
+void control_money_undoubt(struct control_money *money, const struct control_charge *charge,
+                           struct control_entries *entries)
+{
+    (void)money;
+    for (unsigned i = 0; charge->amount > 0 && i < charge->count; i++) {
+        add(entries, "doubt", charge->purses[i], "", -charge->amount);
+        add(entries, "reserved", charge->purses[i], "", charge->amount);
+    }
+}
+
 /* -- carving ------------------------------------------------------------------------- */
 int64_t control_purse_want(const struct control_purse *purse, unsigned replicas)
 {

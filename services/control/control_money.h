@@ -114,6 +114,9 @@ void control_money_settle(struct control_money *money, struct control_charge *ch
  * keeps its amount, and is settled later with from_doubt. */
 void control_money_doubt(struct control_money *money, const struct control_charge *charge,
                          struct control_entries *entries);
+/* It was not spent after all, and the task goes on. */
+void control_money_undoubt(struct control_money *money, const struct control_charge *charge,
+                           struct control_entries *entries);
 void control_money_settle_doubt(struct control_money *money, struct control_charge *charge,
                                 int64_t cost, struct control_entries *entries);
 

@@ -55,6 +55,7 @@ struct control {
     int64_t ready_by_us;              /* ... or then */
 
     struct aion_link holds;
+    struct aion_link replays; /* of dead letters */
     struct control_audit audit;
     struct control_money money;
     struct aion_link money_waits; /* for carves under way */
@@ -134,12 +135,21 @@ void control_finish(struct control *control, struct control_task *task,
  * DEAD. */
 void control_retry(struct control *control, struct control_task *task,
                    const struct control_error *error);
+/* The attempt ended and nobody knows how: another one, or doubt where that must not be
+ * (control_doubt.c). */
+void control_outcome_unknown(struct control *control, struct control_task *task,
+                             const struct control_error *error);
+/* The doubted attempt did not do its work: another one. */
+void control_doubt_requeue(struct control *control, struct control_task *task);
+bool control_is_doubted(const struct control_task *task, const Aion__V1__AttemptToken *token);
 /* By request of a client: queued ones end now, running ones when the module stopped. */
 void control_cancel_task(struct control *control, struct control_task *task,
                          const char *reason);
 /* The time of the task's `due` has come. */
 void control_due(struct control *control, struct control_task *task);
 void control_expire(struct control *control, struct control_task *task);
+
+void control_replays_done(struct control *control);
 
 /* -- the retention plan (control_state.c, control_life.c) --------------------------- */
 extern const struct store_plan control_plan_default;

@@ -165,6 +165,8 @@ static void put_event(Aion__V1__Task *task, Aion__V1__TaskEvent *event, size_t k
     event->at = control_timestamp(arena, from->at_us);
     event->attempt = from->attempt;
     event->note = text_of(arena, from->note);
+    if ((STORE_EVENT_REPLAYED >> kind & 1) != 0)
+        task->replayed_as = event->note;
 }
 
 static void put_events(Aion__V1__Task *task, const struct store_task *stored,

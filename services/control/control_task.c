@@ -186,6 +186,7 @@ bool control_task_decide(struct control_task *task, aion_str decision)
                 set_labels(task, message);
     if (good) {
         task->attempts_max = message->attempts_max > 0 ? message->attempts_max : 1;
+        task->repeat_unsafe = message->repeat_unsafe;
         task->timeout_us = message->timeout_us > 0 ? message->timeout_us : 60000000;
     }
     aion_arena_done(&arena);

@@ -77,6 +77,7 @@ struct control_task {
     char module[64], pool[32];
     char *labels; /* that its host must have: "gpu=true,zone=a"; NULL = none; owned */
     uint32_t attempts_max;
+    bool repeat_unsafe;
     int64_t timeout_us;
 
     /* The attempt */

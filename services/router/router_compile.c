@@ -144,6 +144,7 @@ static const char *const tiers[] = {"local", "provider", NULL};
 static const char *const privacies[] = {"", "local_only", "any", NULL};
 static const char *const priorities[] = {"",    "critical", "high", "normal",
                                          "low", "batch",    NULL};
+static const char *const repeats[] = {"safe", "unsafe", NULL};
 static const char *const lanes[] = {"", "durable", "direct", NULL};
 static const char *const chooses[] = {"first", "cheapest", "fastest", "weighted", NULL};
 
@@ -297,10 +298,10 @@ static bool read_route(struct compile *c, const struct yaml_node *map)
         "name",   "intents", "module",        "pool",
         "labels", "tier",    "cost_nano_usd", "cost_nano_usd_per_kib",
         "p95",    "timeout", "attempts",      "weight",
-        NULL};
+        "repeat", NULL};
     struct router_route route = {.pool = AION_STR("cpu"), .at = place_of(c, map)};
     const struct yaml_node *name, *intents, *module, *node;
-    int tier = 0;
+    int tier = 0, repeat = 0;
     if (!only(c, map, known))
         return false;
     name = need(c, map, "name");
@@ -316,6 +317,9 @@ static bool read_route(struct compile *c, const struct yaml_node *map)
     if ((node = yaml_get(map, "tier")) != NULL && !read_word(c, node, tiers, &tier))
         return false;
     route.tier = (enum router_tier)tier;
+    if ((node = yaml_get(map, "repeat")) != NULL && !read_word(c, node, repeats, &repeat))
+        return false;
+    route.repeat_unsafe = repeat == 1;
     if (!read_costs(c, map, &route) || !read_running(c, map, &route))
         return false;
     const struct router_route *first = route_named(c, route.name);

@@ -53,6 +53,7 @@ struct router_route {
     int64_t p95_us;                /* expected; 0 = unknown, passes every p95 asked for */
     int64_t timeout_us;            /* of one attempt */
     uint32_t attempts;
+    bool repeat_unsafe; /* an attempt nobody knows the end of must not be repeated */
     uint32_t weight;
     aion_str at; /* "10-routes.yaml:3" */
 };

@@ -176,6 +176,7 @@ Aion__V1__Decision *router_decision_message(const struct router_policy *policy,
     message->attempts_max = decision->route->attempts;
     message->timeout_us = decision->route->timeout_us;
     message->lane = (Aion__V1__Lane)decision->lane;
+    message->repeat_unsafe = decision->route->repeat_unsafe;
     if (message->engine == NULL || message->pool == NULL ||
         !add_fallbacks(message, decision, arena) ||
         !add_labels(message, &decision->route->labels, arena))

@@ -810,6 +810,91 @@ def holds(mesh):
     same((none.status, none.reason()), (404, "HOLD_NOT_FOUND"))
 
 
+def hostile_policy(mesh, routes):
+    """The hostile module and noop, with routes of the test's own."""
+    modules, built = pathlib.Path(mesh.home, "modules"), pathlib.Path(mesh.executable).parent
+    modules.mkdir()
+    (modules / "noop").symlink_to(built / "modules/noop")
+    (modules / "hostile").symlink_to(built / "tests/modules/hostile")
+    pathlib.Path(mesh.home, "policies").mkdir()
+    write(pathlib.Path(mesh.home, "policies/10-default.yaml"), "version: 1\nroutes:\n" + routes)
+    return str(modules)
+
+
+def state_of(mesh, task_id):
+    return mesh.http("GET", f"/v1/tasks/{task_id}/status").json()["state"].removeprefix("TASK_STATE_")
+
+
+def dead_letters(mesh):
+    """What died is listed, and replayed: one, by filter, over another route, at a rate, each once, also when it is asked for twice."""
+    modules = hostile_policy(mesh, "  - {name: hostile, intents: [work], module: hostile, attempts: 1}\n"
+                                   "  - {name: mended, intents: [work], module: noop}\n"
+                                   "rules:\n  - {name: first, when: {intent: work}, use: [hostile]}\n")
+    mesh.up("--modules", modules)
+    ids = [mesh.http("POST", "/v1/tasks", {"intent": "work", "params": {"text": "crash"}, "metadata": {"n": str(i)}}).json()["taskId"]
+           for i in range(12)]
+    eventually("all are dead", lambda: all(state_of(mesh, task_id) == "DEAD" for task_id in ids), 30)
+    letters = mesh.http("GET", "/v1/deadletters?page.size=5").json()
+    same(len(letters["tasks"]), 5)
+    same(letters["tasks"][0]["error"]["reason"], "MODULE_CRASHED")
+    dry = mesh.http("POST", "/v1/deadletters:replay", {"filter": {"reason": "MODULE_CRASHED"}, "dryRun": True}).json()
+    same((dry["matched"], dry.get("replayed", "0"), dry.get("replayId", "")), ("12", "0", ""))
+    same(mesh.http("POST", "/v1/deadletters:replay", {"filter": {"reason": "OTHER"}, "dryRun": True}).json().get("matched", "0"), "0")
+
+    def replay(body):
+        begun = mesh.http("POST", "/v1/deadletters:replay", body)
+        same(begun.status, 200, begun.body)
+        where = "/v1/deadletters/replays/" + begun.json()["replayId"]
+        eventually("the replay is over", lambda: not mesh.http("POST", where, {}).json().get("running", False), 20)
+        return mesh.http("POST", where, {}).json()
+
+    # the rule prefers the hostile route: the policy is mended first
+    file = pathlib.Path(mesh.home, "policies/10-default.yaml")
+    write(file, file.read_text().replace("use: [hostile]", "use: [mended]"))
+    same(mesh.http("POST", "/v1/router/policy/reload", {}).status, 200)
+    one = replay({"filter": {"taskIds": [ids[0]]}, "perSecond": 1000})
+    same((one["matched"], one["replayed"]), ("1", "1"))
+    dead = mesh.http("GET", f"/v1/tasks/{ids[0]}").json()
+    again = mesh.http("GET", f"/v1/tasks/{dead['replayedAs']}").json()
+    same((again["replayOf"], again["metadata"]), (ids[0], {"n": "0"}))
+    eventually("it runs now", lambda: state_of(mesh, dead["replayedAs"]) == "SUCCEEDED")
+    twice = replay({"filter": {"taskIds": [ids[0]]}, "perSecond": 1000})
+    same((twice.get("replayed", "0"), twice["refused"], twice["error"]["reason"]), ("0", "1", "NO_DEAD_LETTER"))
+    began = time.monotonic()
+    rest = replay({"filter": {"all": True}, "perSecond": 20, "reason": "mended"})
+    same((rest["matched"], rest["replayed"]), ("11", "11"))
+    assert time.monotonic() - began >= 0.4, "eleven at 20 a second"
+    same(mesh.http("GET", "/v1/deadletters").json().get("tasks", []), [])
+    eventually("all have run", lambda: len(mesh.http("GET", "/v1/tasks?states=TASK_STATE_SUCCEEDED").json()["tasks"]) == 12)
+
+
+def doubt(mesh):
+    """An attempt nobody knows the end of is not repeated where the policy says so: its money stays aside until somebody tells."""
+    modules = hostile_policy(mesh, "  - {name: unsafe, intents: [pay], module: hostile, attempts: 3, repeat: unsafe, cost_nano_usd: 7}\n")
+    mesh.up("--modules", modules)
+    same(mesh.http("POST", "/v1/budgets/b", {"period": "PERIOD_DAY", "limitNanoUsd": "100"}).status, 200)
+    ids = [mesh.http("POST", "/v1/tasks", {"intent": "pay", "params": {"text": "crash"}}).json()["taskId"] for _ in range(3)]
+    eventually("all are in doubt", lambda: all(state_of(mesh, task_id) == "IN_DOUBT" for task_id in ids), 30)
+    now = mesh.http("GET", "/v1/budgets/b").json()
+    same((now["doubtNanoUsd"], now.get("reservedNanoUsd", "0"), now["leftNanoUsd"]), ("21", "0", "79"))
+    os.kill(mesh.pid("control"), signal.SIGKILL)
+    mesh.wait_ready()
+    same([state_of(mesh, task_id) for task_id in ids], ["IN_DOUBT"] * 3)
+
+    def resolve(task_id, **how):
+        return mesh.http("POST", f"/v1/tasks/{task_id}:resolve", {"reason": "asked the bank", **how})
+
+    same(resolve(ids[0], outcome="OUTCOME_SUCCEEDED", result={"text": "paid"}, costNanoUsd="5").json()["result"]["text"], "paid")
+    same(resolve(ids[1], outcome="OUTCOME_FAILED").json()["error"]["reason"], "RESOLVED_FAILED")
+    same(resolve(ids[2], outcome="OUTCOME_DID_NOT_RUN").status, 200)
+    eventually("it was tried again, and is in doubt again", lambda: len(mesh.http("GET", f"/v1/tasks/{ids[2]}").json()["attempts"]) == 2)
+    eventually("doubt", lambda: state_of(mesh, ids[2]) == "IN_DOUBT")
+    now = mesh.http("GET", "/v1/budgets/b").json()
+    same((now["spentNanoUsd"], now["doubtNanoUsd"], now["leftNanoUsd"]), ("5", "7", "88"))
+    late = resolve(ids[0], outcome="OUTCOME_FAILED")
+    same((late.status, late.reason()), (400, "NOT_IN_DOUBT"))
+
+
 def main():
     executable, name = os.path.abspath(sys.argv[1]), sys.argv[2]
     mesh = Mesh(executable)

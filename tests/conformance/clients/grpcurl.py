@@ -51,6 +51,30 @@ ROWS = {
         ("user-admin", {"requests": [{"intent": "noop", "wait": "1s"}]}, INVALID_ARGUMENT, "wait"),
         ("user-admin", {"requests": [{"intent": "noop"}, {"intent": "no_such"}]}, OK, "INTENT_UNKNOWN"),
     ],
+    "aion.v1.AionTasks.HoldQueue": [
+        ("user-admin", {}, OK, '"holdId"'),
+        ("user-admin", {"filter": {"module": "x"}}, INVALID_ARGUMENT, "tenant and intent"),
+    ],
+    "aion.v1.AionTasks.ReleaseQueue": [
+        ("user-admin", {"holdId": "none"}, NOT_FOUND, "none"),
+        ("user-admin", {"holdId": "none", "perSecond": 1000001}, NOT_FOUND, "none"),
+    ],
+    "aion.v1.AionTasks.ListHolds": [("user-admin", {}, OK, "{")],
+    "aion.v1.AionTasks.ListDeadLetters": [
+        ("user-admin", {}, OK, "{"),
+        ("user-admin", {"page": {"size": 1001}}, INVALID_ARGUMENT, "page.size"),
+        ("user-admin", {"filter": {}}, INVALID_ARGUMENT, "set `all`"),
+    ],
+    "aion.v1.AionTasks.ReplayDeadLetters": [
+        ("user-admin", {}, INVALID_ARGUMENT, "filter is missing"),
+        ("user-admin", {"filter": {"taskIds": ["x"]}}, INVALID_ARGUMENT, "not a UUID"),
+        ("user-admin", {"filter": {"all": True}, "dryRun": True}, OK, "{"),
+    ],
+    "aion.v1.AionTasks.GetReplay": [("user-admin", {"replayId": "none"}, NOT_FOUND, "none")],
+    "aion.v1.AionTasks.ResolveDoubt": [
+        ("user-admin", {"taskId": "TASK"}, INVALID_ARGUMENT, "outcome"),
+        ("user-admin", {"taskId": "TASK", "outcome": "OUTCOME_FAILED"}, FAILED_PRECONDITION, "not in doubt"),
+    ],
     "aion.v1.Budgets.SetBudget": [
         ("user-admin", {}, INVALID_ARGUMENT, "budget_id"),
         ("user-admin", {"budgetId": "b", "limitNanoUsd": "5"}, INVALID_ARGUMENT, "period"),
