@@ -467,6 +467,11 @@ static void tell_release(struct control *control, const struct mesh_call *call,
 
 static bool check_release(const Aion__V1__ReleaseQueueRequest *request, struct aion_err *err)
 {
+    if (request->hold_id[0] == '\0') {
+        aion_err_set(err, __func__, AION_INVALID, "hold_id is missing: ListHolds names the holds");
+        aion_err_field(err, "hold_id");
+        return false;
+    }
     if (request->per_second > 1000000) {
         aion_err_set(err, __func__, AION_INVALID, "per_second is %u: give at most 1000000",
                      request->per_second);
@@ -484,6 +489,10 @@ void control_release_queue(struct mesh_call *call, const Aion__V1__ReleaseQueueR
     struct control_hold *hold = hold_named(control, request->hold_id);
     struct control_filter only = {.ids = NULL};
     struct aion_err err;
+    if (!check_release(request, &err)) {
+        mesh_fail_with(call, &err);
+        return;
+    }
     if (hold == NULL || !may_touch(call, hold)) {
         aion_err_set(&err, __func__, AION_NOT_FOUND, "there is no hold \"%.64s\"",
                      request->hold_id);
@@ -491,10 +500,9 @@ void control_release_queue(struct mesh_call *call, const Aion__V1__ReleaseQueueR
         mesh_fail_with(call, &err);
         return;
     }
-    if (!check_release(request, &err) ||
-        (request->filter != NULL &&
-         !control_filter_read(request->filter, principal->tenant,
-                              principal->role == MESH_ROLE_ADMIN, &only, &err))) {
+    if (request->filter != NULL &&
+        !control_filter_read(request->filter, principal->tenant,
+                             principal->role == MESH_ROLE_ADMIN, &only, &err)) {
         mesh_fail_with(call, &err);
         return;
     }

@@ -57,7 +57,7 @@ ROWS = {
     ],
     "aion.v1.AionTasks.ReleaseQueue": [
         ("user-admin", {"holdId": "none"}, NOT_FOUND, "none"),
-        ("user-admin", {"holdId": "none", "perSecond": 1000001}, NOT_FOUND, "none"),
+        ("user-admin", {"holdId": "none", "perSecond": 1000001}, INVALID_ARGUMENT, "per_second"),
     ],
     "aion.v1.AionTasks.ListHolds": [("user-admin", {}, OK, "{")],
     "aion.v1.AionTasks.ListDeadLetters": [
