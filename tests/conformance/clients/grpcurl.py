@@ -52,7 +52,7 @@ ROWS = {
         ("user-admin", {"requests": [{"intent": "noop"}, {"intent": "no_such"}]}, OK, "INTENT_UNKNOWN"),
     ],
     "aion.v1.AionTasks.HoldQueue": [
-        ("user-admin", {}, OK, '"holdId"'),
+        ("user-admin", {"filter": {"tenant": "nobody"}}, OK, '"holdId"'),
         ("user-admin", {"filter": {"module": "x"}}, INVALID_ARGUMENT, "tenant and intent"),
     ],
     "aion.v1.AionTasks.ReleaseQueue": [
