@@ -236,7 +236,7 @@ static struct part *part_of(struct instance *instance, struct ops_entity *entity
 /* Kept far from where sums of many would overflow. */
 static void copy(int64_t *to, size_t to_count, const int64_t *from, size_t from_count)
 {
-    const int64_t most = (int64_t)1 << 50;
+    const int64_t most = (int64_t)1 << 38;
     for (size_t i = 0; i < to_count; i++) {
         to[i] = i < from_count ? from[i] : 0;
         to[i] = to[i] > most ? most : to[i] < -most ? -most : to[i];

@@ -191,7 +191,7 @@ static void add_second(struct ops_entity *entity)
         int64_t value = entity->cells[i];
         if (value == OPS_UNKNOWN)
             continue;
-        ten->sum += value;
+        ten->sum = (int64_t)((uint64_t)ten->sum + (uint64_t)value); /* absurd ones may wrap */
         ten->least = value < ten->least ? value : ten->least;
         ten->most = value > ten->most ? value : ten->most;
         ten->known++;
