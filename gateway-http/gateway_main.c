@@ -127,6 +127,7 @@ static void *start(struct program *program, const void *conf, struct aion_err *e
     raise_file_limit(gateway->conf->connections_max);
     if (open_all(gateway, err)) {
         program_bound(program, gw_server_address(gateway->server));
+        program_report_to(program, gw_mesh_control(gateway->upstream));
         return gateway;
     }
     stop(gateway);

@@ -89,6 +89,8 @@ struct gw_mesh_conf {
 struct gw_upstream *gw_mesh_new(const struct gw_mesh_conf *conf, struct aion_err *err);
 bool gw_mesh_ready(
     const struct gw_upstream *upstream); /* control is reachable; any thread, a little old */
+/* Control's, for telemetry; lives until gw_mesh_close. */
+struct mesh_channel *gw_mesh_control(const struct gw_upstream *upstream);
 void gw_mesh_close(
     struct gw_upstream *upstream); /* mesh's thread, after the gateway's loop has ended */
 void gw_mesh_free(struct gw_upstream *upstream); /* after the mesh's loop has ended */

@@ -157,6 +157,11 @@ bool gw_mesh_ready(const struct gw_upstream *upstream)
     return atomic_load_explicit(&self->ready, memory_order_relaxed);
 }
 
+struct mesh_channel *gw_mesh_control(const struct gw_upstream *upstream)
+{
+    return ((const struct gw_mesh *)upstream)->control;
+}
+
 void gw_mesh_close(struct gw_upstream *upstream)
 {
     struct gw_mesh *self = (struct gw_mesh *)upstream;

@@ -1,25 +1,6 @@
 /* rpc Describe: what this host is and does; for probes and people. */
 #include "host_private.h"
 
-#include <unistd.h>
-
-/* Resident memory of a process, 0 when it is gone. /proc/PID/statm: size, resident, ... in
- * pages. */
-static uint64_t resident(pid_t pid)
-{
-    char path[64], text[128];
-    snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
-    FILE *file = fopen(path, "re");
-    size_t size = file != NULL ? fread(text, 1, sizeof(text), file) : 0;
-    if (file != NULL)
-        fclose(file);
-    aion_str rest = aion_str_n(text, size);
-    uint64_t pages = 0;
-    aion_str_cut(&rest, ' ');
-    (void)aion_str_u64(aion_str_cut(&rest, ' '), &pages);
-    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 static bool add_workers(struct host *host, struct aion_arena *arena,
                         Aion__V1__DescribeReply *reply)
 {
@@ -35,7 +16,7 @@ static bool add_workers(struct host *host, struct aion_arena *arena,
         worker->pid = (uint32_t)infos[i].pid;
         worker->busy = infos[i].busy;
         worker->attempts = infos[i].jobs;
-        worker->rss_bytes = resident(infos[i].pid);
+        worker->rss_bytes = host_resident(infos[i].pid);
         reply->workers[reply->n_workers++] = worker;
     }
     return reply->workers != NULL;

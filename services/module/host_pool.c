@@ -68,7 +68,7 @@ static const struct aion_metric_family deaths_family = {
     .name = "aion_module_process_deaths",
     .help = "Module processes that ended, by module and cause.",
     .kind = AION_COUNTER,
-    .labels = {"module", "cause"},
+    .labels = {"module", "version", "cause"},
 };
 
 static void dispatch(struct host_pool *pool, struct module_state *module);
@@ -422,7 +422,9 @@ static void on_exited(struct host_pool *pool, struct host_worker *worker, int st
                         : cancel                        ? "cancel"
                         : worker->state == WORKER_DYING ? "recycled"
                                                         : "crash";
-    aion_metric_add(aion_metric(&deaths_family, worker->manifest->name, cause), 1);
+    aion_metric_add(
+        aion_metric(&deaths_family, worker->manifest->name, worker->manifest->version, cause),
+        1);
     /* one that dies without a task would be restarted in a circle: wait a little */
     if (worker->batch == NULL && worker->state != WORKER_DYING)
         module->failed_until_us = mesh_loop_now(pool->loop) + RESPAWN_WAIT_US;

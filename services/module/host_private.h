@@ -68,6 +68,7 @@ struct host {
     struct host_manifest manifests[HOST_MODULES_MAX];
     size_t manifest_count;
     struct host_pool *pool;
+    struct host_memory *memory;
     struct aion_link links; /* to controls */
     unsigned full_links;    /* that do not keep up */
     bool draining, leaving;
@@ -106,6 +107,13 @@ void host_settled(struct host *host, const Aion__V1__HostCommand__Settled *settl
 void host_claimed(struct host_link *link, uint64_t shards);
 void host_attempts_orphan(struct host_link *link); /* it closed */
 void host_free_attempts(struct host *host);
+
+/* -- host_memory.c -------------------------------------------------------- */
+struct host_memory;
+struct host_memory *host_memory_watch(struct host *host);
+void host_memory_stop(struct host_memory *memory); /* NULL fine */
+/* Resident memory of a process, 0 when it is gone. */
+uint64_t host_resident(pid_t pid);
 
 /* -- host_describe.c ------------------------------------------------------ */
 void host_bind(struct host *host);

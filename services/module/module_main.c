@@ -11,6 +11,7 @@ static struct spawner spawner = {-1, -1};
 static void stop(void *self)
 {
     struct host *host = self;
+    host_memory_stop(host->memory);
     mesh_timer_cancel(host->program->loop, &host->drain_timer);
     mesh_timer_cancel(host->program->loop, &host->share_timer);
     host_links_free(host);
@@ -56,6 +57,11 @@ static void *start(struct program *program, const void *conf, struct aion_err *e
     aion_arena_init(&host->arena, SIZE_MAX, NULL, 0);
     if (open_all(host, err)) {
         host_bind(host);
+        aion_str_copy(program->instance, sizeof(program->instance),
+                      aion_str_of(host->conf->host_id));
+        /* the first link, to what --control names, lasts as long as the host */
+        program_report_to(program,
+                          aion_container(host->links.next, struct host_link, link)->channel);
         return host;
     }
     stop(host);
@@ -65,6 +71,7 @@ static void *start(struct program *program, const void *conf, struct aion_err *e
 static void serving(void *self)
 {
     struct host *host = self;
+    host->memory = host_memory_watch(host);
     aion_list_each (pos, &host->links)
         host_link_attach(aion_container(pos, struct host_link, link));
 }

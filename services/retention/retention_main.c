@@ -40,6 +40,7 @@ static void *start(struct program *program, const void *conf, struct aion_err *e
         return NULL;
     }
     retention_bind(retention);
+    program_report_to(program, retention->control);
     return retention;
 }
 

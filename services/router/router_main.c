@@ -35,6 +35,7 @@ static void *start(struct program *program, const void *conf, struct aion_err *e
         router->control = mesh_channel_new(program->loop, &control, err);
         if (router->control != NULL) {
             router_bind(router);
+            program_report_to(program, router->control);
             return router;
         }
     }

@@ -22,6 +22,7 @@ struct family {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static atomic_size_t made;
 static struct family *families AION_GUARDED_BY(lock);
 
 static size_t label_count(const struct aion_metric_family *family)
@@ -77,6 +78,7 @@ static struct aion_metric *make(struct family *family, const char *const *values
     *family->end = series;
     family->end = &series->next;
     family->count++;
+    atomic_fetch_add(&made, 1);
     return series;
 }
 
@@ -117,6 +119,32 @@ void aion_metric_set(struct aion_metric *metric, int64_t value)
 int64_t aion_metric_value(const struct aion_metric *metric)
 {
     return atomic_load_explicit(&metric->value, memory_order_relaxed);
+}
+
+int64_t aion_metric_sum(const struct aion_metric *metric)
+{
+    return atomic_load_explicit(&metric->sum, memory_order_relaxed);
+}
+
+void aion_metric_buckets(const struct aion_metric *metric,
+                         uint32_t ret_counts[AION_HIST_BUCKETS])
+{
+    for (unsigned i = 0; i < AION_HIST_BUCKETS; i++)
+        ret_counts[i] = atomic_load_explicit(&metric->buckets[i], memory_order_relaxed);
+}
+
+void aion_metric_each(aion_metric_fn *fn, void *user)
+{
+    pthread_mutex_lock(&lock);
+    for (const struct family *family = families; family != NULL; family = family->next)
+        for (struct aion_metric *series = family->first; series != NULL; series = series->next)
+            fn(user, family->about, series, (const char *const *)series->values);
+    pthread_mutex_unlock(&lock);
+}
+
+size_t aion_metric_made(void)
+{
+    return atomic_load(&made);
 }
 
 unsigned aion_hist_bucket(uint64_t value)

@@ -39,6 +39,17 @@ int64_t aion_metric_value(
     const struct aion_metric *metric); /* counter, gauge; histogram: count */
 /* Value at quantile q (0..1) of a histogram, within 3.2 %; 0 when empty. */
 int64_t aion_metric_quantile(const struct aion_metric *metric, double q);
+int64_t aion_metric_sum(const struct aion_metric *metric); /* histogram */
+/* The counts of a histogram's buckets as they stand. */
+void aion_metric_buckets(const struct aion_metric *metric,
+                         uint32_t ret_counts[AION_HIST_BUCKETS]);
+/* All series, family by family; `values` are those of the family's labels, as many as it has.
+ * Series live for ever: keep pointers and come again only when aion_metric_made has grown. A
+ * lock is held: fn makes no series. */
+typedef void aion_metric_fn(void *user, const struct aion_metric_family *family,
+                            struct aion_metric *metric, const char *const *values);
+void aion_metric_each(aion_metric_fn *fn, void *user);
+size_t aion_metric_made(void); /* series so far */
 /* All families in the order of their names, "# EOF" at the end. */
 void aion_metric_render(struct aion_buf *out);
 

@@ -146,7 +146,7 @@ static bool has_room(struct mesh_call *call)
     (*live)++;
     count->live++;
     call->peer_count = count;
-    aion_metric_add(server->live_metric, 1);
+    aion_metric_add(call->at->live, 1);
     return true;
 }
 
@@ -176,5 +176,5 @@ void mesh_unadmit(struct mesh_call *call)
         server->live_streams--;
     else
         server->live_unary--;
-    aion_metric_add(server->live_metric, -1);
+    aion_metric_add(call->at->live, -1);
 }

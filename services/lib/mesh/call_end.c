@@ -84,6 +84,21 @@ static void log_call(struct mesh_call *call, int64_t duration_us)
     aion_log_line(AION_LOG_INFO, "call", used, fields);
 }
 
+static void tell_audit(const struct mesh_call *call)
+{
+    const struct mesh_server *server = call->server;
+    if (server->audited == NULL || call->at == NULL || !call->at->method->audit)
+        return;
+    struct mesh_audit audit = {.method = call->at->method,
+                               .principal = &call->principal,
+                               .peer = call->peer.spiffe_id,
+                               .code = call->status.code,
+                               .reason = call->status.reason};
+    if (call->note_count > 0)
+        audit.target = aion_str_n(call->notes[0].value, call->notes[0].size);
+    server->audited(server->audited_user, &audit);
+}
+
 static void tell_done(struct mesh_call *call)
 {
     if (!call->handler_opened)
@@ -112,6 +127,7 @@ void mesh_call_finished(struct mesh_call *call)
     tell_done(call);
     tell_failed(call);
     count(call, duration_us);
+    tell_audit(call);
     record_span(call, duration_us);
     if (server->conf.log_calls && aion_log_on(AION_LOG_INFO))
         log_call(call, duration_us);

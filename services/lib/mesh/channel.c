@@ -167,6 +167,7 @@ static void fill_defaults(struct mesh_channel_conf *conf)
 
 static void free_channel(struct mesh_channel *channel)
 {
+    aion_list_remove(&channel->link);
     mesh_client_tls_free(channel->tls);
     free(channel->target);
     free(channel->name);
@@ -183,6 +184,7 @@ struct mesh_channel *mesh_channel_new(struct mesh_loop *loop,
         return aion_fail_null(err, AION_UNAVAILABLE, "out of memory");
     }
     channel->loop = loop;
+    aion_list_add_last(&loop->channels, &channel->link);
     channel->conf = *conf;
     fill_defaults(&channel->conf);
     aion_list_init(&channel->rpcs);

@@ -21,6 +21,11 @@ enum {
 
 enum mesh_endpoint_health { MESH_HEALTH_UNKNOWN, MESH_HEALTH_SERVING, MESH_HEALTH_NOT_SERVING };
 
+struct mesh_edge_counts { /* see edge.h */
+    uint64_t calls, errors, retries, ejections;
+    uint32_t *latency;
+};
+
 struct mesh_endpoint {
     struct mesh_channel *channel;
     char address[MESH_ADDRESS_MAX]; /* as the core wants it: "ipv4:127.0.0.1:8081" or
@@ -30,6 +35,7 @@ struct mesh_endpoint {
     bool removed;  /* by set_target or close: freed with its last call */
     bool stand_in; /* a name's, for when none of its addresses serves: see resolve.c */
     struct mesh_outlier outlier;
+    struct mesh_edge_counts counts;
     enum mesh_endpoint_health health;
     struct mesh_rpc *watch; /* the health stream, NULL = none */
     struct mesh_timer watch_again;
@@ -44,6 +50,7 @@ struct mesh_addresses {
 };
 
 struct mesh_channel {
+    struct aion_link link; /* of the loop's */
     struct mesh_loop *loop;
     struct mesh_channel_conf conf; /* defaults filled in; texts are copies */
     char *name;
@@ -77,6 +84,7 @@ struct mesh_rpc {
     struct mesh_call *parent; /* held; NULL = none */
     void *user;
     int64_t began_us, began_utc_us, deadline_us; /* INT64_MAX = none */
+    int64_t attempt_us;                          /* when the attempt began */
     struct mesh_trace trace;
     char traceparent[MESH_TRACEPARENT_SIZE];
     grpc_metadata pairs[MESH_PAIRS_MAX];
@@ -129,6 +137,10 @@ bool mesh_endpoint_serves(const struct mesh_endpoint *endpoint);
 bool mesh_endpoints_serve(const struct mesh_channel *channel);
 void mesh_endpoint_record(struct mesh_endpoint *endpoint, enum aion_code code);
 void mesh_endpoint_watch(struct mesh_endpoint *endpoint); /* starts its health stream */
+
+/* -- edge.c ---------------------------------------------------------------- */
+/* A call or stream on it ended; took_us -1: its time says nothing. */
+void mesh_endpoint_count(struct mesh_endpoint *endpoint, int64_t took_us, enum aion_code code);
 
 /* -- rpc.c ---------------------------------------------------------------- */
 struct mesh_rpc *mesh_rpc_new(struct mesh_channel *channel, const struct mesh_method *method,

@@ -44,11 +44,12 @@ struct mesh_loop {
     struct aion_exec exec; /* first: posting needs no lookup */
     grpc_completion_queue *cq;
     struct aion_heap timers;
-    struct aion_link held;  /* mesh_held */
-    unsigned held_rounds;   /* events taken since the first of them */
-    unsigned row;           /* completions in a row */
-    struct mesh_cork *cork; /* its sockets; NULL = never corked */
-    int64_t corked_us;      /* since when they are; 0 = they are not */
+    struct aion_link held;     /* mesh_held */
+    struct aion_link channels; /* mesh_channel: for telemetry */
+    unsigned held_rounds;      /* events taken since the first of them */
+    unsigned row;              /* completions in a row */
+    struct mesh_cork *cork;    /* its sockets; NULL = never corked */
+    int64_t corked_us;         /* since when they are; 0 = they are not */
     int64_t now_us;
     int64_t cpu_mark_ns;
     _Atomic int64_t longest_ns, longest_ever_ns; /* written by the I/O thread alone */

@@ -64,6 +64,7 @@ static void free_if_unused(struct mesh_endpoint *endpoint)
     struct mesh_channel *channel = endpoint->channel;
     mesh_timer_cancel(channel->loop, &endpoint->watch_again);
     grpc_channel_destroy(endpoint->core);
+    free(endpoint->counts.latency);
     free(endpoint);
     mesh_channel_release(channel);
 }
@@ -229,7 +230,9 @@ void mesh_endpoint_record(struct mesh_endpoint *endpoint, enum aion_code code)
         return;
     struct mesh_outlier_conf conf = {channel->conf.eject_failures, channel->conf.eject_us};
     bool failed = code == AION_UNAVAILABLE || code == AION_INTERNAL || code == AION_UNKNOWN;
-    if (mesh_outlier_record(&endpoint->outlier, &conf, failed, failed && may_eject(channel),
-                            channel->loop->now_us))
-        aion_metric_add(channel->ejected_metric, 1);
+    if (!mesh_outlier_record(&endpoint->outlier, &conf, failed, failed && may_eject(channel),
+                             channel->loop->now_us))
+        return;
+    aion_metric_add(channel->ejected_metric, 1);
+    endpoint->counts.ejections++;
 }

@@ -371,6 +371,7 @@ struct mesh_loop *mesh_loop_new(const struct mesh_loop_conf *conf, struct aion_e
     grpc_init();
     loop->exec.post = post;
     aion_list_init(&loop->held);
+    aion_list_init(&loop->channels);
     loop->cq = grpc_completion_queue_create_for_next(NULL);
     loop->now_us = aion_clock_mono_us();
     loop->thread = pthread_self();

@@ -125,6 +125,7 @@ void mesh_rpc_begin(struct mesh_rpc *rpc, struct mesh_endpoint *endpoint)
         endpoint = mesh_endpoint_pick(rpc->channel, rpc->tried);
     rpc->endpoint = endpoint;
     endpoint->outstanding++;
+    rpc->attempt_us = rpc->attempt > 1 ? aion_clock_mono_us() : rpc->began_us;
     /* a parent that is gone already would cancel the child at once: it still reports so */
     bool propagate = rpc->parent != NULL && !mesh_ended(rpc->parent);
     rpc->core = mesh_core_call(endpoint->core, propagate ? rpc->parent : NULL,

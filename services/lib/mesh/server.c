@@ -23,6 +23,7 @@ static const struct aion_metric_family live_family = {
     .name = "aion_rpc_server_live_calls",
     .help = "Calls that have begun and not ended.",
     .kind = AION_GAUGE,
+    .labels = {"method"},
 };
 
 /* -- making --------------------------------------------------------------- */
@@ -122,7 +123,6 @@ struct mesh_server *mesh_server_new(struct mesh_loop *loop, const struct mesh_se
     aion_list_init(&server->free_calls);
     aion_list_init(&server->live_calls);
     aion_map_init(&server->peers, PEERS_MAX);
-    server->live_metric = aion_metric(&live_family);
     server->core = make_core(loop, &server->conf);
     grpc_server_register_completion_queue(server->core, loop->cq, NULL);
     server->health = mesh_health_new(server);
@@ -136,6 +136,14 @@ struct mesh_server *mesh_server_new(struct mesh_loop *loop, const struct mesh_se
 int mesh_server_port(const struct mesh_server *server)
 {
     return server->port;
+}
+
+void mesh_server_on_audit(struct mesh_server *server,
+                          void (*audited)(void *user, const struct mesh_audit *audit),
+                          void *user)
+{
+    server->audited = audited;
+    server->audited_user = user;
 }
 
 uint32_t mesh_server_live(const struct mesh_server *server)
@@ -171,6 +179,7 @@ static void register_method(struct mesh_server *server, const struct mesh_bound 
     *at = (struct mesh_server_method){.method = method, .bound = bound};
     at->stream = method->client_stream || method->server_stream;
     at->duration = aion_metric(&duration_family, method->path);
+    at->live = aion_metric(&live_family, method->path);
     at->registered = grpc_server_register_method(
         server->core, method->path, NULL,
         method->client_stream ? GRPC_SRM_PAYLOAD_NONE

@@ -61,6 +61,19 @@ void mesh_server_on_failed(struct mesh_server *server,
  * cancel. `done` runs on the I/O thread when no call is left. Once. I/O thread. */
 void mesh_server_drain(struct mesh_server *server, int64_t grace_us, void (*done)(void *user),
                        void *user);
+/* The end of a call of a method with `audit`, refused ones too. Borrowed. */
+struct mesh_audit {
+    const struct mesh_method *method;
+    const struct mesh_principal *principal;
+    aion_str peer; /* SPIFFE id */
+    enum aion_code code;
+    const char *reason; /* ErrorInfo's; "" = none */
+    aion_str target;    /* the value of the call's first note; empty = none */
+};
+/* Tells `audited` of them, on the I/O thread. Before start. */
+void mesh_server_on_audit(struct mesh_server *server,
+                          void (*audited)(void *user, const struct mesh_audit *audit),
+                          void *user);
 uint32_t mesh_server_live(const struct mesh_server *server); /* calls now, all kinds */
 /* After the loop stopped running, or drained. Cancels what is left. NULL fine. */
 void mesh_server_free(struct mesh_server *server);

@@ -37,7 +37,7 @@ struct mesh_server_method {
     const struct mesh_bound *bound;
     void *registered; /* the core's handle; NULL for what the catch-all answers */
     bool stream;      /* either side streams */
-    struct aion_metric *duration;
+    struct aion_metric *duration, *live;
     struct aion_metric *by_code[AION_UNAUTHENTICATED + 1]; /* made on first use */
 };
 
@@ -64,7 +64,8 @@ struct mesh_server {
     size_t calls_out;            /* armed, live or held: not in the pool */
     uint32_t live_unary, live_streams;
     struct aion_map peers; /* spiffe id → struct mesh_peer_count */
-    struct aion_metric *live_metric;
+    void (*audited)(void *user, const struct mesh_audit *audit); /* NULL: nobody asks */
+    void *audited_user;
 
     bool started, stopping; /* stopping: no new calls */
     struct mesh_op shut;

@@ -189,6 +189,8 @@ static void maybe_close(struct mesh_rpc *rpc)
     if (ours || !mesh_rpc_read_status(rpc))
         result.err = &rpc->err;
     mesh_endpoint_record(rpc->endpoint, ours ? AION_OK : rpc->err.code);
+    if (!rpc->system)
+        mesh_endpoint_count(rpc->endpoint, -1, rpc->err.code);
     mesh_rpc_tell_end(rpc);
     rpc->ops->closed(rpc, &result);
     mesh_rpc_free(rpc);

@@ -1,6 +1,7 @@
 /* A unary call: one batch an attempt, retries within budget and deadline. */
 #include "mesh/channel_private.h"
 
+#include "base/clock.h"
 #include "codec/message.h"
 
 static void start_attempt(struct mesh_rpc *rpc);
@@ -114,6 +115,7 @@ static bool retry(struct mesh_rpc *rpc)
         !mesh_retry_budget_take(&channel->retries, now))
         return false;
     aion_metric_add(channel->retry_metric, 1);
+    rpc->endpoint->counts.retries++;
     mesh_rpc_end_attempt(rpc);
     rpc->retry_timer.fire = on_retry;
     mesh_timer_set(channel->loop, &rpc->retry_timer, now + wait);
@@ -143,6 +145,8 @@ static void on_unary(struct mesh_op *op, bool ok)
     (void)ok; /* the status says more */
     bool good = mesh_rpc_read_status(rpc);
     mesh_endpoint_record(rpc->endpoint, good ? AION_OK : rpc->err.code);
+    mesh_endpoint_count(rpc->endpoint, aion_clock_mono_us() - rpc->attempt_us,
+                        good ? AION_OK : rpc->err.code);
     if (!good && retry(rpc))
         return;
     aion_str wire = {0};

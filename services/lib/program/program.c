@@ -1,7 +1,9 @@
 /* The life of a program: options → log → loop, server, admin → start → run → drain → stop. */
+#include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "program/program_private.h"
+#include "program/telemetry_private.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -51,6 +53,10 @@ void program_ready(struct program *program, bool ready, const char *reason)
 {
     struct life *life = (struct life *)program;
     mesh_admin_ready(program->admin, ready && !life->draining, reason);
+    if (!life->draining)
+        telemetry_state(program->telemetry,
+                        ready ? AION__V1__OPS_PROCESS_STATE__OPS_PROCESS_STATE_READY
+                              : AION__V1__OPS_PROCESS_STATE__OPS_PROCESS_STATE_NOT_READY);
     if (!ready || life->ready)
         return;
     life->ready = true;
@@ -99,6 +105,8 @@ static void begin_drain(void *user)
     life->draining = true;
     aion_log_line(AION_LOG_INFO, "draining", 0, NULL);
     mesh_admin_ready(life->program.admin, false, "draining");
+    telemetry_state(life->program.telemetry,
+                    AION__V1__OPS_PROCESS_STATE__OPS_PROCESS_STATE_DRAINING);
     if (life->program.server == NULL) {
         life->server_drained = true;
         drain_self(life);
@@ -206,6 +214,7 @@ static bool open_all(struct life *life, struct aion_err *err)
     mesh_admin_ready(program->admin, false, "starting");
     if (!life->spec->no_server && !open_server(life, err))
         return false;
+    program->telemetry = telemetry_new(program, aion_clock_utc_us() / 1000000);
     life->self = life->spec->start(program, life->options.conf, err);
     return life->self != NULL;
 }
@@ -213,12 +222,42 @@ static bool open_all(struct life *life, struct aion_err *err)
 static void close_all(struct life *life)
 {
     struct program *program = &life->program;
+    if (program->telemetry != NULL)
+        telemetry_end(program->telemetry);
     if (life->self != NULL && life->spec->stop != NULL)
         life->spec->stop(life->self);
     mesh_server_free(program->server);
     mesh_admin_stop(program->admin);
     mesh_loop_free(program->loop);
+    telemetry_free(program->telemetry); /* a worker may have been reading for it */
     free(life->delegate_text);
+}
+
+/* "HOST:PORT": the listener's address, with the machine's name where that names none. */
+static void name_instance(struct life *life)
+{
+    struct program *program = &life->program;
+    aion_str bound = aion_str_of(life->bound);
+    const char *colon = strrchr(life->bound, ':');
+    char host[48] = "";
+    bool anywhere = colon == NULL || aion_str_starts(bound, AION_STR("127.")) ||
+                    aion_str_starts(bound, AION_STR("0.0.0.0:")) ||
+                    aion_str_starts(bound, AION_STR("[::")) ||
+                    aion_str_starts(bound, AION_STR("localhost:"));
+    if (program->instance[0] != '\0')
+        return;
+    if (!anywhere || gethostname(host, sizeof(host) - 1) != 0 || host[0] == '\0')
+        aion_str_copy(program->instance, sizeof(program->instance), bound);
+    else
+        snprintf(program->instance, sizeof(program->instance), "%s%.12s", host,
+                 colon != NULL ? colon : "");
+}
+
+static void begin_telemetry(struct life *life)
+{
+    name_instance(life);
+    telemetry_address(life->program.telemetry, life->bound);
+    telemetry_begin(life->program.telemetry);
 }
 
 static int run(struct life *life)
@@ -233,6 +272,7 @@ static int run(struct life *life)
         aion_log(AION_LOG_ERROR, "cannot start", LOG_TEXT("error", err.text));
         return 1;
     }
+    begin_telemetry(life);
     if (program->server != NULL)
         mesh_server_start(program->server);
     if (life->spec->serving != NULL)

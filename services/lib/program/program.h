@@ -10,6 +10,7 @@
 #ifndef PROGRAM_PROGRAM_H
 #define PROGRAM_PROGRAM_H
 
+#include "aion/v1/ops.pb-c.h"
 #include "base/conf.h"
 #include "mesh/admin.h"
 #include "mesh/channel.h"
@@ -38,6 +39,8 @@ struct program {
     struct mesh_loop *loop;
     struct mesh_server *server; /* NULL when spec.no_server */
     struct mesh_admin *admin;
+    char instance[64]; /* of telemetry; "" until start: then "HOST:PORT" of the listener */
+    struct program_telemetry *telemetry;
 };
 
 struct program_spec {
@@ -76,6 +79,18 @@ void program_drained(struct program *program);
 /* Begins the drain as SIGTERM would: for a program that cannot go on (failed fsync). The exit
  * status is 1 and the text is the last log line. I/O thread. */
 void program_fatal(struct program *program, const struct aion_err *err);
+
+/* Telemetry: once a second what the process measures (metric families, calls over the mesh, its
+ * certificate, proc(5)) goes to control as an aion.v1.OpsReport. Never waits: what control does
+ * not take at once is dropped and counted. To be called in start; the channel lives until
+ * stop. */
+void program_report_to(struct program *program, struct mesh_channel *control);
+/* The same for control itself: `take` gets each report on the I/O thread, borrowed. */
+void program_report_by(struct program *program,
+                       void (*take)(void *user, const Aion__V1__OpsReport *report), void *user);
+/* Something happened that people watch for: goes with the next report, at most 256 a second.
+ * Copied; at_us 0 = now. I/O thread. */
+void program_event(struct program *program, const Aion__V1__OpsEvent *event);
 
 /* When it is ready each program prints one line on the fd named by AION_READY_FD (if set), then
  * closes it: "ready listen=127.0.0.1:8081 admin=127.0.0.1:8101\n". For supervisors and tests.
