@@ -121,6 +121,7 @@ static void add_own(struct up *up, struct up_child *child, size_t index)
     case 1:
         if (!has_store())
             add(up, child, "--store-url=sqlite:%s/aion.db", up->run.home);
+        add(up, child, "--frames-dir=%s/frames", up->run.home);
         add(up, child, "--router=127.0.0.1:%d", router);
         break;
     case 2:

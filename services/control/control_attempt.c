@@ -52,6 +52,7 @@ static void join(struct control *control, struct control_task *task, struct cont
     control_due_at(control, task,
                    mesh_loop_now(control->loop) + task->timeout_us +
                        control->conf->attempt_grace);
+    control_ops_started(control, task);
 }
 
 void control_attempt_begin(struct control *control, struct control_task *task,
@@ -444,6 +445,7 @@ void control_attempt_result(struct control_host *host,
     free_slot(task, result->error == NULL);
     control_due_never(control, task);
     take_usage(task, result->usage);
+    control_ops_attempt(control, task, result);
     if (result->error != NULL) {
         failed(control, task, result);
     } else if (result->result == NULL || !digest_agrees(task, result)) {

@@ -38,7 +38,10 @@
     X(cancel_grace,       DURATION, "5s",        0,         600000000,     true,  NULL,             "time for a module to stop when cancelled") \
     X(retry_first,        DURATION, "100ms",     1000,      600000000,     true,  NULL,             "wait before the second attempt; doubled each time") \
     X(retry_longest,      DURATION, "30s",       1000,      86400000000,   true,  NULL,             "longest wait between attempts") \
-    X(stream_bytes_max,   BYTES,    "64MiB",     1024,      1099511627776, true,  NULL,             "output of one attempt; beyond: the task fails")
+    X(stream_bytes_max,   BYTES,    "64MiB",     1024,      1099511627776, true,  NULL,             "output of one attempt; beyond: the task fails") \
+    X(frames_dir,         TEXT,     "",          0,         0,             false, NULL,             "folder for telemetry's frames of the last 24 h; empty: the newest minutes are kept in memory") \
+    X(frames_bytes_max,   BYTES,    "150MiB",    1048576,   1099511627776, false, NULL,             "bytes of frames on disk; beyond, the oldest go") \
+    X(environment,        TEXT,     "dev",       0,         0,             false, "AION_ENV",       "what this mesh is, shown by consoles: dev, prod")
 // clang-format on
 
 struct control_conf {

@@ -41,6 +41,7 @@ static void tell_waiters(struct control_task *task)
 static void disowned(struct control *control, struct control_task *task)
 {
     control_count(COUNT_STALE);
+    control_ops_left(control, task);
     control_attempt_leave(task);
     control_count_state(task->state, -1);
     control_cache_remove(&control->tasks, task);

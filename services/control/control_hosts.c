@@ -134,6 +134,7 @@ static void detach(struct control_host *host)
     host->ready = false;
     aion_list_remove(&host->link);
     mesh_timer_cancel(control->loop, &host->lease);
+    control_ops_host_left(host);
     while (!aion_list_empty(&host->attempts))
         control_attempt_orphan(
             control, aion_container(host->attempts.next, struct control_task, on_host),
@@ -286,6 +287,8 @@ static void hello(struct control_host *host, const Aion__V1__HostMessage__Hello 
     host->attached_utc_us = aion_clock_utc_us();
     aion_list_add_last(&control->hosts, &host->link);
     control_sched_host_add(&control->sched, &host->sched);
+    control_host_drain(host, false);
+    control_ops_host_came(host);
     mesh_note(host->call, "host_id", aion_str_of(host->host_id));
     mesh_timer_set(control->loop, &host->lease, mesh_loop_now(control->loop) + RUNNING_WAIT_US);
     welcome(host);
@@ -294,7 +297,7 @@ static void hello(struct control_host *host, const Aion__V1__HostMessage__Hello 
 
 static void capacity(struct control_host *host, const Aion__V1__HostMessage__Capacity *message)
 {
-    host->draining = message->draining;
+    control_host_drain(host, message->draining);
     control_sched_host_set(&host->control->sched, &host->sched, message->slots, false);
     control_host_refresh(host);
     control_dispatch(host->control);
@@ -436,7 +439,7 @@ static void put_offers(Aion__V1__HostInfo *info, const struct control_host *host
     }
 }
 
-static Aion__V1__HostInfo *host_info(const struct control_host *host, struct aion_arena *arena)
+Aion__V1__HostInfo *control_host_info(const struct control_host *host, struct aion_arena *arena)
 {
     Aion__V1__HostInfo *info = aion_arena_alloc(arena, sizeof(*info));
     if (info == NULL)
@@ -449,6 +452,7 @@ static Aion__V1__HostInfo *host_info(const struct control_host *host, struct aio
     info->running = host->sched.tasks;
     info->draining = host->draining;
     info->attached_at = control_timestamp(arena, host->attached_utc_us);
+    control_drained_tell(host->control, info, arena);
     put_labels(info, host, arena);
     put_offers(info, host, arena);
     return info;
@@ -470,7 +474,7 @@ void control_list_hosts(struct mesh_call *call, const Aion__V1__ListHostsRequest
     aion_list_each (link, &control->hosts) {
         const struct control_host *host = aion_container(link, struct control_host, link);
         if (reply.hosts == NULL ||
-            (reply.hosts[reply.n_hosts] = host_info(host, &arena)) == NULL)
+            (reply.hosts[reply.n_hosts] = control_host_info(host, &arena)) == NULL)
             break;
         reply.n_hosts++;
     }

@@ -70,6 +70,8 @@ void control_init(struct control *control, struct mesh_loop *loop, struct store 
     control_timers_init(control);
     control_metrics_init(control);
     control_plan_set(control, &control_plan_default);
+    aion_list_init(&control->drained_hosts);
+    control_ops_init(control);
 }
 
 /* Timers of tasks die with the loop; lists are emptied as the tasks are. */
@@ -103,6 +105,8 @@ void control_done(struct control *control)
     control_cache_done(&control->tasks);
     control_sched_done(&control->sched);
     aion_buf_done(&control->scratch);
+    control_drained_done(control);
+    control_ops_done(control);
 }
 
 void control_reload(struct control *control, const struct control_conf *conf)
@@ -142,6 +146,7 @@ static void take_loaded(struct control *control, const struct store_task *stored
     if (!control_cache_add(&control->tasks, task))
         abort(); /* more unfinished tasks than memory: they must not be forgotten */
     control_count_state(task->state, 1);
+    control_ops_entered(control, task);
     aion_list_add_last(&control->loaded, &task->unrouted);
     control_task_unref(task);
 }
@@ -164,7 +169,7 @@ bool control_load(struct control *control, struct aion_err *err)
     struct store_load load = {.limit = LOAD_PAGE};
     if (!control_shards_open(control, err) || !load_plan(control, err) ||
         !control_budgets_load(control, err) || !control_audit_open(control, err) ||
-        !control_holds_load(control, err))
+        !control_holds_load(control, err) || !control_ops_open(control, err))
         return false;
     load.shards = control->shards.mine;
     do {
@@ -211,6 +216,7 @@ void control_begin(struct control *control)
     control_shards_begin(control);
     control_budgets_begin(control);
     control_gauges_start(control);
+    control_ops_begin(control);
     control_route_unrouted(control);
     control_dispatch(control);
 }
@@ -226,6 +232,7 @@ void control_drain(struct control *control, void (*done)(struct control *control
     control_watches_end(control);
     control_hosts_end(control);
     control_writes_hurry(control);
+    control_ops_end(control);
     control_drain_step(control);
 }
 

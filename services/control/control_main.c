@@ -69,6 +69,7 @@ static bool open_all(struct control *control, struct program *program,
         return false;
     control->router = control_router_open(control, control->router_channel);
     control_bind(control, program->server);
+    program_report_by(program, control_ops_take, control);
     return true;
 }
 

@@ -66,10 +66,12 @@ static const struct aion_metric_family commit_family = {.name = "aion_store_comm
                                                             "one group commit, with its fsync",
                                                         .unit = "seconds",
                                                         .kind = AION_HISTOGRAM,
+                                                        .labels = {"store"},
                                                         .scale = 1e-6};
 static const struct aion_metric_family batch_family = {.name = "aion_store_commit_operations",
                                                        .help = "operations in one group commit",
-                                                       .kind = AION_HISTOGRAM};
+                                                       .kind = AION_HISTOGRAM,
+                                                       .labels = {"store"}};
 
 static const struct aion_metric_family tenant_family = {
     .name = "aion_control_tenant_tasks",
@@ -126,8 +128,8 @@ void control_metrics_init(struct control *control)
     series.queue_bytes = aion_metric(&queue_bytes_family);
     series.latency = aion_metric(&latency_family);
     series.wait = aion_metric(&wait_family);
-    series.commit = aion_metric(&commit_family);
-    series.batch = aion_metric(&batch_family);
+    series.commit = aion_metric(&commit_family, store_info(control->store).driver);
+    series.batch = aion_metric(&batch_family, store_info(control->store).driver);
     store_on_commit(control->store, record_commit, NULL);
     control_gauge_store(control);
 }
@@ -140,6 +142,11 @@ void control_count(enum control_count count)
 void control_count_shed(unsigned class)
 {
     aion_metric_add(series.shed[class], 1);
+}
+
+int64_t control_counted(enum control_count count)
+{
+    return aion_metric_value(series.counts[count]);
 }
 
 void control_count_state(enum control_state state, int delta)

@@ -53,6 +53,7 @@ static void refuse_with(struct control_order *order, const struct aion_err *err,
                         const char *first_id)
 {
     control_count(COUNT_REFUSED);
+    control_ops_refused(order->control, order->tenant, err);
     if (strcmp(err->reason, "SHED") == 0)
         control_count_shed(order->checked.priority - 1);
     answer(order, NULL, err, first_id);
@@ -146,6 +147,7 @@ static void taken(struct control_order *order)
     struct control *control = order->control;
     struct control_task *task = make_task(order);
     control_count(COUNT_ACCEPTED);
+    control_ops_accepted(control, task, order->request);
     control_count_state(task->state, 1);
     if (!control_cache_add(&control->tasks, task))
         abort(); /* the bounds of the queue are far below the cache's */

@@ -24,14 +24,16 @@ struct control_host {
     char host_id[64], pool[32], version[32];
     struct control_sched_host sched; /* slots, and how many are taken */
     bool ready;                      /* hello and running are said: may get work */
-    bool draining;                   /* its own wish */
-    bool blocked;                    /* its stream is full */
+    bool draining;                   /* its own wish, or an admin's: no new work */
+    bool drains_itself;
+    bool blocked; /* its stream is full */
     bool ended;
     struct aion_link attempts; /* tasks that run there */
     struct aion_arena arena;   /* labels, offers */
     struct control_offer *offers;
     size_t offer_count;
     int64_t heard_us, attached_utc_us;
+    struct ops_entity *ops;  /* its row of telemetry, pinned; NULL: no hello yet, or gone */
     struct mesh_timer lease; /* ping, silence, and the wait for `running` */
 };
 
@@ -49,6 +51,9 @@ void control_hosts_end(struct control *control);    /* their streams, when contr
 void control_hosts_pause(struct control *control); /* when too much output waits for the disk */
 /* May it get work? After a change of what that depends on. */
 void control_host_refresh(struct control_host *host);
+/* In the arena; NULL: it is full. */
+Aion__V1__HostInfo *control_host_info(const struct control_host *host,
+                                       struct aion_arena *arena);
 /* Gives queued tasks to hosts with free slots until one of both is out. */
 void control_dispatch(struct control *control);
 

@@ -73,6 +73,8 @@ struct control {
     bool draining;
     void (*drained)(struct control *control);
     struct aion_buf scratch; /* for packing; used within one function */
+    struct control_ops *ops;
+    struct aion_link drained_hosts; /* by admins: control_drain.c */
 };
 
 /* -- life (control_life.c) ---------------------------------------------------------- */
@@ -189,6 +191,7 @@ enum control_count {
 void control_metrics_init(struct control *control);
 void control_gauge_store(const struct control *control);
 void control_count(enum control_count count);
+int64_t control_counted(enum control_count count);
 void control_count_state(enum control_state state, int delta);
 void control_gauge_queue(const struct control *control);
 void control_gauges_start(struct control *control);
@@ -207,5 +210,7 @@ extern const struct aion_v1_budgets_server control_budgets_table;
 #include "control_io_private.h"
 #include "control_order.h"
 #include "control_peers_private.h"
+
+#include "control_ops_private.h"
 
 #endif

@@ -6,6 +6,7 @@
  * treated as if the router were away. */
 #include "base/clock.h"
 #include "control_private.h"
+#include "mesh/edge.h"
 
 #include <stdlib.h>
 
@@ -19,6 +20,7 @@ enum {
 struct asked {
     struct control_router *router;
     uint64_t request_id;
+    int64_t asked_us; /* monotonic */
     struct mesh_timer timer;
     control_decided_fn *decided;
     void *user;
@@ -49,6 +51,8 @@ static void answer(struct asked *asked, const Aion__V1__Decision *decision,
     struct control_router *router = asked->router;
     control_decided_fn *decided = asked->decided;
     void *user = asked->user;
+    if (decision != NULL || refusal != NULL)
+        mesh_rpc_answered(router->rpc, aion_clock_mono_us() - asked->asked_us, AION_OK);
     aion_map_remove(&router->asked, key_of(&asked->request_id));
     mesh_timer_cancel(router->control->loop, &asked->timer);
     free(asked);
@@ -82,6 +86,7 @@ bool control_router_ask(struct control_router *router, const Aion__V1__DecideReq
     message.request_id = asked->request_id;
     message.request = &copy;
     asked->timer.fire = out_of_time;
+    asked->asked_us = aion_clock_mono_us();
     mesh_timer_set(router->control->loop, &asked->timer,
                    mesh_loop_now(router->control->loop) +
                        router->control->conf->decide_timeout);

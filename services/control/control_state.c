@@ -129,8 +129,11 @@ static void reply_policy(struct request *request, const struct store_policy *sto
 static void policy_put_done(struct store_op *op, const struct aion_err *err)
 {
     struct request *request = aion_container(op, struct request, as.op);
-    if (err == NULL)
+    if (err == NULL) {
         reply_policy(request, &request->as.put.policy, false);
+        control_ops_policy(request->control, request->as.put.policy.by,
+                           request->as.put.policy.cause, request->as.put.policy.digest);
+    }
     request_end(request, err);
 }
 

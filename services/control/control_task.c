@@ -19,6 +19,7 @@ void control_move(struct control *control, struct control_task *task, enum contr
     control_count_state(next, 1);
     task->state = next;
     task->updated_us = aion_clock_utc_us();
+    control_ops_moved(control, task, event);
     control_gauge_queue(control);
 }
 
@@ -188,6 +189,7 @@ bool control_task_decide(struct control_task *task, aion_str decision)
         task->attempts_max = message->attempts_max > 0 ? message->attempts_max : 1;
         task->repeat_unsafe = message->repeat_unsafe;
         task->timeout_us = message->timeout_us > 0 ? message->timeout_us : 60000000;
+        control_ops_decided(task, message);
     }
     aion_arena_done(&arena);
     return good;

@@ -201,7 +201,7 @@ static bool may_take(struct ops_event_view *view)
 }
 
 bool ops_event_view_take(struct ops_events *events, struct ops_event_view *view, int64_t now_us,
-                         struct aion_buf *out)
+                         struct aion_buf *out, size_t *ret_taken)
 {
     size_t taken = 0;
     earn(view, now_us);
@@ -217,6 +217,7 @@ bool ops_event_view_take(struct ops_events *events, struct ops_event_view *view,
         aion_buf_add(out, record + 1, record->wire_bytes);
         taken++;
     }
+    *ret_taken = taken;
     return view->at < events->end;
 }
 

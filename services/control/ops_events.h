@@ -83,10 +83,10 @@ void ops_event_view_close(struct ops_event_view *view);
 
 /* Gives it the next sequence. */
 void ops_events_put(struct ops_events *events, const struct ops_event *event);
-/* Adds the next events of the view to `out` as fields of aion.v1.OpsEvents, at most
- * OPS_EVENTS_BATCH of them; true: there are more. Their counts stay in the view. */
+/* Adds the next events of the view to `out` as fields of aion.v1.OpsEvents, *ret_taken of them,
+ * at most OPS_EVENTS_BATCH; true: there are more. Their counts stay in the view. */
 bool ops_event_view_take(struct ops_events *events, struct ops_event_view *view, int64_t now_us,
-                         struct aion_buf *out);
+                         struct aion_buf *out, size_t *ret_taken);
 /* Adds counts to `out` as fields of aion.v1.OpsEvents. */
 void ops_event_counts_write(const struct ops_event_counts *counts, struct aion_buf *out);
 bool ops_event_view_waits(const struct ops_events *events, const struct ops_event_view *view);

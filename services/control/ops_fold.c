@@ -289,7 +289,6 @@ void ops_task_leave(struct ops_fold *fold, struct ops_task *task)
 
 void ops_refused(struct ops_fold *fold, aion_str tenant)
 {
-    ops_mesh_count(fold, OPS_NOW_REFUSED, 1);
     ops_count(&fold->table, ops_entity(&fold->table, OPS_TENANT, tenant), TENANT_REFUSED, 1);
 }
 

@@ -85,12 +85,14 @@ enum ops_mesh_count {
     OPS_NOW_CANCELLED,
     OPS_NOW_STALE,
     OPS_NOW_EVENTS,
+    OPS_NOW_HOSTS = OPS_COUNTS - 1, /* of a module: hosts that have it */
 };
 static inline void ops_mesh_count(struct ops_fold *fold, enum ops_mesh_count count,
                                   int64_t delta)
 {
     ops_count(&fold->table, fold->mesh, (unsigned)count, delta);
 }
+/* A task was refused; the mesh's refusals come with its calls. */
 void ops_refused(struct ops_fold *fold, aion_str tenant);
 
 /* Closes the second that ends at utc_us, `seconds` long (1 but after a pause). Whoever knows

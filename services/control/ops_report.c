@@ -14,7 +14,7 @@
 enum { NAME_MAX_BYTES = 63, STATES = 8 };
 
 /* What a sample's numbers are, by kind: see OpsSample. */
-enum { CALLS, ERRORS, RETRIES, COUNTERS, OPERATIONS = 0, REFUSED = 0 };
+enum { CALLS, ERRORS, RETRIES, COUNTERS, OPERATIONS = 0, REFUSED = 0, FAULTS = 1 };
 enum {
     LIVE = 0,
     OUTSTANDING = 0,
@@ -256,8 +256,10 @@ static void take_sample(struct ops_reports *reports, struct instance *instance,
 {
     struct ops_table *table = &reports->fold->table;
     if (sample->kind == AION__V1__OPS_KIND__OPS_KIND_MESH) {
-        if (sample->n_counters > REFUSED && sample->counters[REFUSED] > 0)
-            ops_mesh_count(reports->fold, OPS_NOW_REFUSED, sample->counters[REFUSED]);
+        int64_t counts[COUNTERS];
+        copy(counts, COUNTERS, sample->counters, sample->n_counters);
+        ops_mesh_count(reports->fold, OPS_NOW_REFUSED, counts[REFUSED]);
+        ops_mesh_count(reports->fold, OPS_NOW_ERROR, counts[FAULTS]);
         return;
     }
     struct ops_entity *entity = entity_of(table, &abouts[sample->kind], report, sample);

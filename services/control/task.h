@@ -11,6 +11,7 @@
 #include "base/map.h"
 #include "base/uuid.h"
 #include "control_money.h"
+#include "ops_fold.h"
 #include "scheduler.h"
 #include "task_log.h"
 #include "task_state.h"
@@ -117,6 +118,7 @@ struct control_task {
     struct aion_heap_node due;      /* retry, end of the attempt's time, of an orphan's grace */
     struct aion_link unrouted;      /* in the list of those without decision */
     bool deciding;                  /* the router was asked */
+    struct ops_task ops;            /* its place in telemetry */
     struct aion_link used;          /* finished: in the order of use */
     size_t cached_bytes;            /* finished: what it counts for in the cache */
 };

@@ -8,7 +8,7 @@
 enum { NONE = -1, KEY_MAX = 200 };
 
 /* How many of the calls that a family counts: by its label of codes. */
-enum class { ALL, FAILED, REFUSED, CLASSES };
+enum class { ALL, FAILED, REFUSED, FAULTS, CLASSES };
 
 struct telemetry_source {
     const char *family;
@@ -23,23 +23,27 @@ struct telemetry_source {
 };
 
 #define KIND(name) AION__V1__OPS_KIND__OPS_KIND_##name
+#define NO_COUNTER             \
+    {                          \
+        NONE, NONE, NONE, NONE \
+    }
 /* clang-format off */
 static const struct telemetry_source sources[] = {
-    /* family                                  kind              name    key      code  all   failed refused gauge latency sum */
-    {"aion_rpc_server_calls",                  KIND(METHOD),     NULL,   0, NONE, 1,    {0,    1,    NONE},  NONE, false, false},
-    {"aion_rpc_server_calls",                  KIND(MESH),       "mesh", NONE, NONE, 1, {NONE, NONE, 0},     NONE, false, false},
-    {"aion_rpc_server_duration_seconds",       KIND(METHOD),     NULL,   0, NONE, NONE, {NONE, NONE, NONE},  NONE, true,  false},
-    {"aion_rpc_server_live_calls",             KIND(METHOD),     NULL,   0, NONE, NONE, {NONE, NONE, NONE},  0,    false, false},
-    {"aion_gateway_request_duration_seconds",  KIND(METHOD),     NULL,   0, NONE, 1,    {0,    1,    NONE},  NONE, true,  false},
-    {"aion_gateway_requests_in_flight",        KIND(METHOD),     NULL,   0, NONE, NONE, {NONE, NONE, NONE},  0,    false, false},
-    {"aion_gateway_limited",                   KIND(MESH),       "mesh", NONE, NONE, NONE, {0, NONE, NONE},  NONE, false, false},
-    {"aion_module_process_deaths",             KIND(MODULE),     NULL,   0, 1,    2,    {NONE, NONE, NONE},  0,    false, false},
-    {"aion_store_commit_seconds",              KIND(DEPENDENCY), NULL,   0, NONE, NONE, {NONE, NONE, NONE},  NONE, true,  false},
-    {"aion_store_commit_operations",           KIND(DEPENDENCY), NULL,   0, NONE, NONE, {0,    NONE, NONE},  NONE, false, true},
-    {"aion_dependency_state",                  KIND(DEPENDENCY), NULL,   0, NONE, NONE, {NONE, NONE, NONE},  0,    false, false},
-    {"aion_dependency_lag",                    KIND(DEPENDENCY), NULL,   0, NONE, NONE, {NONE, NONE, NONE},  1,    false, false},
-    {"aion_module_processes",                  KIND(PROCESS),    "",     NONE, NONE, NONE, {NONE, NONE, NONE}, TELEMETRY_WORKERS, false, false},
-    {"aion_module_memory_bytes",               KIND(PROCESS),    "",     NONE, NONE, NONE, {NONE, NONE, NONE}, TELEMETRY_MEMORY, false, false},
+    /* family                                 kind              name    key        code   all   failed refused faults  gauge latency sum */
+    {"aion_rpc_server_calls",                 KIND(METHOD),     NULL,   0,    NONE, 1,    {0,    1,    NONE, NONE}, NONE, false, false},
+    {"aion_rpc_server_calls",                 KIND(MESH),       "mesh", NONE, NONE, 1,    {NONE, NONE, 0,    1},    NONE, false, false},
+    {"aion_rpc_server_duration_seconds",      KIND(METHOD),     NULL,   0,    NONE, NONE, NO_COUNTER,               NONE, true,  false},
+    {"aion_rpc_server_live_calls",            KIND(METHOD),     NULL,   0,    NONE, NONE, NO_COUNTER,               0,    false, false},
+    {"aion_gateway_request_duration_seconds", KIND(METHOD),     NULL,   0,    NONE, 1,    {0,    1,    NONE, NONE}, NONE, true,  false},
+    {"aion_gateway_requests_in_flight",       KIND(METHOD),     NULL,   0,    NONE, NONE, NO_COUNTER,               0,    false, false},
+    {"aion_gateway_limited",                  KIND(MESH),       "mesh", NONE, NONE, NONE, {0,    NONE, NONE, NONE}, NONE, false, false},
+    {"aion_module_process_deaths",            KIND(MODULE),     NULL,   0,    1,    2,    NO_COUNTER,               0,    false, false},
+    {"aion_store_commit_seconds",             KIND(DEPENDENCY), NULL,   0,    NONE, NONE, NO_COUNTER,               NONE, true,  false},
+    {"aion_store_commit_operations",          KIND(DEPENDENCY), NULL,   0,    NONE, NONE, {0,    NONE, NONE, NONE}, NONE, false, true},
+    {"aion_dependency_state",                 KIND(DEPENDENCY), NULL,   0,    NONE, NONE, NO_COUNTER,               0,    false, false},
+    {"aion_dependency_lag",                   KIND(DEPENDENCY), NULL,   0,    NONE, NONE, NO_COUNTER,               1,    false, false},
+    {"aion_module_processes",                 KIND(PROCESS),    "",     NONE, NONE, NONE, NO_COUNTER, TELEMETRY_WORKERS,  false, false},
+    {"aion_module_memory_bytes",              KIND(PROCESS),    "",     NONE, NONE, NONE, NO_COUNTER, TELEMETRY_MEMORY,   false, false},
 };
 /* clang-format on */
 
@@ -151,12 +155,16 @@ static void begin_second(struct telemetry_samples *samples)
 static void classify(const char *code, bool classes[CLASSES])
 {
     static const char *const good[] = {"OK", "recycled", "cancel"};
+    static const char *const faults[] = {"INTERNAL", "UNAVAILABLE", "UNKNOWN"};
     uint64_t status;
     bool http = aion_str_u64(aion_str_of(code), &status);
     classes[ALL] = true;
     classes[FAILED] = !http || status >= 400;
     for (size_t i = 0; i < aion_countof(good); i++)
         classes[FAILED] = classes[FAILED] && strcmp(code, good[i]) != 0;
+    classes[FAULTS] = http && status >= 500;
+    for (size_t i = 0; i < aion_countof(faults); i++)
+        classes[FAULTS] = classes[FAULTS] || strcmp(code, faults[i]) == 0;
     classes[REFUSED] = http ? status == 429 : strcmp(code, "RESOURCE_EXHAUSTED") == 0;
 }
 

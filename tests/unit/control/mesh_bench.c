@@ -635,6 +635,9 @@ void bench_start_on(struct bench *bench, const char *store_url)
         .retry_first = 1000,
         .retry_longest = 10000,
         .stream_bytes_max = 1000,
+        .frames_dir = "",
+        .frames_bytes_max = 16 << 20,
+        .environment = "dev",
     };
     aion_arena_init(&bench->arena, 64 << 20, NULL, 0);
     bench->loop = mesh_loop_new(&(struct mesh_loop_conf){.workers = 1}, &bench->err);

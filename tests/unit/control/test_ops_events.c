@@ -53,11 +53,13 @@ static void open_view(const struct ops_event_filter *filter)
 static bool take(int64_t now_us)
 {
     forget();
-    bool more = ops_event_view_take(&events, &view, now_us, &out);
+    size_t count;
+    bool more = ops_event_view_take(&events, &view, now_us, &out, &count);
     ops_event_counts_write(&view.counts, &out);
     view.counts = (struct ops_event_counts){.sampled = 0};
     taken = aion__v1__ops_events__unpack(NULL, out.size, (const uint8_t *)out.data);
     assert_non_null(taken);
+    assert_int_equal(taken->n_events, count);
     return more;
 }
 
