@@ -436,7 +436,8 @@ static void close_host(struct ops_reports *reports, const struct instance *insta
     if (host == NULL)
         return;
     ops_set(table, host, HOST(CPU_PPM), ops_round_digits(last->machine_cpu_ppm));
-    ops_set(table, host, HOST(RSS_BYTES), ops_round_bytes((int64_t)last->rss_bytes));
+    ops_set(table, host, HOST(RSS_BYTES),
+            ops_round_bytes((int64_t)(last->rss_bytes + last->workers_rss_bytes)));
     ops_set(table, host, HOST(MEMORY_BYTES),
             ops_round_bytes((int64_t)last->machine_memory_bytes));
     ops_set(table, host, HOST(WORKERS), last->workers);

@@ -64,8 +64,7 @@ static void fill_process(const struct program_telemetry *telemetry, Aion__V1__Op
     out->version = (char *)(uintptr_t)AION_VERSION;
     out->address = (char *)(uintptr_t)telemetry->address;
     out->cpu_us = process->cpu_us - telemetry->told_cpu_us;
-    out->rss_bytes =
-        (uint64_t)(process->rss_bytes + telemetry->samples.process[TELEMETRY_MEMORY]);
+    out->rss_bytes = (uint64_t)process->rss_bytes;
     out->threads = (uint32_t)process->threads;
     out->fds = (uint32_t)process->fds;
     out->started_s = telemetry->started_s;
@@ -73,6 +72,7 @@ static void fill_process(const struct program_telemetry *telemetry, Aion__V1__Op
     out->machine_cpu_ppm = process->machine_cpu_ppm;
     out->machine_memory_bytes = (uint64_t)process->machine_memory_bytes;
     out->workers = (uint32_t)telemetry->samples.process[TELEMETRY_WORKERS];
+    out->workers_rss_bytes = (uint64_t)telemetry->samples.process[TELEMETRY_MEMORY];
 }
 
 static void put_certificate(struct program_telemetry *telemetry)

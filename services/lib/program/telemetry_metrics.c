@@ -367,7 +367,9 @@ bool telemetry_samples_put(struct telemetry_samples *samples, bool whole,
         return false;
     aion_list_each (link, &samples->slots) {
         struct telemetry_slot *slot = aion_container(link, struct telemetry_slot, link);
-        if (slot->alive && (whole || moved(slot)) && !put_sample(slot, report, arena))
+        slot->used = slot->used || moved(slot);
+        if (slot->alive && slot->used && (whole || moved(slot)) &&
+            !put_sample(slot, report, arena))
             return false;
     }
     return true;

@@ -40,6 +40,7 @@ struct telemetry_slot {
     int64_t seen[TELEMETRY_COUNTERS];                         /* of an edge: counts so far */
     uint32_t *seen_buckets;
     bool edge, alive;
+    bool used; /* something of it was not 0 once: methods that nobody calls are not told */
 };
 
 struct telemetry_samples {

@@ -263,7 +263,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: history DIR HOURS HOSTS ROUTES\n");
         return 2;
     }
-    int64_t seconds = (int64_t)(strtod(argv[2], NULL) * 3600), begin_us = 1795478400 * SECOND_US;
+    int64_t seconds = (int64_t)(strtod(argv[2], NULL) * 3600),
+            begin_us = 1795478400 * SECOND_US;
     unsigned hosts = (unsigned)strtoul(argv[3], NULL, 10);
     aion_rand_seed(&run.rand, 7);
     ops_fold_init(&run.fold);
