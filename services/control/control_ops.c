@@ -25,6 +25,15 @@ static const struct aion_metric_family state_family = {
     .labels = {"dependency"},
 };
 
+static const struct aion_metric_family tick_family = {
+    .name = "aion_control_telemetry_seconds",
+    .help =
+        "CPU time of one look of telemetry's clock: a second closed, frames and events sent.",
+    .unit = "seconds",
+    .kind = AION_HISTOGRAM,
+    .scale = 1e-6,
+};
+
 /* -- life --------------------------------------------------------------------------- */
 static void tick(struct mesh_timer *timer);
 
@@ -45,7 +54,9 @@ void control_ops_init(struct control *control)
     aion_buf_init(&ops->wire, WIRE_MAX);
     aion_buf_init(&ops->parts, WIRE_MAX);
     ops->timer.fire = tick;
+    control_ops_lanes_init(ops);
     ops->store_state = aion_metric(&state_family, store_info(control->store).driver);
+    ops->cost = aion_metric(&tick_family);
     ops->stale = control_counted(COUNT_STALE);
     ops->repeated = control_counted(COUNT_WRITE_RETRY);
 }
@@ -73,6 +84,7 @@ void control_ops_done(struct control *control)
     ops_events_done(&ops->events);
     ops_reports_done(&ops->reports);
     ops_fold_done(&ops->fold);
+    control_ops_lanes_done(ops);
     aion_buf_done(&ops->wire);
     aion_buf_done(&ops->parts);
     free(ops);
@@ -164,11 +176,13 @@ static void tick(struct mesh_timer *timer)
 {
     struct control_ops *ops = aion_container(timer, struct control_ops, timer);
     int64_t utc_us = aion_clock_utc_us(), tenth_us = utc_us / TENTH_US * TENTH_US;
+    int64_t began_ns = aion_clock_thread_cpu_ns();
     if (tenth_us != ops->tenth_us)
         make_frame(ops, tenth_us);
     else
         control_ops_tails_send(ops->control, 0);
     set_timer(ops, utc_us);
+    aion_metric_record(ops->cost, (aion_clock_thread_cpu_ns() - began_ns) / 1000);
 }
 
 void control_ops_wake(struct control *control)

@@ -78,11 +78,81 @@ static void label_module(struct control *control, struct ops_entity *module,
     ops_entity_label(table_of(control), module, labels, aion_countof(labels));
 }
 
+/* -- what hosts can run ------------------------------------------------------------- */
+/* A pool and module, and how many hosts can run it. As many as policies and hosts name; beyond
+ * LANES_MAX routes do not know their hosts. */
+struct lane {
+    int64_t hosts;
+    char name[];
+};
+
+static void count_lane(struct control *control, const char *pool, const char *module, int delta)
+{
+    char name[128];
+    int size = snprintf(name, sizeof(name), "%s/%s", pool, module);
+    struct lane *lane = aion_map_get(&control->ops->lanes, aion_str_of(name));
+    if (lane == NULL) {
+        lane = calloc(1, sizeof(*lane) + (size_t)size + 1);
+        if (lane == NULL)
+            return;
+        memcpy(lane->name, name, (size_t)size + 1);
+        if (!aion_map_put(&control->ops->lanes, aion_str_of(lane->name), lane)) {
+            free(lane);
+            return;
+        }
+    }
+    lane->hosts += delta;
+}
+
+void control_ops_lanes_init(struct control_ops *ops)
+{
+    aion_map_init(&ops->lanes, LANES_MAX);
+}
+
+void control_ops_lanes_done(struct control_ops *ops)
+{
+    struct lane *lane;
+    size_t cursor = 0;
+    while ((lane = aion_map_next(&ops->lanes, &cursor)) != NULL)
+        free(lane);
+    aion_map_done(&ops->lanes);
+}
+
+/* A module's row is pinned by each host that has it. */
+static void add_offers(struct control_host *host)
+{
+    struct ops_table *table = table_of(host->control);
+    host->ops_modules =
+        aion_arena_array(&host->arena, host->offer_count, sizeof(*host->ops_modules));
+    for (size_t i = 0; host->ops_modules != NULL && i < host->offer_count; i++) {
+        const struct control_offer *offer = &host->offers[i];
+        char key[128];
+        snprintf(key, sizeof(key), "%s@%s", offer->module, offer->version);
+        host->ops_modules[i] = ops_pin(ops_entity(table, OPS_MODULE, aion_str_of(key)));
+        label_module(host->control, host->ops_modules[i], offer);
+        ops_add(table, host->ops_modules[i], MODULE(HOSTS), 1);
+        count_lane(host->control, host->pool, offer->module, 1);
+    }
+}
+
+static void take_offers_back(struct control_host *host)
+{
+    struct ops_table *table = table_of(host->control);
+    for (size_t i = 0; host->ops_modules != NULL && i < host->offer_count; i++) {
+        ops_add(table, host->ops_modules[i], MODULE(HOSTS), -1);
+        host->ops_modules[i]->touched_us = table->now_us;
+        ops_unpin(&host->ops_modules[i]);
+        count_lane(host->control, host->pool, host->offers[i].module, -1);
+    }
+}
+
+/* -- coming and going ---------------------------------------------------------------- */
 void control_ops_host_came(struct control_host *host)
 {
     host->ops =
         ops_pin(ops_entity(table_of(host->control), OPS_HOST, aion_str_of(host->host_id)));
     label_host(host);
+    add_offers(host);
     set_state(host);
     tell(host, "attached", (aion_str){0}, (aion_str){0});
 }
@@ -92,6 +162,7 @@ void control_ops_host_left(struct control_host *host)
     if (host->ops == NULL)
         return;
     set_state(host);
+    take_offers_back(host);
     host->ops->touched_us = mesh_loop_now(host->control->loop);
     tell(host, "lost", (aion_str){0}, (aion_str){0});
     ops_unpin(&host->ops);
@@ -117,54 +188,7 @@ void control_ops_policy(struct control *control, aion_str by, aion_str cause, ai
     control_ops_event(control, &event);
 }
 
-/* -- what hosts can run ------------------------------------------------------------- */
-struct lane { /* a pool and module, and the hosts that can run it */
-    int64_t hosts;
-    char name[];
-};
-
-static void count_lane(struct aion_map *lanes, const char *pool, const char *module)
-{
-    char name[128];
-    int size = snprintf(name, sizeof(name), "%s/%s", pool, module);
-    struct lane *lane = aion_map_get(lanes, aion_str_of(name));
-    if (lane == NULL) {
-        lane = calloc(1, sizeof(*lane) + (size_t)size + 1);
-        if (lane == NULL)
-            return;
-        memcpy(lane->name, name, (size_t)size + 1);
-        if (!aion_map_put(lanes, aion_str_of(lane->name), lane)) {
-            free(lane);
-            return;
-        }
-    }
-    lane->hosts++;
-}
-
-static void forget_lanes(struct aion_map *lanes)
-{
-    struct lane *lane;
-    size_t cursor = 0;
-    while ((lane = aion_map_next(lanes, &cursor)) != NULL)
-        free(lane);
-    aion_map_done(lanes);
-}
-
-static void count_offers(const struct control_host *host, struct aion_map *lanes)
-{
-    struct ops_table *table = table_of(host->control);
-    for (size_t i = 0; i < host->offer_count; i++) {
-        const struct control_offer *offer = &host->offers[i];
-        char key[128];
-        snprintf(key, sizeof(key), "%s@%s", offer->module, offer->version);
-        struct ops_entity *module = ops_entity(table, OPS_MODULE, aion_str_of(key));
-        label_module(host->control, module, offer);
-        module->now[OPS_NOW_HOSTS]++;
-        module->touched_us = table->now_us;
-        count_lane(lanes, host->pool, offer->module);
-    }
-}
-
+/* -- a second ------------------------------------------------------------------------ */
 static aion_str label_of(const struct ops_entity *entity, const char *name)
 {
     for (size_t i = 0; i < entity->label_count; i++)
@@ -186,34 +210,21 @@ static void set_route_hosts(struct ops_table *table, const struct aion_map *lane
     }
 }
 
-static void set_module_hosts(struct ops_table *table)
-{
-    aion_list_each (link, &table->kinds[OPS_MODULE].entities) {
-        struct ops_entity *module = aion_container(link, struct ops_entity, link);
-        ops_set(table, module, MODULE(HOSTS), module->now[OPS_NOW_HOSTS]);
-    }
-}
-
 void control_ops_hosts_close(struct control *control)
 {
     struct ops_table *table = table_of(control);
-    struct aion_map lanes;
     int64_t hosts = 0, good = 0, now_us = mesh_loop_now(control->loop);
-    aion_map_init(&lanes, LANES_MAX);
     aion_list_each (link, &control->hosts) {
         struct control_host *host = aion_container(link, struct control_host, link);
         if (host->ops == NULL)
             continue;
         set_state(host);
         ops_set(table, host->ops, HOST(BEAT_US), ops_round_age(now_us - host->heard_us));
-        count_offers(host, &lanes);
         hosts++;
         good += ops_get(host->ops, HOST(STATE)) == STATE(OK) ||
                 ops_get(host->ops, HOST(STATE)) == STATE(FULL);
     }
     ops_set(table, control->ops->fold.mesh, MESH(HOSTS), hosts);
     ops_set(table, control->ops->fold.mesh, MESH(HOSTS_OK), good);
-    set_module_hosts(table);
-    set_route_hosts(table, &lanes);
-    forget_lanes(&lanes);
+    set_route_hosts(table, &control->ops->lanes);
 }

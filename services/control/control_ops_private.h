@@ -69,6 +69,7 @@ struct control_ops {
     struct ops_events events;
     struct aion_link views, tails, readers, report_calls;
     size_t reader_count, replay_count;
+    struct aion_map lanes; /* what hosts can run: control_ops_hosts.c */
     struct mesh_timer timer;
     int64_t second_us, tenth_us; /* UTC: ends of the second and tenth that were made last */
     int64_t closed_us;           /* monotonic: when the second was closed */
@@ -76,7 +77,7 @@ struct control_ops {
     bool began, ended;
     bool gap_in_ten; /* within the ten seconds that are open */
     struct control_past *past;
-    struct aion_metric *store_state;
+    struct aion_metric *store_state, *cost;
     struct aion_buf wire, parts; /* of one message for many */
 };
 
@@ -120,7 +121,9 @@ void control_ops_host_changed(struct control_host *host, const char *what, aion_
                               aion_str why);
 /* A revision is in force. */
 void control_ops_policy(struct control *control, aion_str by, aion_str cause, aion_str digest);
-/* Rows of hosts, modules and routes for the second that ends now. */
+void control_ops_lanes_init(struct control_ops *ops);
+void control_ops_lanes_done(struct control_ops *ops);
+/* Rows of hosts and routes for the second that ends now. */
 void control_ops_hosts_close(struct control *control);
 
 /* -- readers (control_ops_watch.c, control_ops_views.c) -------------------------------- */

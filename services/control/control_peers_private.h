@@ -33,6 +33,7 @@ struct control_host {
     struct control_offer *offers;
     size_t offer_count;
     int64_t heard_us, attached_utc_us;
+    struct ops_entity **ops_modules; /* the same of its offers, in the arena */
     struct ops_entity *ops;  /* its row of telemetry, pinned; NULL: no hello yet, or gone */
     struct mesh_timer lease; /* ping, silence, and the wait for `running` */
 };

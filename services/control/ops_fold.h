@@ -85,7 +85,6 @@ enum ops_mesh_count {
     OPS_NOW_CANCELLED,
     OPS_NOW_STALE,
     OPS_NOW_EVENTS,
-    OPS_NOW_HOSTS = OPS_COUNTS - 1, /* of a module: hosts that have it */
 };
 static inline void ops_mesh_count(struct ops_fold *fold, enum ops_mesh_count count,
                                   int64_t delta)

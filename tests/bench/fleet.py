@@ -52,6 +52,12 @@ class Control:
         text = urllib.request.urlopen(f"http://{self.admin}/metrics", timeout=10).read().decode()
         return sum(float(row.rsplit(" ", 1)[1]) for row in text.splitlines() if row.startswith(line))
 
+    def buckets(self, name):
+        """(bound in ms, count below it) of a histogram."""
+        text = urllib.request.urlopen(f"http://{self.admin}/metrics", timeout=10).read().decode()
+        return [(1000 * float(row.split('le="')[1].split('"')[0]), float(row.rsplit(" ", 1)[1])) for row in text.splitlines()
+                if row.startswith(name + "{")]
+
     def stop(self):
         self.process.terminate()
         self.process.wait(20)
@@ -131,7 +137,10 @@ def measure_live(build, taken):
         taken["rss"] = resident_mib(control.pid)
         taken["lost"] = control.metric('aion_control_frames_total{outcome="lost"}')
         taken["fleet"] = fleet.result()
-        taken["slow"] = control.metric("aion_loop_longest_handler_seconds")
+        taken["tick"] = 1e6 * control.metric("aion_control_telemetry_seconds_sum") / control.metric(
+            "aion_control_telemetry_seconds_count")
+        buckets = control.buckets("aion_control_telemetry_seconds_bucket")
+        taken["tick_most"] = next(bound for bound, count in buckets if count == buckets[-1][1])
     finally:
         fleet.stop()
         control.stop()
@@ -208,7 +217,8 @@ def report(taken):
              f"{every['holes']:.0f} holes in the sequence, {every['dropped']:.0f} frames dropped, control's CPU {every['cpu']:.1f} %. "
              f"The fleet sent {fleet['reports']:.0f} reports ({fleet['dropped']:.0f} dropped), {fleet['events']:.0f} events, "
              f"{fleet['submitted']:.0f} tasks ({fleet['failed']:.0f} refused). Frames lost on the way to disk: {taken['lost']:.0f}. "
-             f"Control: {taken['rss']:.0f} MiB resident, longest handler {1000 * taken['slow']:.1f} ms.\n\nA report costs, CPU µs: "
+             f"Control: {taken['rss']:.0f} MiB resident, a look of telemetry's clock {taken['tick']:.0f} µs "
+             f"of CPU on average, below {taken['tick_most']:.0f} ms each.\n\nA report costs, CPU µs: "
              + ", ".join(f"{name} {value:.0f}" for name, value in taken["reports"].items()) + ".")
     if "history" in taken:
         history = taken["history"]

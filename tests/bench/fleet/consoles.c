@@ -148,7 +148,7 @@ int main(int argc, char **argv)
     run.count = strtoul(argv[5], NULL, 10);
     run.count = run.count < CONSOLES_MAX ? run.count : CONSOLES_MAX;
     double seconds = strtod(argv[7], NULL);
-    aion_log_start("consoles", 2, AION_LOG_WARN);
+    aion_log_start("consoles", 2, AION_LOG_ERROR);
     run.loop = mesh_loop_new(NULL, &err);
     for (size_t i = 0; i < run.count; i++)
         if (run.loop == NULL ||

@@ -557,7 +557,7 @@ int main(int argc, char **argv)
     }
     run.dir = argv[1];
     aion_rand_seed(&run.rand, 3);
-    aion_log_start("fleet", 2, AION_LOG_WARN);
+    aion_log_start("fleet", 2, AION_LOG_ERROR);
     run.loop = mesh_loop_new(NULL, &err);
     if (run.loop == NULL || !start_router(&err))
         return fail(&err);
