@@ -9,6 +9,17 @@ struct reporting {
     struct mesh_call *call;
 };
 
+/* What the router audits as a refused reload is a word about the policy, too. */
+static void tell_refused_policy(struct control *control, const struct ops_event *audit)
+{
+    struct ops_event event = *audit;
+    if (audit->kind != OPS_EVENT_AUDIT || !aion_str_is(audit->reason, "POLICY_INVALID"))
+        return;
+    event.kind = OPS_EVENT_POLICY;
+    event.what = AION_STR("refused");
+    control_ops_event(control, &event);
+}
+
 static void take_event(struct control *control, const Aion__V1__OpsReport *report,
                        const Aion__V1__OpsEvent *from)
 {
@@ -31,8 +42,10 @@ static void take_event(struct control *control, const Aion__V1__OpsReport *repor
     if (from->actor[0] == '\0')
         event.actor = aion_str_of(report->component);
     if (from->kind > AION__V1__OPS_EVENT__KIND__KIND_UNSPECIFIED &&
-        from->kind <= AION__V1__OPS_EVENT__KIND__KIND_POLICY)
+        from->kind <= AION__V1__OPS_EVENT__KIND__KIND_POLICY) {
         control_ops_event(control, &event);
+        tell_refused_policy(control, &event);
+    }
 }
 
 void control_ops_report_take(struct control *control, const Aion__V1__OpsReport *report)

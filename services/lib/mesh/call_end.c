@@ -93,7 +93,8 @@ static void tell_audit(const struct mesh_call *call)
                                .principal = &call->principal,
                                .peer = call->peer.spiffe_id,
                                .code = call->status.code,
-                               .reason = call->status.reason};
+                               .reason = call->status.reason,
+                               .text = call->status.text};
     if (call->note_count > 0)
         audit.target = aion_str_n(call->notes[0].value, call->notes[0].size);
     server->audited(server->audited_user, &audit);

@@ -68,6 +68,7 @@ struct mesh_audit {
     aion_str peer; /* SPIFFE id */
     enum aion_code code;
     const char *reason; /* ErrorInfo's; "" = none */
+    const char *text;   /* of the error */
     aion_str target;    /* the value of the call's first note; empty = none */
 };
 /* Tells `audited` of them, on the I/O thread. Before start. */

@@ -39,6 +39,15 @@ void telemetry_events_forget(struct telemetry_events *events)
     aion_arena_reset(&events->arena);
 }
 
+/* A copy, cut between code points: a text that is no UTF-8 would cost the whole report. */
+static void copy_text(char out[TEXT_MAX], aion_str text)
+{
+    aion_str_copy(out, TEXT_MAX, text);
+    size_t size = strlen(out);
+    while (size > 0 && !aion_utf8_valid(out, size))
+        out[--size] = '\0';
+}
+
 static const char *service_of(const struct mesh_method *method)
 {
     const char *dot = strrchr(method->service, '.');
@@ -48,18 +57,19 @@ static const char *service_of(const struct mesh_method *method)
 void telemetry_audit(void *user, const struct mesh_audit *audit)
 {
     Aion__V1__OpsEvent event = AION__V1__OPS_EVENT__INIT;
-    char what[TEXT_MAX], actor[TEXT_MAX], tenant[TEXT_MAX], target[TEXT_MAX];
+    char what[TEXT_MAX], actor[TEXT_MAX], tenant[TEXT_MAX], note[TEXT_MAX];
     bool good = audit->code == AION_OK;
     snprintf(what, sizeof(what), "%s.%s", service_of(audit->method), audit->method->name);
-    aion_str_copy(actor, sizeof(actor),
-                  audit->principal->subject.size > 0 ? audit->principal->subject : audit->peer);
-    aion_str_copy(tenant, sizeof(tenant), audit->principal->tenant);
-    aion_str_copy(target, sizeof(target), audit->target);
+    copy_text(actor,
+              audit->principal->subject.size > 0 ? audit->principal->subject : audit->peer);
+    copy_text(tenant, audit->principal->tenant);
+    copy_text(note,
+              audit->target.size == 0 && !good ? aion_str_of(audit->text) : audit->target);
     event.kind = AION__V1__OPS_EVENT__KIND__KIND_AUDIT;
     event.what = what;
     event.actor = actor;
     event.tenant = tenant;
-    event.note = target;
+    event.note = note;
     if (!good)
         event.reason =
             (char *)(uintptr_t)(audit->reason[0] != '\0' ? audit->reason
