@@ -99,7 +99,9 @@ void ops_block_write(const struct ops_block *block, struct aion_buf *out)
     put_varint(out, block->span_ms);
     put_varint(out, block->frames);
     for (unsigned i = 0; i < block->frames; i++)
-        put_varint(out, ops_wire_zigzag(block->at_us[i] - (i > 0 ? block->at_us[i - 1] : 0)));
+        put_varint(out,
+                   ops_wire_zigzag((int64_t)((uint64_t)block->at_us[i] -
+                                             (uint64_t)(i > 0 ? block->at_us[i - 1] : 0))));
     put_varint(out, block->gaps);
     put_varint(out, named);
     for (size_t i = 0; i < block->entity_count; i++) {

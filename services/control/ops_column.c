@@ -45,23 +45,33 @@ static uint64_t low_bits(uint64_t value, unsigned count)
     return count < 64 ? value & (((uint64_t)1 << count) - 1) : value;
 }
 
+/* At least 56 bits, as long as there are any. */
+static void refill(struct ops_bits_in *bits)
+{
+    while (bits->count <= 56 && bits->next < bits->end) {
+        bits->held |= (uint64_t)*bits->next++ << bits->count;
+        bits->count += 8;
+    }
+}
+
+/* count <= 56. */
+static uint64_t take(struct ops_bits_in *bits, unsigned count)
+{
+    if (bits->count < count)
+        refill(bits);
+    uint64_t value = low_bits(bits->held, count);
+    bits->bad = bits->bad || bits->count < count;
+    bits->held >>= count;
+    bits->count -= bits->count < count ? bits->count : count;
+    return value;
+}
+
 uint64_t ops_bits_get(struct ops_bits_in *bits, unsigned count)
 {
-    uint64_t value = 0;
-    unsigned have = 0;
-    while (have < count) {
-        if (bits->count == 0) {
-            bits->bad = bits->bad || bits->next == bits->end;
-            bits->held = bits->next < bits->end ? *bits->next++ : 0;
-            bits->count = 8;
-        }
-        unsigned take = bits->count < count - have ? bits->count : count - have;
-        value |= low_bits(bits->held, take) << have;
-        bits->held >>= take;
-        bits->count -= take;
-        have += take;
-    }
-    return value;
+    if (count <= 56)
+        return take(bits, count);
+    uint64_t low = take(bits, 32);
+    return low | take(bits, count - 32) << 32;
 }
 
 /* -- numbers ------------------------------------------------------------------------ */
@@ -119,11 +129,13 @@ static void put_rice(struct ops_bits_out *bits, uint64_t value, unsigned shift)
 
 static uint64_t get_rice(struct ops_bits_in *bits, unsigned shift)
 {
-    unsigned quotient = 0;
-    while (quotient < QUOTIENT_MAX && ops_bits_get(bits, 1) == 1)
-        quotient++;
-    if (quotient == QUOTIENT_MAX)
+    refill(bits);
+    unsigned quotient = (unsigned)__builtin_ctzll(~low_bits(bits->held, QUOTIENT_MAX));
+    if (quotient >= QUOTIENT_MAX) {
+        (void)take(bits, QUOTIENT_MAX);
         return get_number(bits);
+    }
+    (void)take(bits, quotient + 1);
     return (uint64_t)quotient << shift | ops_bits_get(bits, shift);
 }
 
