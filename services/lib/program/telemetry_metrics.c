@@ -104,6 +104,7 @@ struct telemetry_slot *telemetry_slot(struct telemetry_samples *samples, Aion__V
     if (slot == NULL || (slot->key = strdup(key)) == NULL)
         abort();
     slot->kind = kind;
+    slot->alive = true;
     slot->name = slot->key + prefix;
     aion_list_add_last(&samples->slots, &slot->link);
     if (aion_map_put(&samples->by_key, aion_str_of(slot->key), slot))

@@ -6,7 +6,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -52,6 +54,46 @@ static void the_text_is_openmetrics(void **state)
     aion_buf_done(&out);
 }
 
+struct seen {
+    size_t series, times;
+    int64_t value;
+    char label[32];
+};
+
+static void see(void *user, const struct aion_metric_family *family, struct aion_metric *metric,
+                const char *const *values)
+{
+    struct seen *seen = user;
+    seen->series++;
+    seen->times += family == &times;
+    if (family != &calls || strcmp(values[0], "walked") != 0)
+        return;
+    seen->value = aion_metric_value(metric);
+    snprintf(seen->label, sizeof(seen->label), "%s", values[0]);
+}
+
+static void a_walk_sees_every_series_with_its_labels(void **state)
+{
+    static uint32_t counts[AION_HIST_BUCKETS];
+    struct seen seen = {0};
+    size_t before = aion_metric_made();
+    (void)state;
+    aion_metric_add(aion_metric(&calls, "walked"), 7);
+    assert_int_equal(aion_metric_made(), before + 1);
+    aion_metric_add(aion_metric(&calls, "walked"), 1);
+    assert_int_equal(aion_metric_made(), before + 1);
+    aion_metric_each(see, &seen);
+    assert_int_equal(seen.series, before + 1);
+    assert_int_equal(seen.times, 1);
+    assert_int_equal(seen.value, 8);
+    assert_string_equal(seen.label, "walked");
+    int64_t sum = aion_metric_sum(aion_metric(&times));
+    aion_metric_record(aion_metric(&times), 12);
+    aion_metric_buckets(aion_metric(&times), counts);
+    assert_int_equal(counts[12], 1);
+    assert_int_equal(aion_metric_sum(aion_metric(&times)), sum + 12);
+}
+
 static void too_many_series_share_one(void **state)
 {
     struct aion_metric *shared;
@@ -68,6 +110,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(buckets_are_exact_below_16_and_within_a_sixteenth),
         cmocka_unit_test(the_text_is_openmetrics),
+        cmocka_unit_test(a_walk_sees_every_series_with_its_labels),
         cmocka_unit_test(too_many_series_share_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,9 @@
  * saw is counted. A name's addresses are what the test says (getaddrinfo is wrapped). */
 #include "fixture.h"
 
+#include "base/metric.h"
+#include "mesh/edge.h"
+
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <setjmp.h>
@@ -185,6 +188,52 @@ static void what_fails_is_tried_elsewhere_then_left_out_then_taken_back(void **s
     end();
 }
 
+/* What telemetry is told of the endpoint with this port. */
+struct wanted_edge {
+    int port;
+    struct mesh_edge edge;
+    uint64_t timed;
+};
+
+static void look_at_edge(void *user, const struct mesh_edge *edge)
+{
+    struct wanted_edge *wanted = user;
+    char address[32];
+    snprintf(address, sizeof(address), "127.0.0.1:%d", wanted->port);
+    if (strcmp(edge->address, address) != 0)
+        return;
+    assert_string_equal(edge->peer, "echo");
+    wanted->edge = *edge;
+    wanted->timed = 0;
+    for (unsigned i = 0; edge->latency != NULL && i < AION_HIST_BUCKETS; i++)
+        wanted->timed += edge->latency[i];
+}
+
+static void calls_are_counted_by_endpoint(void **state)
+{
+    (void)state;
+    begin(&(struct mesh_channel_conf){
+        .eject_failures = 5, .eject_us = 60000000, .retry_percent = 100, .no_health = true});
+    struct wanted_edge good = {.port = loop_port},
+                       ill = {.port = mesh_server_port(there.server)};
+    mesh_edges_each(here.loop, look_at_edge, &good);
+    uint64_t before = good.edge.calls;
+    there.ill = true;
+    call_many(100);
+    mesh_edges_each(here.loop, look_at_edge, &good);
+    mesh_edges_each(here.loop, look_at_edge, &ill);
+    assert_int_equal(good.edge.calls, before + 100); /* retries come here */
+    assert_int_equal(good.edge.errors, 0);
+    assert_int_equal(good.timed, good.edge.calls);
+    assert_int_equal(good.edge.state, MESH_EDGE_OK);
+    assert_int_equal(good.edge.outstanding, 0);
+    assert_int_equal(ill.edge.errors, 5);
+    assert_int_equal(ill.edge.retries, 5);
+    assert_int_equal(ill.edge.ejections, 1);
+    assert_int_equal(ill.edge.state, MESH_EDGE_EJECTED);
+    end();
+}
+
 static void the_last_one_is_never_left_out(void **state)
 {
     (void)state;
@@ -291,6 +340,7 @@ int main(void)
         cmocka_unit_test(calls_are_spread),
         cmocka_unit_test(the_less_loaded_is_taken),
         cmocka_unit_test(what_fails_is_tried_elsewhere_then_left_out_then_taken_back),
+        cmocka_unit_test(calls_are_counted_by_endpoint),
         cmocka_unit_test(the_last_one_is_never_left_out),
         cmocka_unit_test(a_gone_endpoint_gets_no_call),
         cmocka_unit_test(the_breaker_opens_and_closes),
