@@ -141,11 +141,12 @@ static bool name_entity(struct ops_block *block, const Aion__V1__OpsEntity *mess
 static bool add_row(struct ops_block *block, const Aion__V1__OpsRow *row)
 {
     struct ops_block_entity *entity = find(block, row->entity);
-    if (entity == NULL || row->changed != 0 || row->n_values != ops_block_columns(entity))
+    if (entity == NULL || row->changed != 0)
         return false;
-    for (size_t i = 0; i < row->n_values; i++) {
+    /* of a control that knew fewer columns, or more */
+    for (size_t i = 0; i < ops_block_columns(entity); i++) {
         size_t at = i * OPS_BLOCK_FRAMES + block->frames;
-        entity->values[OPS_PLANE_VALUE][at] = row->values[i];
+        entity->values[OPS_PLANE_VALUE][at] = i < row->n_values ? row->values[i] : OPS_UNKNOWN;
         for (unsigned plane = OPS_PLANE_BELOW; plane < block->planes; plane++)
             entity->values[plane][at] = 0;
     }
@@ -171,7 +172,7 @@ static bool add_spread(struct ops_block *block, const Aion__V1__OpsRow *row, uns
         entity->values[plane][at] =
             (int64_t)(plane == OPS_PLANE_BELOW ? value - bound : bound - value);
     }
-    return next == row->n_values;
+    return true;
 }
 
 static bool add_rows(struct ops_block *block, const Aion__V1__OpsFrame *frame)

@@ -1,5 +1,6 @@
-/* Blocks on disk: version, span, times, gaps, names, then columns bit by bit. What is read is
- * checked as if anybody had written it. */
+/* Blocks on disk: version, span, times, gaps, columns of each kind, names, then columns bit by
+ * bit. What is read is checked as if anybody had written it. Who wrote it may have known fewer
+ * columns (they are unknown then) or more kinds and columns than we do (they are left out). */
 #include "ops_block_private.h"
 
 #include "ops_wire.h"
@@ -103,6 +104,9 @@ void ops_block_write(const struct ops_block *block, struct aion_buf *out)
                    ops_wire_zigzag((int64_t)((uint64_t)block->at_us[i] -
                                              (uint64_t)(i > 0 ? block->at_us[i - 1] : 0))));
     put_varint(out, block->gaps);
+    put_varint(out, OPS_KINDS);
+    for (int kind = 0; kind < OPS_KINDS; kind++)
+        put_varint(out, ops_kind_info((enum ops_kind)kind)->column_count);
     put_varint(out, named);
     for (size_t i = 0; i < block->entity_count; i++) {
         if (block->entities[i].present == 0)
@@ -118,9 +122,12 @@ void ops_block_write(const struct ops_block *block, struct aion_buf *out)
 }
 
 /* -- in ----------------------------------------------------------------------------- */
+enum { KINDS_MAX = 64 }; /* on disk */
+
 struct reading {
     const char *at, *end;
     bool bad;
+    unsigned columns[KINDS_MAX]; /* on disk, by kind */
 };
 
 static uint64_t get_varint(struct reading *reading)
@@ -183,14 +190,14 @@ static uint64_t frames_mask(unsigned frames)
     return frames < 64 ? ((uint64_t)1 << frames) - 1 : UINT64_MAX;
 }
 
+/* Of a kind that we do not know, too: as one that is no entity of the mesh's. */
 static void get_entity(struct reading *reading, struct ops_block *block)
 {
-    unsigned kind = reading->at < reading->end ? (unsigned char)*reading->at++ : 0;
+    unsigned kind = reading->at < reading->end ? (unsigned char)*reading->at++ : KINDS_MAX;
     uint64_t present = ~get_varint(reading) & frames_mask(block->frames);
     const struct ops_block_entity *before = NULL;
     struct ops_block_entity *entity = NULL;
-    if (!reading->bad && present != 0 && kind < OPS_KINDS &&
-        ops_kind_info((enum ops_kind)kind)->column_count > 0)
+    if (!reading->bad && present != 0 && kind < KINDS_MAX && reading->columns[kind] > 0)
         entity =
             ops_block_entity_add(block, (enum ops_kind)kind, (uint32_t)block->entity_count + 1);
     if (entity == NULL) {
@@ -218,21 +225,24 @@ static bool get_spread(struct ops_bits_in *bits, unsigned plane, const int64_t *
     return true;
 }
 
+/* NULL: the same everywhere. */
 static void scatter(const struct ops_block *block, const struct ops_block_entity *entity,
                     unsigned plane, unsigned column, const int64_t *values)
 {
+    if (column >= ops_block_columns(entity))
+        return;
     int64_t *to = entity->values[plane] + (size_t)column * OPS_BLOCK_FRAMES;
     for (unsigned i = 0, next = 0; i < block->frames; i++)
         if (entity->present >> i & 1)
-            to[i] = values[next++];
+            to[i] = values != NULL ? values[next++] : OPS_UNKNOWN;
 }
 
 static bool get_values(struct ops_bits_in *bits, const struct ops_block *block,
-                       const struct ops_block_entity *entity)
+                       const struct ops_block_entity *entity, unsigned columns)
 {
     int64_t values[OPS_BLOCK_FRAMES], off[OPS_BLOCK_FRAMES];
     size_t count = (size_t)__builtin_popcountll(entity->present);
-    for (unsigned column = 0; column < ops_block_columns(entity); column++) {
+    for (unsigned column = 0; column < columns; column++) {
         if (!ops_column_read(bits, values, count))
             return false;
         scatter(block, entity, OPS_PLANE_VALUE, column, values);
@@ -242,7 +252,20 @@ static bool get_values(struct ops_bits_in *bits, const struct ops_block *block,
             scatter(block, entity, plane, column, off);
         }
     }
+    for (unsigned column = columns; column < ops_block_columns(entity); column++)
+        scatter(block, entity, OPS_PLANE_VALUE, column, NULL);
     return true;
+}
+
+static void get_columns(struct reading *reading)
+{
+    uint64_t kinds = get_varint(reading);
+    reading->bad = reading->bad || kinds > KINDS_MAX;
+    for (uint64_t kind = 0; kind < kinds && !reading->bad; kind++) {
+        uint64_t columns = get_varint(reading);
+        reading->columns[kind] = (unsigned)columns;
+        reading->bad = reading->bad || columns > 64;
+    }
 }
 
 static void get_head(struct reading *reading, struct ops_block *block)
@@ -262,11 +285,23 @@ static void get_head(struct reading *reading, struct ops_block *block)
         block->at_us[i] = (int64_t)at;
     }
     block->gaps = get_varint(reading) & frames_mask(block->frames);
+    get_columns(reading);
+}
+
+/* Kinds that we do not know are only read over. */
+static void forget_foreign(struct ops_block *block)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < block->entity_count; i++)
+        if (ops_block_columns(&block->entities[i]) > 0)
+            block->entities[kept++] = block->entities[i];
+    block->entity_count = kept;
 }
 
 bool ops_block_read(struct ops_block *block, aion_str bytes, struct aion_err *err)
 {
-    struct reading reading = {bytes.data, bytes.data + bytes.size, bytes.size == 0};
+    struct reading reading = {
+        .at = bytes.data, .end = bytes.data + bytes.size, .bad = bytes.size == 0};
     get_head(&reading, block);
     uint64_t count = reading.bad ? 0 : get_varint(&reading);
     reading.bad = reading.bad || count > OPS_BLOCK_ENTITIES_MAX;
@@ -275,9 +310,12 @@ bool ops_block_read(struct ops_block *block, aion_str bytes, struct aion_err *er
     struct ops_bits_in bits = {.next = (const unsigned char *)reading.at,
                                .end = (const unsigned char *)reading.end};
     for (size_t i = 0; i < block->entity_count && !reading.bad; i++)
-        reading.bad = !get_values(&bits, block, &block->entities[i]);
-    if (!reading.bad)
+        reading.bad = !get_values(&bits, block, &block->entities[i],
+                                  reading.columns[block->entities[i].kind]);
+    if (!reading.bad) {
+        forget_foreign(block);
         return true;
+    }
     ops_block_reset(block);
     return aion_fail(err, AION_INVALID, "%zu bytes that are no block of frames", bytes.size);
 }

@@ -9,6 +9,7 @@ import sys
 import tempfile
 
 import echo
+import fleet
 import gateway
 import peers
 import task
@@ -17,7 +18,7 @@ from bench import SOURCE, Noise
 sys.path.insert(0, str(SOURCE / "tests/scenario"))
 from mesh import Mesh  # noqa: E402
 
-PARTS = {"echo": echo, "gateway": gateway, "task": task}
+PARTS = {"echo": echo, "gateway": gateway, "task": task, "fleet": fleet}
 
 
 class Context:

@@ -474,6 +474,68 @@ static void deltas_of_a_block_add_up_to_its_frames(void **state)
     }
 }
 
+/* -- other versions ----------------------------------------------------------------- */
+static Aion__V1__OpsFrame *dependency_frame(size_t values)
+{
+    static int64_t cells[8] = {1, 500, 3, 4000, 77, 78};
+    static Aion__V1__OpsFrame frame;
+    static Aion__V1__OpsEntity entity, *entities[] = {&entity};
+    static Aion__V1__OpsRow row, *rows[] = {&row};
+    static char key[] = "sqlite";
+    aion__v1__ops_frame__init(&frame);
+    aion__v1__ops_entity__init(&entity);
+    aion__v1__ops_row__init(&row);
+    frame.at_us = BEGIN_US;
+    frame.span_ms = 1000;
+    frame.n_entities = frame.n_rows = 1;
+    frame.entities = entities;
+    frame.rows = rows;
+    entity.id = row.entity = 1;
+    entity.kind = AION__V1__OPS_KIND__OPS_KIND_DEPENDENCY;
+    entity.key = key;
+    row.values = cells;
+    row.n_values = values;
+    return &frame;
+}
+
+static void rows_of_other_versions_fit(void **state)
+{
+    struct ops_block block;
+    struct aion_err err;
+    (void)state;
+    ops_block_init(&block, 1000);
+    assert_true(ops_block_add(&block, dependency_frame(3), &err));
+    assert_true(ops_block_add(&block, dependency_frame(6), &err));
+    assert_int_equal(ops_block_value(&block.entities[0], 0, 2, 0), 3);
+    assert_int_equal(ops_block_value(&block.entities[0], 0, 3, 0), OPS_UNKNOWN);
+    assert_int_equal(ops_block_value(&block.entities[0], 0, 3, 1), 4000);
+    ops_block_done(&block);
+}
+
+static void a_block_with_fewer_columns_leaves_the_rest_unknown(void **state)
+{
+    static const char columns[] = {12, 0, 32, 12, 6, 6, 8, 4, 10, 9, 4, 1, 8};
+    struct ops_block block, back;
+    struct aion_buf buf;
+    struct aion_err err;
+    (void)state;
+    ops_block_init(&block, 1000);
+    ops_block_init(&back, 1000);
+    aion_buf_init(&buf, 4096);
+    assert_true(ops_block_add(&block, dependency_frame(4), &err));
+    ops_block_write(&block, &buf);
+    char *at = memmem(buf.data, buf.size, columns, sizeof(columns));
+    assert_non_null(at);
+    at[1 + OPS_DEPENDENCY] = 3; /* the last column was not known then */
+    assert_true(ops_block_read(&back, aion_buf_view(&buf), &err));
+    assert_int_equal(ops_block_value(&back.entities[0], 0, 1, 0), 500);
+    assert_int_equal(ops_block_value(&back.entities[0], 0, 2, 0), 3);
+    assert_int_equal(ops_block_value(&back.entities[0], 0, 3, 0), OPS_UNKNOWN);
+    aion_buf_done(&buf);
+    ops_block_done(&block);
+    ops_block_done(&back);
+}
+
 /* -- records ------------------------------------------------------------------------ */
 static void a_record_changed_in_any_bit_is_none(void **state)
 {
@@ -516,6 +578,8 @@ int main(void)
         TEST(a_clock_that_goes_back_begins_a_block_of_its_own),
         TEST(without_a_folder_the_open_block_is_all),
         TEST(deltas_of_a_block_add_up_to_its_frames),
+        TEST(rows_of_other_versions_fit),
+        TEST(a_block_with_fewer_columns_leaves_the_rest_unknown),
         TEST(a_record_changed_in_any_bit_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
