@@ -131,7 +131,7 @@ static int64_t time_of(const Google__Protobuf__Timestamp *stamp)
 }
 
 /* rpc ListAudit. Inline. */
-void control_list_audit(struct mesh_call *call, const Aion__V1__ListAuditRequest *request)
+void control_ops_list_audit(struct mesh_call *call, const Aion__V1__ListAuditRequest *request)
 {
     struct aion_err err;
     struct listing *listing = calloc(1, sizeof(*listing));
@@ -288,7 +288,7 @@ static void heads_read(struct store_op *op, const struct aion_err *err)
 }
 
 /* rpc VerifyAudit. Inline. */
-void control_verify_audit(struct mesh_call *call, const Aion__V1__VerifyAuditRequest *request)
+void control_ops_verify_audit(struct mesh_call *call, const Aion__V1__VerifyAuditRequest *request)
 {
     struct aion_err err;
     struct verifying *self = calloc(1, sizeof(*self));

@@ -58,9 +58,9 @@ static void label_host(const struct control_host *host)
         {AION_STR("pool"), aion_str_of(host->pool)},
         {AION_STR("version"), aion_str_of(host->version)}};
     size_t count = 2;
-    for (size_t i = 0; i < host->label_count && count < OPS_LABELS_MAX; i++)
+    for (size_t i = 0; i < host->sched.label_count && count < OPS_LABELS_MAX; i++)
         labels[count++] =
-            (struct ops_label){aion_str_of(host->labels[i].name), host->labels[i].value};
+            (struct ops_label){host->sched.labels[i].name, host->sched.labels[i].value};
     ops_entity_label(table_of(host->control), host->ops, labels, count);
 }
 

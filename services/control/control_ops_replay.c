@@ -25,7 +25,8 @@ struct control_ops_replay {
     char tenant[128];
     struct aion_buf wires;                             /* replies one behind another ... */
     size_t sizes[OPS_BLOCK_FRAMES], count, next, sent; /* ... how long each is */
-    bool end; /* nothing newer, or until_us was reached */
+    bool end;                                          /* nothing newer, or ... */
+    bool reached;                                      /* ... until_us was */
     struct aion_err err;
 };
 
@@ -67,7 +68,7 @@ static void read_block(struct control_past_job *job, struct ops_history *history
     for (unsigned i = place.index; i < place.end; i++) {
         struct aion_arena arena;
         if (replay->until_us > 0 && place.block->at_us[i] > replay->until_us) {
-            replay->end = true;
+            replay->end = replay->reached = true;
             break;
         }
         aion_arena_init(&arena, ARENA_MAX, NULL, 0);
@@ -114,7 +115,7 @@ static void join_live(struct control_ops_reader *reader)
 {
     struct control_ops *ops = reader->control->ops;
     const struct control_ops_replay *replay = reader->replay;
-    if (reader->until_us > 0 && reader->until_us <= ops->second_us) {
+    if (replay->reached || (reader->until_us > 0 && reader->until_us <= ops->second_us)) {
         stop(reader, NULL);
         mesh_finish(reader->call);
         return;
@@ -147,10 +148,11 @@ static void pump(struct control_ops_reader *reader)
         join_live(reader);
 }
 
-/* At the end of what is kept: fine after the first frame, and for who asks for a moment ago. */
+/* At the end of what is kept or asked for: fine after the first frame, and for who asks for a
+ * moment ago. */
 static bool is_end(const struct control_ops_replay *replay)
 {
-    return replay->last_us > 0 || replay->err.code == AION_NOT_FOUND ||
+    return replay->reached || replay->last_us > 0 || replay->err.code == AION_NOT_FOUND ||
            strcmp(replay->err.reason, "FRAME_TOO_NEW") == 0;
 }
 

@@ -49,7 +49,8 @@ static const char *const names[TASK_EVENTS] = {
 /* -- a task's way ------------------------------------------------------------------- */
 void control_ops_entered(struct control *control, struct control_task *task)
 {
-    ops_task_enter(&control->ops->fold, &task->ops, task->tenant, task->state);
+    ops_task_enter(&control->ops->fold, &task->ops, task->tenant, task->state,
+                   (int64_t)control_task_bytes(task));
 }
 
 void control_ops_accepted(struct control *control, struct control_task *task,

@@ -9,7 +9,6 @@ const struct aion_v1_budgets_server control_budgets_table = AION_V1_BUDGETS_SERV
 const struct aion_v1_ops_server control_ops_table = AION_V1_OPS_SERVER(control_ops);
 
 /* Of Modules every method is unstable: the runtime answers UNIMPLEMENTED. */
-static const struct aion_v1_ops_server ops_table = AION_V1_OPS_SERVER(control);
 static const struct aion_v1_modules_server modules_table = AION_V1_MODULES_SERVER(control);
 
 void control_bind(struct control *control, struct mesh_server *server)
@@ -18,7 +17,6 @@ void control_bind(struct control *control, struct mesh_server *server)
     mesh_server_bind(server, &aion_v1_hosts_type, &control_hosts_table, control);
     mesh_server_bind(server, &aion_v1_state_type, &control_state_table, control);
     mesh_server_bind(server, &aion_v1_budgets_type, &control_budgets_table, control);
-    mesh_server_bind(server, &aion_v1_ops_type, &ops_table, control);
     mesh_server_on_failed(server, control_audit_failed, control);
     mesh_server_bind(server, &aion_v1_modules_type, &modules_table, control);
     mesh_server_bind(server, &aion_v1_ops_type, &control_ops_table, control);

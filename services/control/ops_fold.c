@@ -142,8 +142,9 @@ void ops_task_init(struct ops_task *task)
 }
 
 void ops_task_enter(struct ops_fold *fold, struct ops_task *task, aion_str tenant,
-                    enum control_state state)
+                    enum control_state state, int64_t bytes)
 {
+    task->bytes = bytes;
     task->tenant = ops_pin(ops_entity(&fold->table, OPS_TENANT, tenant));
     task->tenant->touched_us = task->since_us = fold->table.now_us;
     task->state = state;

@@ -47,9 +47,9 @@ void ops_fold_init(struct ops_fold *fold);
 void ops_fold_done(struct ops_fold *fold);
 
 void ops_task_init(struct ops_task *task);
-/* The task is there from now on. */
+/* The task is there from now on. `bytes` count while it is QUEUED. */
 void ops_task_enter(struct ops_fold *fold, struct ops_task *task, aion_str tenant,
-                    enum control_state state);
+                    enum control_state state, int64_t bytes);
 /* Its route, and where it waits. priority 1..5. `fresh`: the router has just decided. */
 struct ops_route_of {
     aion_str intent, route, module, pool;

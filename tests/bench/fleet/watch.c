@@ -272,7 +272,7 @@ static void seek_got(void *user, const struct mesh_result *result)
     }
     took(0);
     run.request.from_us = random_time();
-    run.request.until_us = run.request.from_us + 1000000;
+    run.request.until_us = run.request.from_us + 20000000; /* there is a frame of 10 s */
     run.first_frame = false;
     aion_v1_ops_watch_open(run.channel, &run.request, NULL, &ops, NULL);
 }

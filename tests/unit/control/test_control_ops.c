@@ -224,6 +224,12 @@ static void a_reader_may_say_until_when(void **state)
     ops_model_done(&second->model);
     memset(second, 0, sizeof(*second));
     ops_model_init(&second->model);
+    request.from_us = first->seconds[0].at_us + 1;
+    request.until_us = first->seconds[0].at_us + 2; /* no second ends between them */
+    second = watch_as(1, &request, NULL);
+    bench_until(&bench, second->rpc == NULL);
+    assert_int_equal(second->err.code, AION_OK);
+    assert_int_equal(second->second_count, 0);
     request.from_us = 0;
     request.until_us = first->model.at_us + 2000000;
     second = watch_as(1, &request, NULL);

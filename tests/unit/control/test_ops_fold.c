@@ -61,7 +61,7 @@ static struct ops_route_of local_route(void)
 static void begin(struct ops_task *task)
 {
     ops_task_init(task);
-    ops_task_enter(&fold, task, AION_STR("acme"), TASK_ACCEPTED);
+    ops_task_enter(&fold, task, AION_STR("acme"), TASK_ACCEPTED, 100);
     struct ops_route_of local = local_route();
     ops_task_route(&fold, task, &local);
     ops_task_move(&fold, task, TASK_QUEUED, 100);
@@ -87,7 +87,7 @@ static void a_task_is_in_the_gauges_of_its_state(void **state)
     struct ops_entity *module = ops_entity(&fold.table, OPS_MODULE, AION_STR("noop@1.0.0"));
     (void)state;
     ops_task_init(&task);
-    ops_task_enter(&fold, &task, AION_STR("acme"), TASK_ACCEPTED);
+    ops_task_enter(&fold, &task, AION_STR("acme"), TASK_ACCEPTED, 100);
     assert_int_equal(cell(OPS_MESH, "mesh", 7), 1);
     assert_int_equal(cell(OPS_TENANT, "acme", 2), 1);
     struct ops_route_of local = local_route();
@@ -117,6 +117,20 @@ static void a_task_is_in_the_gauges_of_its_state(void **state)
         assert_int_equal(cell(OPS_MESH, "mesh", gauges[i][1]), 0);
     assert_int_equal(host->pins + module->pins, 0);
     assert_null(task.tenant);
+}
+
+static void a_task_that_is_routed_when_it_comes_has_its_bytes_in_the_queue(void **state)
+{
+    struct ops_task task;
+    struct ops_route_of local = local_route();
+    (void)state;
+    ops_task_init(&task);
+    ops_task_enter(&fold, &task, AION_STR("acme"), TASK_QUEUED, 700);
+    ops_task_route(&fold, &task, &local);
+    assert_int_equal(cell(OPS_QUEUE, "cpu/normal", 0), 1);
+    assert_int_equal(cell(OPS_QUEUE, "cpu/normal", 1), 700);
+    ops_task_leave(&fold, &task);
+    assert_int_equal(cell(OPS_QUEUE, "cpu/normal", 1), 0);
 }
 
 static void a_second_has_the_rates_and_quantiles_of_what_ended_in_it(void **state)
@@ -421,6 +435,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_task_is_in_the_gauges_of_its_state),
+        TEST(a_task_that_is_routed_when_it_comes_has_its_bytes_in_the_queue),
         TEST(a_second_has_the_rates_and_quantiles_of_what_ended_in_it),
         TEST(shares_are_of_the_intents_decisions),
         TEST(the_oldest_that_waits_is_told),
