@@ -288,7 +288,8 @@ static void heads_read(struct store_op *op, const struct aion_err *err)
 }
 
 /* rpc VerifyAudit. Inline. */
-void control_ops_verify_audit(struct mesh_call *call, const Aion__V1__VerifyAuditRequest *request)
+void control_ops_verify_audit(struct mesh_call *call,
+                              const Aion__V1__VerifyAuditRequest *request)
 {
     struct aion_err err;
     struct verifying *self = calloc(1, sizeof(*self));

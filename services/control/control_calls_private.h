@@ -40,7 +40,8 @@ void control_get_budget(struct mesh_call *call, const Aion__V1__BudgetRef *reque
 void control_set_budget(struct mesh_call *call, const Aion__V1__Budget *request);
 void control_list_budgets(struct mesh_call *call, const Aion__V1__ListBudgetsRequest *request);
 void control_ops_list_audit(struct mesh_call *call, const Aion__V1__ListAuditRequest *request);
-void control_ops_verify_audit(struct mesh_call *call, const Aion__V1__VerifyAuditRequest *request);
+void control_ops_verify_audit(struct mesh_call *call,
+                              const Aion__V1__VerifyAuditRequest *request);
 void control_hold_queue(struct mesh_call *call, const Aion__V1__HoldQueueRequest *request);
 void control_release_queue(struct mesh_call *call,
                            const Aion__V1__ReleaseQueueRequest *request);

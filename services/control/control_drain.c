@@ -55,6 +55,7 @@ static void apply(struct control_host *host)
     const struct control_drained *drained = control_drained_find(host->control, host->host_id);
     bool before = host->draining;
     host->draining = host->drains_itself || drained != NULL;
+    control_host_refresh(host);
     if (host->draining == before)
         return;
     if (drained != NULL)

@@ -468,7 +468,8 @@ static void tell_release(struct control *control, const struct mesh_call *call,
 static bool check_release(const Aion__V1__ReleaseQueueRequest *request, struct aion_err *err)
 {
     if (request->hold_id[0] == '\0') {
-        aion_err_set(err, __func__, AION_INVALID, "hold_id is missing: ListHolds names the holds");
+        aion_err_set(err, __func__, AION_INVALID,
+                     "hold_id is missing: ListHolds names the holds");
         aion_err_field(err, "hold_id");
         return false;
     }

@@ -54,7 +54,7 @@ void control_hosts_pause(struct control *control); /* when too much output waits
 void control_host_refresh(struct control_host *host);
 /* In the arena; NULL: it is full. */
 Aion__V1__HostInfo *control_host_info(const struct control_host *host,
-                                       struct aion_arena *arena);
+                                      struct aion_arena *arena);
 /* Gives queued tasks to hosts with free slots until one of both is out. */
 void control_dispatch(struct control *control);
 

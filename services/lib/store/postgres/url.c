@@ -23,18 +23,21 @@ static const struct {
 
 /* By role. Writers probe by key from arrays whose size the planner cannot see: without these it
  * would scan a table while that is small, and keep the plan when it is large. */
+#define WRITES_OPTIONS                                                         \
+    "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off "             \
+    "-c enable_hashjoin=off -c enable_mergejoin=off -c enable_bitmapscan=off " \
+    "-c statement_timeout=30s -c lock_timeout=10s "                            \
+    "-c idle_in_transaction_session_timeout=10s"
+#define READS_OPTIONS                                                            \
+    "-c default_transaction_isolation=repeatable\\ read "                        \
+    "-c default_transaction_read_only=on -c plan_cache_mode=force_generic_plan " \
+    "-c enable_seqscan=off -c enable_hashjoin=off -c enable_bitmapscan=off "     \
+    "-c statement_timeout=30s"
+#define ADMIN_OPTIONS                                \
+    "-c statement_timeout=10min -c lock_timeout=5s " \
+    "-c idle_in_transaction_session_timeout=1min"
 static const char *const role_options[PG_ROLES] = {
-    [PG_WRITES] = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off "
-                  "-c enable_hashjoin=off -c enable_mergejoin=off -c enable_bitmapscan=off "
-                  "-c statement_timeout=30s -c lock_timeout=10s "
-                  "-c idle_in_transaction_session_timeout=10s",
-    [PG_READS] = "-c default_transaction_isolation=repeatable\\ read "
-                 "-c default_transaction_read_only=on -c plan_cache_mode=force_generic_plan "
-                 "-c enable_seqscan=off -c enable_hashjoin=off -c enable_bitmapscan=off "
-                 "-c statement_timeout=30s",
-    [PG_ADMIN] = "-c statement_timeout=10min -c lock_timeout=5s "
-                 "-c idle_in_transaction_session_timeout=1min",
-};
+    [PG_WRITES] = WRITES_OPTIONS, [PG_READS] = READS_OPTIONS, [PG_ADMIN] = ADMIN_OPTIONS};
 /* Of all roles: meaning never depends on the server's configuration. */
 static const char common_options[] = "-c synchronous_commit=on -c jit=off -c bytea_output=hex "
                                      "-c client_min_messages=error -c TimeZone=UTC";
