@@ -9,11 +9,10 @@
 
 enum { REPLIES_MAX = 256 * 1024 * 1024 };
 
-bool cli_client_open(struct cli_client *client, const char *home, struct aion_err *err)
+bool cli_client_find(struct cli_client *client, const char *home, struct aion_err *err)
 {
     char path[CLI_PATH_MAX];
     *client = (struct cli_client){.loop = NULL};
-    aion_arena_init(&client->arena, REPLIES_MAX, NULL, 0);
     if (!cli_home(home, path, err) || !cli_run_read(path, &client->run, err))
         return false;
     const char *at = client->run.home;
@@ -25,7 +24,24 @@ bool cli_client_open(struct cli_client *client, const char *home, struct aion_er
                                     .cert_file = client->cert,
                                     .key_file = client->key,
                                     .trust_domain = client->run.trust_domain};
-    client->loop = mesh_loop_new(NULL, err);
+    return true;
+}
+
+bool cli_client_target(const struct cli_client *client, const char *name,
+                       char out[CLI_TARGET_MAX])
+{
+    const struct cli_process *process = cli_run_process(&client->run, name);
+    if (process == NULL)
+        return false;
+    snprintf(out, CLI_TARGET_MAX, "127.0.0.1:%d", process->port);
+    return true;
+}
+
+bool cli_client_open(struct cli_client *client, const char *home, struct aion_err *err)
+{
+    bool found = cli_client_find(client, home, err);
+    aion_arena_init(&client->arena, REPLIES_MAX, NULL, 0);
+    client->loop = found ? mesh_loop_new(NULL, err) : NULL;
     return client->loop != NULL;
 }
 
@@ -49,13 +65,11 @@ struct mesh_channel *cli_channel(struct cli_client *client, const char *name,
                                  struct aion_err *err)
 {
     struct mesh_channel **channel = slot_of(client, name);
-    const struct cli_process *process = cli_run_process(&client->run, name);
-    char target[64];
+    char target[CLI_TARGET_MAX];
     if (*channel != NULL)
         return *channel;
-    if (process == NULL)
+    if (!cli_client_target(client, name, target))
         return aion_fail_null(err, AION_UNAVAILABLE, "%s is not part of this mesh", name);
-    snprintf(target, sizeof(target), "127.0.0.1:%d", process->port);
     const struct mesh_channel_conf conf = {.name = name,
                                            .target = target,
                                            .tls = &client->tls,

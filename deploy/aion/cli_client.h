@@ -15,7 +15,14 @@ struct cli_client {
     struct aion_arena arena;                           /* replies */
 };
 
-/* Finds the mesh of the home (NULL: the default). */
+/* Finds the mesh of the home (NULL: the default) and who we are to it; nothing is connected,
+ * the client needs no close. */
+bool cli_client_find(struct cli_client *client, const char *home, struct aion_err *err);
+/* "127.0.0.1:8081" of "control", "router" or "retention" into out; false: it is not there. */
+enum { CLI_TARGET_MAX = 64 };
+bool cli_client_target(const struct cli_client *client, const char *name,
+                       char out[CLI_TARGET_MAX]);
+/* The same, ready for calls. */
 bool cli_client_open(struct cli_client *client, const char *home, struct aion_err *err);
 void cli_client_close(struct cli_client *client);
 /* The channel to "control", "router" or "retention"; NULL: err. */

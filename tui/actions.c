@@ -1,0 +1,423 @@
+/* The table of actions, what each knows before and does. */
+#include "action.h"
+#include "diff.h"
+#include "tables.h"
+
+#include "aion/v1/modules.mesh.h"
+#include "aion/v1/retention.mesh.h"
+#include "aion/v1/router.mesh.h"
+#include "aion/v1/tasks.mesh.h"
+
+#include <inttypes.h>
+
+static const ProtobufCMessage *answer_about(const struct tui_scene *scene, enum tui_ask ask,
+                                            const char *about)
+{
+    const struct tui_answer *answer = &scene->answers->list[ask];
+    return strcmp(answer->about, about) == 0 ? answer->message : NULL;
+}
+
+/* -- cancel ---------------------------------------------------------------- */
+
+static void cancel_look(struct tui_app *app, const char *target)
+{
+    tui_session_ask(app, TUI_ASK_TASK, target);
+}
+
+static void cancel_effect(const Aion__V1__Task *task, struct tui_lines *out)
+{
+    int state = (int)task->state;
+    if (state >= TUI_TASK_FINAL)
+        tui_line_pair(out, "effect", "none: it has ended already");
+    else if (state == AION__V1__TASK_STATE__TASK_STATE_RUNNING)
+        tui_line_pair(out, "effect", "its module is told to stop; what it made is not kept");
+    else
+        tui_line_pair(out, "effect", "it ends as CANCELLED and is not run");
+}
+
+static void cancel_preview(struct tui_app *app, const struct tui_scene *scene,
+                           struct tui_lines *out)
+{
+    const struct tui_dialog *dialog = &app->dialog;
+    const struct tui_answer *answer = &scene->answers->list[TUI_ASK_TASK];
+    if (dialog->target_count > 1) {
+        tui_line_addf(out, TUI_PLAIN, 0, "%zu marked tasks, one after the other",
+                      dialog->target_count);
+        tui_line_pair(out, "effect", "those that have ended stay as they are");
+        return;
+    }
+    const Aion__V1__Task *task =
+        (const Aion__V1__Task *)answer_about(scene, TUI_ASK_TASK, dialog->targets[0]);
+    tui_line_addf(out, TUI_PLAIN, 0, "%s", dialog->targets[0]);
+    if (task == NULL) {
+        tui_line_addf(out, TUI_WARN, 0, "%s",
+                      answer->err.code != AION_OK ? answer->err.text : "asking control ...");
+        return;
+    }
+    tui_line_pair(out, "task", "%s of tenant %s, %s, attempt %zu", task->intent, task->tenant,
+                  tui_task_word((int)task->state).word, task->n_attempts);
+    cancel_effect(task, out);
+}
+
+static void cancel_run(struct tui_app *app, const char *target, const char *reason)
+{
+    Aion__V1__CancelRequest request = AION__V1__CANCEL_REQUEST__INIT;
+    request.task_id = (char *)(uintptr_t)target;
+    request.reason = (char *)(uintptr_t)reason;
+    tui_ask_action(&app->answers, TUI_CONTROL,
+                   &aion_v1_aion_tasks_type.methods[AION_V1_AION_TASKS_CANCEL], &request.base,
+                   target, app->now);
+}
+
+static void cancel_tell(const ProtobufCMessage *answer, char *out, size_t size)
+{
+    const Aion__V1__Task *task = (const Aion__V1__Task *)answer;
+    int state = (int)task->state;
+    snprintf(out, size, "%s is %s%s", task->task_id, tui_task_word(state).word,
+             state < TUI_TASK_FINAL ? "; it ends when its module has stopped" : "");
+}
+
+/* -- drain ----------------------------------------------------------------- */
+
+static void hosts_look(struct tui_app *app, const char *target)
+{
+    (void)target;
+    tui_session_ask(app, TUI_ASK_HOSTS, "");
+}
+
+static const Aion__V1__HostInfo *find_host(const Aion__V1__ListHostsReply *reply,
+                                           const char *host_id)
+{
+    for (size_t i = 0; reply != NULL && i < reply->n_hosts; i++)
+        if (strcmp(reply->hosts[i]->host_id, host_id) == 0)
+            return reply->hosts[i];
+    return NULL;
+}
+
+/* What is left of the pool, and which modules nobody else has. */
+static void drain_effect(const Aion__V1__ListHostsReply *reply, const Aion__V1__HostInfo *host,
+                         struct tui_lines *out)
+{
+    unsigned left = 0, all = 0;
+    for (size_t i = 0; i < reply->n_hosts; i++) {
+        const Aion__V1__HostInfo *other = reply->hosts[i];
+        if (strcmp(other->pool, host->pool) != 0)
+            continue;
+        all += other->slots;
+        left += other != host && !other->draining ? other->slots : 0;
+    }
+    tui_line_addf(out, left == 0 ? TUI_ALARM : TUI_PLAIN, 0,
+                  "%-12s pool %s keeps %u of %u slots%s", "effect", host->pool, left, all,
+                  left == 0 ? ": its tasks will wait" : "");
+    tui_line_pair(out, "", "%u tasks run there now and finish; no new ones are given",
+                  host->running);
+}
+
+static void lost_modules(const Aion__V1__ListHostsReply *reply, const Aion__V1__HostInfo *host,
+                         struct tui_lines *out)
+{
+    for (size_t i = 0; i < host->n_modules; i++) {
+        bool elsewhere = false;
+        for (size_t k = 0; k < reply->n_hosts && !elsewhere; k++)
+            for (size_t m = 0; m < reply->hosts[k]->n_modules; m++)
+                elsewhere =
+                    elsewhere || (reply->hosts[k] != host && !reply->hosts[k]->draining &&
+                                  strcmp(reply->hosts[k]->modules[m]->module,
+                                         host->modules[i]->module) == 0);
+        if (!elsewhere)
+            tui_line_addf(out, TUI_ALARM, 0, "%-12s nobody else has module %s", "",
+                          host->modules[i]->module);
+    }
+}
+
+static void drain_preview(struct tui_app *app, const struct tui_scene *scene,
+                          struct tui_lines *out)
+{
+    const Aion__V1__ListHostsReply *reply =
+        (const Aion__V1__ListHostsReply *)tui_answer(scene->answers, TUI_ASK_HOSTS);
+    bool undrain = strcmp(app->dialog.action->name, "undrain") == 0;
+    for (size_t i = 0; i < app->dialog.target_count && i < 4; i++) {
+        const Aion__V1__HostInfo *host = find_host(reply, app->dialog.targets[i]);
+        tui_line_addf(out, TUI_PLAIN, 0, "%s", app->dialog.targets[i]);
+        if (host == NULL)
+            tui_line_addf(out, TUI_WARN, 0, "%s",
+                          reply == NULL ? "asking control ..." : "is not attached now");
+        else if (undrain && !host->draining)
+            tui_line_pair(out, "effect", "none: it is not drained");
+        else if (undrain)
+            tui_line_pair(out, "effect", "its %u slots take tasks again", host->slots);
+        else if (host->draining)
+            tui_line_pair(out, "effect", "none: it is drained already");
+        else {
+            drain_effect(reply, host, out);
+            lost_modules(reply, host, out);
+        }
+    }
+    if (app->dialog.target_count > 4)
+        tui_line_addf(out, TUI_PLAIN, 0, "and %zu more", app->dialog.target_count - 4);
+}
+
+static void ask_drain(struct tui_app *app, const char *target, const char *reason, bool undrain)
+{
+    Aion__V1__DrainHostRequest request = AION__V1__DRAIN_HOST_REQUEST__INIT;
+    request.host_id = (char *)(uintptr_t)target;
+    request.reason = (char *)(uintptr_t)reason;
+    request.undrain = undrain;
+    tui_ask_action(&app->answers, TUI_CONTROL,
+                   &aion_v1_hosts_type.methods[AION_V1_HOSTS_DRAIN_HOST], &request.base, target,
+                   app->now);
+}
+
+static void drain_run(struct tui_app *app, const char *target, const char *reason)
+{
+    ask_drain(app, target, reason, false);
+}
+
+static void undrain_run(struct tui_app *app, const char *target, const char *reason)
+{
+    ask_drain(app, target, reason, true);
+}
+
+static void drain_tell(const ProtobufCMessage *answer, char *out, size_t size)
+{
+    const Aion__V1__DrainHostReply *reply = (const Aion__V1__DrainHostReply *)answer;
+    if (reply->host == NULL)
+        snprintf(out, size, "done");
+    else
+        snprintf(out, size, "%s %s, %u of %u slots busy", reply->host->host_id,
+                 reply->host->draining ? "is DRAINING" : "is in service", reply->host->running,
+                 reply->host->slots);
+}
+
+/* -- reload ---------------------------------------------------------------- */
+
+static void reload_look(struct tui_app *app, const char *target)
+{
+    Aion__V1__ValidatePolicyRequest validate = AION__V1__VALIDATE_POLICY_REQUEST__INIT;
+    Aion__V1__GetPolicyRequest on_disk = AION__V1__GET_POLICY_REQUEST__INIT;
+    (void)target;
+    on_disk.on_disk = true;
+    tui_session_ask(app, TUI_ASK_POLICY, "");
+    tui_ask(&app->answers, TUI_ASK_VALIDATE, &validate.base, "disk", app->now);
+    tui_ask(&app->answers, TUI_ASK_OTHER_POLICY, &on_disk.base, "disk", app->now);
+}
+
+static aion_str files_text(const Aion__V1__Policy *policy, struct aion_arena *arena)
+{
+    struct aion_buf all;
+    aion_buf_init(&all, 4 * 1024 * 1024);
+    for (size_t i = 0; i < policy->n_files; i++)
+        aion_buf_printf(&all, "--- %s\n%s\n", policy->files[i]->path,
+                        policy->files[i]->content);
+    aion_str copy = aion_arena_str(arena, aion_buf_view(&all));
+    aion_buf_done(&all);
+    return copy;
+}
+
+static void reload_preview(struct tui_app *app, const struct tui_scene *scene,
+                           struct tui_lines *out)
+{
+    const Aion__V1__ValidatePolicyReply *checked =
+        (const Aion__V1__ValidatePolicyReply *)tui_answer(scene->answers, TUI_ASK_VALIDATE);
+    const Aion__V1__Policy *now =
+        (const Aion__V1__Policy *)tui_answer(scene->answers, TUI_ASK_POLICY);
+    const Aion__V1__Policy *disk =
+        (const Aion__V1__Policy *)answer_about(scene, TUI_ASK_OTHER_POLICY, "disk");
+    const struct tui_answer *answer = &scene->answers->list[TUI_ASK_VALIDATE];
+    (void)app;
+    if (checked == NULL || now == NULL) {
+        tui_line_addf(out, TUI_WARN, 0, "%s",
+                      answer->err.code != AION_OK ? answer->err.text : "asking the router ...");
+        return;
+    }
+    bool same = now->revision != NULL && strcmp(now->revision->digest, checked->digest) == 0;
+    tui_line_pair(out, "in force", "revision %" PRIu64,
+                  now->revision != NULL ? now->revision->ordinal : 0);
+    for (size_t i = 0; i < checked->n_faults && i < 5; i++)
+        tui_line_addf(out, TUI_ALARM, 0, "%s:%u:%u %s", checked->faults[i]->file,
+                      checked->faults[i]->line, checked->faults[i]->column,
+                      checked->faults[i]->message);
+    tui_line_pair(out, "effect", "%s",
+                  !checked->valid ? "REFUSED: the policy in force stays"
+                  : same          ? "none: the files are those in force"
+                                  : "the files come in force as a new revision");
+    if (checked->valid && !same && disk != NULL)
+        tui_diff(files_text(now, scene->arena), files_text(disk, scene->arena), out);
+}
+
+static void reload_run(struct tui_app *app, const char *target, const char *reason)
+{
+    Aion__V1__ReloadPolicyRequest request = AION__V1__RELOAD_POLICY_REQUEST__INIT;
+    (void)target;
+    request.reason = (char *)(uintptr_t)reason;
+    tui_ask_action(&app->answers, TUI_ROUTER,
+                   &aion_v1_router_type.methods[AION_V1_ROUTER_RELOAD_POLICY], &request.base,
+                   "", app->now);
+}
+
+static void reload_tell(const ProtobufCMessage *answer, char *out, size_t size)
+{
+    const Aion__V1__Policy *policy = (const Aion__V1__Policy *)answer;
+    snprintf(out, size, "revision %" PRIu64 " is in force: %u routes, %u rules",
+             policy->revision != NULL ? policy->revision->ordinal : 0, policy->routes,
+             policy->rules);
+}
+
+/* -- the table ------------------------------------------------------------- */
+
+const struct tui_action tui_actions[] = {
+    {.name = "cancel",
+     .title = "CANCEL",
+     .letter = 'c',
+     .table = &tui_tasks,
+     .view = 2,
+     .verb = "cancel",
+     .undo = "no: submit the task anew",
+     .asks_reason = true,
+     .look = cancel_look,
+     .preview = cancel_preview,
+     .run = cancel_run,
+     .tell = cancel_tell},
+    {.name = "drain",
+     .title = "DRAIN A HOST",
+     .letter = 'd',
+     .table = &tui_hosts,
+     .view = 3,
+     .verb = "drain",
+     .reversible = true,
+     .undo = "undrain takes it back",
+     .asks_reason = true,
+     .look = hosts_look,
+     .preview = drain_preview,
+     .run = drain_run,
+     .tell = drain_tell},
+    {.name = "undrain",
+     .title = "TAKE A HOST BACK",
+     .letter = 'u',
+     .table = &tui_hosts,
+     .view = 3,
+     .verb = "undrain",
+     .reversible = true,
+     .undo = "drain takes it out again",
+     .asks_reason = true,
+     .look = hosts_look,
+     .preview = drain_preview,
+     .run = undrain_run,
+     .tell = drain_tell},
+    {.name = "reload",
+     .title = "RELOAD THE POLICY",
+     .letter = 'r',
+     .view = 1,
+     .verb = "reload",
+     .reversible = true,
+     .undo = "aion policy rollback",
+     .asks_reason = true,
+     .look = reload_look,
+     .preview = reload_preview,
+     .run = reload_run,
+     .tell = reload_tell},
+};
+const size_t tui_action_count = aion_countof(tui_actions);
+
+/* -- commands -------------------------------------------------------------- */
+
+static void open_named(struct tui_app *app, const char *name, aion_str target)
+{
+    for (size_t i = 0; i < tui_action_count; i++)
+        if (strcmp(tui_actions[i].name, name) == 0)
+            tui_dialog_open(app, &tui_actions[i], target);
+}
+
+void tui_cmd_cancel(struct tui_app *app, aion_str argument)
+{
+    open_named(app, "cancel", argument);
+}
+
+void tui_cmd_drain(struct tui_app *app, aion_str argument)
+{
+    open_named(app, "drain", argument);
+}
+
+void tui_cmd_undrain(struct tui_app *app, aion_str argument)
+{
+    open_named(app, "undrain", argument);
+}
+
+void tui_cmd_reload(struct tui_app *app, aion_str argument)
+{
+    open_named(app, "reload", argument);
+}
+
+/* Changes nothing, so it needs no preview: it is one. */
+void tui_cmd_sweep(struct tui_app *app, aion_str argument)
+{
+    Aion__V1__SweepRequest request = AION__V1__SWEEP_REQUEST__INIT;
+    (void)argument;
+    request.dry_run = true;
+    tui_ask(&app->answers, TUI_ASK_SWEEP, &request.base, "dry run", app->now);
+    tui_app_open(app, 5);
+}
+
+/* -- the menu -------------------------------------------------------------- */
+
+static size_t offered(const struct tui_app *app, const struct tui_action *out[8])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < tui_action_count && count < 8; i++)
+        if (tui_actions[i].view == app->view)
+            out[count++] = &tui_actions[i];
+    return count;
+}
+
+bool tui_can_act(struct tui_app *app)
+{
+    const struct tui_action *list[8];
+    return app->view == 5 || offered(app, list) > 0;
+}
+
+void tui_cmd_act(struct tui_app *app, aion_str argument)
+{
+    (void)argument;
+    app->mode = TUI_MENU;
+    app->choice = 0;
+}
+
+void tui_menu_key(struct tui_app *app, uint32_t key)
+{
+    const struct tui_action *list[8];
+    size_t count = offered(app, list);
+    app->mode = TUI_NORMAL;
+    if (key == 's' && app->view == 5)
+        tui_cmd_sweep(app, (aion_str){0});
+    for (size_t i = 0; i < count; i++)
+        if ((char)key == list[i]->letter && key < 0x80) {
+            app->dialog.asked = key;
+            tui_dialog_open(app, list[i], (aion_str){0});
+        }
+}
+
+void tui_menu_draw(struct tui_app *app, struct tui_canvas *canvas)
+{
+    const struct tui_action *list[8];
+    size_t count = offered(app, list);
+    const char *forbidden = tui_app_forbidden(app);
+    struct tui_rect all = tui_canvas_rect(canvas);
+    int rows = (int)count + (app->view == 5) + (forbidden != NULL) + 2;
+    struct tui_rect box = {all.rows - 1 - rows, 2, rows, all.cols - 4 < 64 ? all.cols - 4 : 64};
+    struct tui_rect inner =
+        tui_put_box(canvas, box, AION_STR("what can be done here"), AION_STR("esc: nothing"));
+    int y = 0;
+    for (size_t i = 0; i < count; i++, y++) {
+        tui_putf(canvas, inner, y, 0, TUI_ACCENT, "%c", list[i]->letter);
+        tui_putf(canvas, inner, y, 3, forbidden != NULL ? TUI_DIM : TUI_PLAIN, "%-10s %s",
+                 list[i]->verb,
+                 tui_command_sentence(tui_command_named(aion_str_of(list[i]->name))));
+    }
+    if (app->view == 5) {
+        tui_put_char(canvas, inner, y, 0, TUI_ACCENT, 's');
+        tui_put(canvas, inner, y++, 3, TUI_PLAIN,
+                AION_STR("preview sweep: counts what is due, deletes nothing"));
+    }
+    if (forbidden != NULL)
+        tui_put(canvas, inner, y, 0, TUI_WARN, aion_str_of(forbidden));
+}

@@ -1,0 +1,11 @@
+/* What changed between two texts, line by line. */
+#ifndef TUI_DIFF_H
+#define TUI_DIFF_H
+
+#include "pages.h"
+
+/* Removed and added lines with three lines around them; "no difference" when there is none.
+ * Texts of very many differing lines are shown as replaced as a whole. */
+void tui_diff(aion_str before, aion_str after, struct tui_lines *out);
+
+#endif

@@ -1,0 +1,196 @@
+#include "filter.h"
+
+#include <regex.h>
+#include <stdlib.h>
+
+struct tui_term {
+    bool negated, is_regex;
+    aion_str name, value; /* into text */
+    regex_t regex;
+    char text[TUI_FILTER_MAX];
+};
+
+static void free_term(struct tui_term *term)
+{
+    if (term->is_regex)
+        regfree(&term->regex);
+    free(term);
+}
+
+void tui_filter_done(struct tui_filter *filter)
+{
+    for (size_t i = 0; i < filter->count; i++)
+        free_term(filter->terms[i]);
+    filter->count = 0;
+    filter->text[0] = '\0';
+}
+
+/* -- parsing --------------------------------------------------------------- */
+
+/* The next word of *rest, quotes taken off, into term->text. */
+static bool next_word(aion_str *rest, char out[TUI_FILTER_MAX])
+{
+    size_t used = 0, i = 0;
+    bool quoted = false;
+    while (i < rest->size && rest->data[i] == ' ')
+        i++;
+    for (; i < rest->size && (quoted || rest->data[i] != ' '); i++) {
+        if (rest->data[i] == '"')
+            quoted = !quoted;
+        else if (used + 1 < TUI_FILTER_MAX)
+            out[used++] = rest->data[i];
+    }
+    out[used] = '\0';
+    *rest = aion_str_n(rest->data + i, rest->size - i);
+    return used > 0;
+}
+
+/* Counts like {1,9999} make glibc's compiler take memory without bound; back references time.
+ */
+static bool compile(struct tui_term *term, struct aion_err *err)
+{
+    char why[96];
+    for (size_t i = 0; i < term->value.size; i++)
+        if (term->value.data[i] == '{' ||
+            (term->value.data[i] == '\\' && i + 1 < term->value.size &&
+             term->value.data[i + 1] >= '1' && term->value.data[i + 1] <= '9'))
+            return aion_fail(err, AION_INVALID,
+                             "\"%s\": counts {n} and back references are not taken",
+                             term->value.data);
+    int code = regcomp(&term->regex, term->value.data, REG_EXTENDED | REG_ICASE | REG_NOSUB);
+    if (code == 0)
+        return term->is_regex = true;
+    regerror(code, &term->regex, why, sizeof(why));
+    return aion_fail(err, AION_INVALID, "\"%s\": %s", term->value.data, why);
+}
+
+static aion_str behind(aion_str text, size_t count)
+{
+    return aion_str_n(text.data + count, text.size - count);
+}
+
+static bool parse(struct tui_term *term, struct aion_err *err)
+{
+    aion_str rest = aion_str_of(term->text);
+    if (rest.size > 1 && rest.data[0] == '!') {
+        term->negated = true;
+        rest = behind(rest, 1);
+    }
+    size_t colon = aion_str_index(rest, ':');
+    size_t tilde = aion_str_index(rest, '~');
+    if (colon != SIZE_MAX && colon > 0 && colon < tilde) {
+        term->name = aion_str_n(rest.data, colon);
+        rest = behind(rest, colon + 1);
+    }
+    term->value = rest;
+    if (rest.size < 2 || rest.data[0] != '~')
+        return true;
+    term->value = behind(rest, 1);
+    return compile(term, err);
+}
+
+bool tui_filter_set(struct tui_filter *filter, aion_str text, struct aion_err *err)
+{
+    char word[TUI_FILTER_MAX];
+    tui_filter_done(filter);
+    if (!aion_str_copy(filter->text, sizeof(filter->text), text))
+        return aion_fail(err, AION_INVALID, "a filter has at most %d bytes",
+                         TUI_FILTER_MAX - 1);
+    aion_str rest = aion_str_of(filter->text);
+    while (next_word(&rest, word)) {
+        struct tui_term *term = filter->count < TUI_TERMS_MAX ? calloc(1, sizeof(*term)) : NULL;
+        if (term == NULL)
+            return aion_fail(err, AION_INVALID, "a filter has at most %d terms", TUI_TERMS_MAX);
+        aion_str_copy(term->text, sizeof(term->text), aion_str_of(word));
+        filter->terms[filter->count++] = term;
+        if (!parse(term, err)) {
+            while (filter->count > 0)
+                free_term(filter->terms[--filter->count]);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* -- matching -------------------------------------------------------------- */
+
+static char lower(char ch)
+{
+    return ch >= 'A' && ch <= 'Z' ? (char)(ch + 32) : ch;
+}
+
+static bool starts(aion_str text, aion_str with)
+{
+    for (size_t i = 0; i < with.size; i++)
+        if (i >= text.size || lower(text.data[i]) != lower(with.data[i]))
+            return false;
+    return true;
+}
+
+static bool holds(aion_str text, aion_str part)
+{
+    for (size_t i = 0; i + part.size <= text.size; i++)
+        if (starts(behind(text, i), part))
+            return true;
+    return false;
+}
+
+static bool field_matches(const struct tui_term *term, aion_str text)
+{
+    char copy[512];
+    if (!term->is_regex)
+        return holds(text, term->value);
+    aion_str_copy(copy, sizeof(copy), text);
+    return regexec(&term->regex, copy, 0, NULL, 0) == 0;
+}
+
+static bool term_matches(const struct tui_term *term, const struct tui_field *fields,
+                         size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (term->name.size > 0 && !starts(aion_str_of(fields[i].name), term->name))
+            continue;
+        if (field_matches(term, fields[i].text))
+            return true;
+    }
+    return false;
+}
+
+bool tui_filter_match(const struct tui_filter *filter, const struct tui_field *fields,
+                      size_t count)
+{
+    for (size_t i = 0; i < filter->count; i++)
+        if (term_matches(filter->terms[i], fields, count) == filter->terms[i]->negated)
+            return false;
+    return true;
+}
+
+aion_str tui_filter_value(const struct tui_filter *filter, const char *name)
+{
+    for (size_t i = 0; i < filter->count; i++) {
+        const struct tui_term *term = filter->terms[i];
+        if (!term->negated && !term->is_regex && aion_str_is(term->name, name))
+            return term->value;
+    }
+    return (aion_str){0};
+}
+
+/* -- fuzzy ----------------------------------------------------------------- */
+
+int tui_fuzzy(aion_str typed, aion_str text)
+{
+    int score = 0, run = 0;
+    size_t at = 0;
+    for (size_t i = 0; i < typed.size; i++) {
+        size_t before = at;
+        while (at < text.size && lower(text.data[at]) != lower(typed.data[i]))
+            at++;
+        if (at == text.size)
+            return -1;
+        run = at == before ? run + 1 : 0;
+        bool begins = at == 0 || text.data[at - 1] == ' ' || text.data[at - 1] == '-';
+        score += 10 + run * 5 + (begins ? 15 : 0) - (at - before > 9 ? 9 : (int)(at - before));
+        at++;
+    }
+    return score > 0 ? score + (typed.size == text.size ? 20 : 0) : 0;
+}

@@ -1,0 +1,230 @@
+#include "format.h"
+
+#include "base/clock.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum { SECOND_US = 1000000, DAY_S = 86400 };
+
+/* Three digits that matter: value / unit with 2, 1 or 0 places. */
+static size_t three(char out[TUI_FORMAT_SIZE], const char *before, uint64_t value,
+                    uint64_t unit, const char *after)
+{
+    uint64_t whole = value / unit, rest = value % unit;
+    int size;
+    if (whole >= 100 || unit == 1)
+        size = snprintf(out, TUI_FORMAT_SIZE, "%s%" PRIu64 "%s", before, whole, after);
+    else if (whole >= 10)
+        size = snprintf(out, TUI_FORMAT_SIZE, "%s%" PRIu64 ".%" PRIu64 "%s", before, whole,
+                        rest * 10 / unit, after);
+    else
+        size = snprintf(out, TUI_FORMAT_SIZE, "%s%" PRIu64 ".%02" PRIu64 "%s", before, whole,
+                        rest * 100 / unit, after);
+    return (size_t)size;
+}
+
+static size_t count(char out[TUI_FORMAT_SIZE], uint64_t value)
+{
+    if (value < 1000)
+        return (size_t)snprintf(out, TUI_FORMAT_SIZE, "%" PRIu64, value);
+    if (value < 100000)
+        return (size_t)snprintf(out, TUI_FORMAT_SIZE, "%" PRIu64 " %03" PRIu64, value / 1000,
+                                value % 1000);
+    if (value < 1000000)
+        return three(out, "", value, 1000, "k");
+    if (value < UINT64_C(1000000000))
+        return three(out, "", value, 1000000, "M");
+    return three(out, "", value, UINT64_C(1000000000), "G");
+}
+
+static size_t rate(char out[TUI_FORMAT_SIZE], uint64_t milli)
+{
+    if (milli == 0)
+        return (size_t)snprintf(out, TUI_FORMAT_SIZE, "0");
+    if (milli < 10000)
+        return (size_t)snprintf(out, TUI_FORMAT_SIZE, "%" PRIu64 ".%" PRIu64, milli / 1000,
+                                milli % 1000 / 100);
+    return count(out, milli / 1000);
+}
+
+static size_t long_span(char out[TUI_FORMAT_SIZE], uint64_t seconds)
+{
+    if (seconds < 3600)
+        return (size_t)snprintf(out, TUI_FORMAT_SIZE, "%" PRIu64 "m%02" PRIu64, seconds / 60,
+                                seconds % 60);
+    if (seconds < 2 * DAY_S)
+        return (size_t)snprintf(out, TUI_FORMAT_SIZE, "%" PRIu64 "h%02" PRIu64, seconds / 3600,
+                                seconds % 3600 / 60);
+    return (size_t)snprintf(out, TUI_FORMAT_SIZE, "%" PRIu64 "d", seconds / DAY_S);
+}
+
+static size_t span(char out[TUI_FORMAT_SIZE], uint64_t us)
+{
+    if (us < 1000)
+        return (size_t)snprintf(out, TUI_FORMAT_SIZE, "%" PRIu64 "us", us);
+    if (us < 1000000)
+        return three(out, "", us, 1000, "ms");
+    return us < 120 * UINT64_C(1000000) ? three(out, "", us, 1000000, "s")
+                                        : long_span(out, us / 1000000);
+}
+
+static size_t age(char out[TUI_FORMAT_SIZE], uint64_t us)
+{
+    if (us < 10 * UINT64_C(1000000) && us % 1000000 != 0)
+        return (size_t)snprintf(out, TUI_FORMAT_SIZE, "%" PRIu64 ".%" PRIu64 "s", us / 1000000,
+                                us % 1000000 / 100000);
+    if (us < 120 * UINT64_C(1000000))
+        return (size_t)snprintf(out, TUI_FORMAT_SIZE, "%" PRIu64 "s", us / 1000000);
+    return long_span(out, us / 1000000);
+}
+
+static size_t bytes(char out[TUI_FORMAT_SIZE], uint64_t value)
+{
+    static const char *const units[] = {"", "K", "M", "G", "T", "P"};
+    uint64_t unit = 1;
+    size_t i = 0;
+    while (i + 1 < aion_countof(units) && value / unit >= 1000) {
+        unit *= 1024;
+        i++;
+    }
+    return three(out, "", value, unit, units[i]);
+}
+
+static size_t share(char out[TUI_FORMAT_SIZE], uint64_t ppm)
+{
+    if (ppm == 0)
+        return (size_t)snprintf(out, TUI_FORMAT_SIZE, "0%%");
+    if (ppm < 1000)
+        return (size_t)snprintf(out, TUI_FORMAT_SIZE, "<0.1%%");
+    if (ppm < 100000)
+        return (size_t)snprintf(out, TUI_FORMAT_SIZE, "%" PRIu64 ".%" PRIu64 "%%", ppm / 10000,
+                                ppm % 10000 / 1000);
+    return (size_t)snprintf(out, TUI_FORMAT_SIZE, "%" PRIu64 "%%", ppm / 10000);
+}
+
+static size_t usd(char out[TUI_FORMAT_SIZE], uint64_t nano_per_s)
+{
+    uint64_t micro_per_h =
+        nano_per_s > UINT64_MAX / 3600 ? UINT64_MAX / 1000 : nano_per_s * 3600 / 1000;
+    return three(out, "$", micro_per_h, 1000000, "/h");
+}
+
+size_t tui_format_clock(char out[TUI_FORMAT_SIZE], int64_t utc_us)
+{
+    int64_t second = utc_us / SECOND_US % DAY_S;
+    return (size_t)snprintf(out, TUI_FORMAT_SIZE, "%02d:%02d:%02d", (int)(second / 3600),
+                            (int)(second / 60 % 60), (int)(second % 60));
+}
+
+size_t tui_format_date_time(char out[TUI_FORMAT_SIZE], int64_t utc_us)
+{
+    char text[AION_RFC3339_SIZE];
+    if (aion_clock_rfc3339(text, utc_us / SECOND_US, 0) < 19)
+        return (size_t)snprintf(out, TUI_FORMAT_SIZE, "-");
+    text[10] = ' ';
+    return (size_t)snprintf(out, TUI_FORMAT_SIZE, "%.19s", text);
+}
+
+static size_t date(char out[TUI_FORMAT_SIZE], int64_t utc_s)
+{
+    char text[AION_RFC3339_SIZE];
+    if (aion_clock_rfc3339(text, utc_s, 0) < 10)
+        return (size_t)snprintf(out, TUI_FORMAT_SIZE, "-");
+    return (size_t)snprintf(out, TUI_FORMAT_SIZE, "%.10s", text);
+}
+
+size_t tui_format(char out[TUI_FORMAT_SIZE], enum tui_unit unit, int64_t number)
+{
+    uint64_t value = (uint64_t)number;
+    if (number < 0)
+        return (size_t)snprintf(out, TUI_FORMAT_SIZE, "-");
+    switch (unit) {
+    case TUI_RATE:
+        return rate(out, value);
+    case TUI_US:
+        return span(out, value);
+    case TUI_AGE:
+        return age(out, value);
+    case TUI_SHARE:
+        return share(out, value);
+    case TUI_BYTES:
+        return bytes(out, value);
+    case TUI_USD:
+        return usd(out, value);
+    case TUI_TIME:
+        return tui_format_clock(out, number);
+    case TUI_DATE:
+        return date(out, number);
+    case TUI_TEXT:
+    case TUI_COUNT:
+    case TUI_STATE:
+    case TUI_TREND:
+        break;
+    }
+    return count(out, value);
+}
+
+size_t tui_format_change(char out[TUI_FORMAT_SIZE], enum tui_unit unit, int64_t change)
+{
+    char text[TUI_FORMAT_SIZE];
+    if (change == 0)
+        return (size_t)snprintf(out, TUI_FORMAT_SIZE, "0");
+    tui_format(text, unit == TUI_TIME || unit == TUI_DATE ? TUI_COUNT : unit,
+               change == INT64_MIN ? INT64_MAX
+               : change < 0        ? -change
+                                   : change);
+    return (size_t)snprintf(out, TUI_FORMAT_SIZE, "%c%.30s", change < 0 ? '-' : '+', text);
+}
+
+/* -- times that were typed ------------------------------------------------- */
+
+/* Two digits at *text, which is stepped over them and over `end` behind them. */
+static bool two(aion_str *text, unsigned most, char end, unsigned *ret)
+{
+    if (text->size < 2 || text->data[0] < '0' || text->data[0] > '9' || text->data[1] < '0' ||
+        text->data[1] > '9')
+        return false;
+    *ret = (unsigned)(text->data[0] - '0') * 10 + (unsigned)(text->data[1] - '0');
+    *text = aion_str_n(text->data + 2, text->size - 2);
+    if (text->size > 0) {
+        if (text->data[0] != end)
+            return false;
+        *text = aion_str_n(text->data + 1, text->size - 1);
+    }
+    return *ret <= most;
+}
+
+static bool time_of_day(aion_str text, int64_t now_us, int64_t *ret_us)
+{
+    unsigned hour, minute, second = 0;
+    if (text.size < 4 || !two(&text, 23, ':', &hour) || !two(&text, 59, ':', &minute))
+        return false;
+    if (text.size > 0 && (!two(&text, 59, 'Z', &second) || text.size > 0))
+        return false;
+    int64_t day = now_us / SECOND_US / DAY_S * DAY_S;
+    int64_t at = day + (int64_t)hour * 3600 + (int64_t)minute * 60 + second;
+    *ret_us = at * SECOND_US;
+    if (*ret_us > now_us)
+        *ret_us -= (int64_t)DAY_S * SECOND_US;
+    return true;
+}
+
+bool tui_parse_time(aion_str text, int64_t now_us, int64_t *ret_us)
+{
+    int64_t seconds, ago_us;
+    int32_t nanos;
+    text = aion_str_trim(text);
+    if (time_of_day(text, now_us, ret_us))
+        return true;
+    if (aion_clock_parse(text, &seconds, &nanos) && seconds > 0) {
+        *ret_us = seconds * SECOND_US;
+        return true;
+    }
+    if (text.size > 0 && text.data[0] == '-')
+        text = aion_str_n(text.data + 1, text.size - 1);
+    if (!aion_str_duration(text, &ago_us) || ago_us > now_us)
+        return false;
+    *ret_us = (now_us - ago_us) / SECOND_US * SECOND_US;
+    return true;
+}

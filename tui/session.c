@@ -1,0 +1,321 @@
+/* What is asked of the mesh and when: the live stream at the rate that is looked at, the past
+ * that is sought, and what the open view wants to know besides. */
+#include "app.h"
+
+#include "aion/v1/modules.schema.h"
+#include "aion/v1/ops.schema.h"
+#include "aion/v1/retention.schema.h"
+#include "aion/v1/router.schema.h"
+#include "aion/v1/tasks.schema.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum {
+    SECOND_US = 1000000,
+    RETRY_US = 300000,         /* between two attempts to reach control */
+    SILENT_US = 4 * SECOND_US, /* a stream that says nothing for so long is opened anew */
+    SETTLE_US = 400000,        /* after the last letter of a filter */
+    WINDOW_S = 16 * 60,
+    REFRESH_US = 10 * SECOND_US,
+    TASK_REFRESH_US = SECOND_US,
+    TASKS_PAGE = 200,
+};
+
+/* -- the live stream ------------------------------------------------------- */
+
+/* Terms of the tasks' filter that control understands, too. */
+static void event_filter(const struct tui_app *app, Aion__V1__OpsEventFilter *filter,
+                         char texts[4][TUI_FILTER_MAX])
+{
+    static const char *const names[4] = {"tenant", "intent", "route", "host"};
+    const struct tui_filter *typed = &app->views[2].filter;
+    char **to[4] = {&filter->tenant, &filter->intent, &filter->route, &filter->host};
+    for (size_t i = 0; i < 4; i++) {
+        aion_str value = tui_filter_value(typed, names[i]);
+        if (value.size == 0 || app->view != 2)
+            continue;
+        aion_str_copy(texts[i], TUI_FILTER_MAX, value);
+        *to[i] = texts[i];
+    }
+}
+
+static void open_stream(struct tui_app *app)
+{
+    Aion__V1__OpsWatchRequest request = AION__V1__OPS_WATCH_REQUEST__INIT;
+    Aion__V1__OpsEventFilter filter = AION__V1__OPS_EVENT_FILTER__INIT;
+    char texts[4][TUI_FILTER_MAX];
+    request.rate_hz = app->asked_hz = tui_app_rate(app);
+    event_filter(app, &filter, texts);
+    request.events = &filter;
+    aion_str_copy(app->asked_filter, sizeof(app->asked_filter),
+                  app->view == 2 ? aion_str_of(app->views[2].filter.text) : (aion_str){0});
+    tui_ask(&app->answers, TUI_ASK_WATCH, &request.base, "", app->now);
+    tui_model_opened(&app->model, app->now);
+}
+
+/* What the series lacks of the last 15 minutes, in frames of 10 s. */
+static void ask_backfill(struct tui_app *app)
+{
+    Aion__V1__OpsWatchRequest request = AION__V1__OPS_WATCH_REQUEST__INIT;
+    int64_t until = tui_history_oldest(&app->model.history);
+    if (until == 0 || app->answers.list[TUI_ASK_WINDOW].id != 0)
+        return;
+    request.rate_hz = 1;
+    request.from_us = until - (int64_t)WINDOW_S * SECOND_US;
+    if (request.from_us < app->model.hello.oldest_us)
+        request.from_us = app->model.hello.oldest_us;
+    request.until_us = until - SECOND_US;
+    request.span_ms = 10000;
+    if (request.until_us - request.from_us < 10 * SECOND_US)
+        return;
+    tui_model_window(&app->model, 0);
+    tui_ask(&app->answers, TUI_ASK_WINDOW, &request.base, "", app->now);
+}
+
+/* Another rate or another filter needs another stream. A filter settles first. */
+static bool wants_another(struct tui_app *app)
+{
+    const char *filter = app->view == 2 ? app->views[2].filter.text : "";
+    if (tui_app_rate(app) != app->asked_hz)
+        return true;
+    if (strcmp(filter, app->asked_filter) == 0) {
+        app->filter_us = 0;
+        return false;
+    }
+    if (app->filter_us == 0)
+        app->filter_us = app->now.mono_us;
+    return app->mode != TUI_NARROW && app->now.mono_us - app->filter_us >= SETTLE_US;
+}
+
+static void keep_stream(struct tui_app *app)
+{
+    const struct tui_answer *watch = &app->answers.list[TUI_ASK_WATCH];
+    if (!watch->pending) {
+        if (app->now.mono_us >= app->retry_us)
+            open_stream(app);
+        return;
+    }
+    if (app->now.mono_us - app->model.heard_us > SILENT_US) {
+        tui_ask_drop(&app->answers, TUI_ASK_WATCH);
+        tui_model_closed(&app->model, app->now);
+        app->retry_us = app->now.mono_us;
+    } else if (app->model.live.at_us != 0 && wants_another(app)) {
+        open_stream(app);
+    } else if (tui_app_fresh(app) == TUI_FRESH) {
+        ask_backfill(app);
+    }
+}
+
+/* -- the past -------------------------------------------------------------- */
+
+/* Graphs that end at an instant before the history want frames around it. */
+static void ask_window(struct tui_app *app, int64_t at_us)
+{
+    Aion__V1__OpsWatchRequest request = AION__V1__OPS_WATCH_REQUEST__INIT;
+    int64_t far = app->model.far_us, minute = 60 * (int64_t)SECOND_US;
+    if (far != 0 && at_us <= far && at_us > far - minute)
+        return;
+    far = (at_us / minute + 1) * minute;
+    if (far > tui_history_newest(&app->model.history))
+        far = tui_history_newest(&app->model.history);
+    request.rate_hz = 1;
+    request.from_us = far - (int64_t)WINDOW_S * SECOND_US;
+    if (request.from_us < app->model.hello.oldest_us)
+        request.from_us = app->model.hello.oldest_us;
+    request.until_us = far;
+    tui_model_window(&app->model, far);
+    tui_ask(&app->answers, TUI_ASK_WINDOW, &request.base, "far", app->now);
+}
+
+void tui_session_seek(struct tui_app *app, int64_t at_us)
+{
+    Aion__V1__OpsGetAtRequest request = AION__V1__OPS_GET_AT_REQUEST__INIT;
+    if (app->model.live.at_us == 0) {
+        tui_say(app, TUI_WARN, "nothing is known yet");
+        return;
+    }
+    tui_ask_drop(&app->answers, TUI_ASK_AT);
+    if (tui_model_seek(&app->model, at_us))
+        return;
+    request.at_us = app->model.wanted_us;
+    ask_window(app, app->model.wanted_us);
+    tui_ask(&app->answers, TUI_ASK_AT, &request.base, "", app->now);
+}
+
+/* -- what views want ------------------------------------------------------- */
+
+static void ask_tasks(struct tui_app *app)
+{
+    Aion__V1__ListTasksRequest request = AION__V1__LIST_TASKS_REQUEST__INIT;
+    request.page_size = TASKS_PAGE;
+    tui_ask(&app->answers, TUI_ASK_TASKS, &request.base, "", app->now);
+}
+
+static void ask_task(struct tui_app *app, const char *about)
+{
+    Aion__V1__GetTaskRequest request = AION__V1__GET_TASK_REQUEST__INIT;
+    request.task_id = (char *)(uintptr_t)about;
+    tui_ask(&app->answers, TUI_ASK_TASK, &request.base, about, app->now);
+}
+
+static void ask_output(struct tui_app *app, const char *about)
+{
+    Aion__V1__StreamRequest request = AION__V1__STREAM_REQUEST__INIT;
+    if (strcmp(app->answers.list[TUI_ASK_OUTPUT].about, about) != 0)
+        tui_output_reset(&app->answers.output);
+    request.task_id = (char *)(uintptr_t)about;
+    request.after_cursor = app->answers.output.cursor;
+    tui_ask(&app->answers, TUI_ASK_OUTPUT, &request.base, about, app->now);
+}
+
+static void ask_policy(struct tui_app *app)
+{
+    Aion__V1__GetPolicyRequest request = AION__V1__GET_POLICY_REQUEST__INIT;
+    tui_ask(&app->answers, TUI_ASK_POLICY, &request.base, "", app->now);
+}
+
+static void ask_other_policy(struct tui_app *app, const char *about)
+{
+    Aion__V1__GetPolicyRequest request = AION__V1__GET_POLICY_REQUEST__INIT;
+    request.ordinal = strtoull(about, NULL, 10);
+    tui_ask(&app->answers, TUI_ASK_OTHER_POLICY, &request.base, about, app->now);
+}
+
+static void ask_revisions(struct tui_app *app)
+{
+    Aion__V1__ListPolicyRevisionsRequest request =
+        AION__V1__LIST_POLICY_REVISIONS_REQUEST__INIT;
+    tui_ask(&app->answers, TUI_ASK_REVISIONS, &request.base, "", app->now);
+}
+
+static void ask_hosts(struct tui_app *app)
+{
+    Aion__V1__ListHostsRequest request = AION__V1__LIST_HOSTS_REQUEST__INIT;
+    tui_ask(&app->answers, TUI_ASK_HOSTS, &request.base, "", app->now);
+}
+
+static void ask_plan(struct tui_app *app)
+{
+    Aion__V1__GetPlanRequest request = AION__V1__GET_PLAN_REQUEST__INIT;
+    tui_ask(&app->answers, TUI_ASK_PLAN, &request.base, "", app->now);
+}
+
+void tui_session_ask(struct tui_app *app, enum tui_ask ask, const char *about)
+{
+    if (ask == TUI_ASK_TASKS)
+        ask_tasks(app);
+    else if (ask == TUI_ASK_TASK)
+        ask_task(app, about);
+    else if (ask == TUI_ASK_OUTPUT)
+        ask_output(app, about);
+    else if (ask == TUI_ASK_POLICY)
+        ask_policy(app);
+    else if (ask == TUI_ASK_OTHER_POLICY)
+        ask_other_policy(app, about);
+    else if (ask == TUI_ASK_REVISIONS)
+        ask_revisions(app);
+    else if (ask == TUI_ASK_HOSTS)
+        ask_hosts(app);
+    else if (ask == TUI_ASK_PLAN)
+        ask_plan(app);
+}
+
+/* A task that has ended does not change; its output is read once. */
+static bool is_settled(const struct tui_app *app, enum tui_ask ask)
+{
+    const Aion__V1__Task *task =
+        (const Aion__V1__Task *)app->answers.list[TUI_ASK_TASK].message;
+    if (ask == TUI_ASK_TASK)
+        return task != NULL && (int)task->state >= TUI_TASK_FINAL;
+    return ask == TUI_ASK_OUTPUT && app->answers.output.ended;
+}
+
+static bool is_due(const struct tui_app *app, enum tui_ask ask, const char *about)
+{
+    const struct tui_answer *answer = &app->answers.list[ask];
+    bool same = strcmp(answer->about, about) == 0;
+    int64_t age = app->now.mono_us - answer->at_us;
+    if (!same)
+        return true;
+    if (answer->pending || is_settled(app, ask))
+        return false;
+    if (ask == TUI_ASK_OTHER_POLICY && answer->message != NULL)
+        return false;
+    return answer->id == 0 ||
+           age >= (ask == TUI_ASK_TASK || ask == TUI_ASK_OUTPUT ? TASK_REFRESH_US : REFRESH_US);
+}
+
+static void ask_wanted(struct tui_app *app)
+{
+    const struct tui_view *view = tui_app_view(app);
+    unsigned wants = view->wants | (tui_app_state(app)->detail ? view->wants_detail : 0);
+    struct tui_scene scene = tui_app_scene(app);
+    for (unsigned ask = 0; ask < TUI_ASKS && scene.cursors != NULL; ask++) {
+        if ((wants >> ask & 1) == 0)
+            continue;
+        bool needs_about =
+            ask == TUI_ASK_TASK || ask == TUI_ASK_OUTPUT || ask == TUI_ASK_OTHER_POLICY;
+        const char *about = needs_about ? view->about(&scene, (enum tui_ask)ask) : "";
+        if (needs_about && (about == NULL || about[0] == '\0'))
+            continue;
+        if (is_due(app, (enum tui_ask)ask, about))
+            tui_session_ask(app, (enum tui_ask)ask, about);
+    }
+}
+
+void tui_session_tick(struct tui_app *app)
+{
+    keep_stream(app);
+    if (app->model.live.at_us != 0 && app->model.open)
+        ask_wanted(app);
+}
+
+/* -- what comes back ------------------------------------------------------- */
+
+bool tui_session_message(struct tui_app *app, enum tui_ask ask, const ProtobufCMessage *message)
+{
+    switch (ask) {
+    case TUI_ASK_WATCH:
+        tui_model_reply(&app->model, (const Aion__V1__OpsWatchReply *)message, app->now);
+        return true;
+    case TUI_ASK_WINDOW:
+        tui_model_window_reply(&app->model, (const Aion__V1__OpsWatchReply *)message);
+        return true;
+    case TUI_ASK_AT:
+        tui_model_frame(&app->model, (const Aion__V1__OpsFrame *)message);
+        return true;
+    case TUI_ASK_OUTPUT:
+        tui_output_chunk(&app->answers.output, (const Aion__V1__StreamChunk *)message);
+        app->model.version++;
+        return true;
+    case TUI_ASK_TASKS:
+    case TUI_ASK_TASK:
+    case TUI_ASK_POLICY:
+    case TUI_ASK_OTHER_POLICY:
+    case TUI_ASK_REVISIONS:
+    case TUI_ASK_VALIDATE:
+    case TUI_ASK_HOSTS:
+    case TUI_ASK_PLAN:
+    case TUI_ASK_SWEEP:
+    case TUI_ASK_ACTION:
+    case TUI_ASKS:
+        break;
+    }
+    return false;
+}
+
+void tui_session_ended(struct tui_app *app, enum tui_ask ask, const struct aion_err *err)
+{
+    if (ask == TUI_ASK_WATCH) {
+        tui_model_closed(&app->model, app->now);
+        app->retry_us = app->now.mono_us + RETRY_US;
+        if (err != NULL && err->code != AION_UNAVAILABLE)
+            tui_say(app, TUI_WARN, "control: %s", err->text);
+    } else if (ask == TUI_ASK_AT && err != NULL) {
+        tui_model_not_kept(&app->model);
+        tui_say(app, TUI_WARN, "control: %s", err->text);
+    } else if (ask == TUI_ASK_ACTION) {
+        tui_dialog_ended(app, err);
+    }
+}

@@ -1,0 +1,207 @@
+#include "table.h"
+
+#include <stdlib.h>
+
+struct tui_column tui_column_of(const struct tui_table *table, size_t index)
+{
+    struct tui_column column = table->columns[index];
+    if (table->kind == TUI_NO_KIND || column.tag < 0 || column.name != NULL)
+        return column;
+    const struct tui_measure *measure = &tui_kinds[table->kind].measures[column.tag];
+    column.name = measure->name;
+    column.title = column.title != NULL ? column.title : measure->title;
+    column.unit = measure->unit;
+    column.width = column.width != 0 ? column.width : measure->width;
+    return column;
+}
+
+int tui_column_index(const struct tui_table *table, aion_str name)
+{
+    for (size_t i = 0; i < table->count; i++)
+        if (aion_str_caseeq(aion_str_of(tui_column_of(table, i).name), name))
+            return (int)i;
+    return -1;
+}
+
+void tui_table_value(const struct tui_table *table, const struct tui_scene *scene,
+                     const struct tui_item *item, size_t index, struct tui_value *out)
+{
+    struct tui_column column = tui_column_of(table, index);
+    *out = (struct tui_value){.unit = column.unit, .number = TUI_UNKNOWN};
+    table->value(scene, item, &column, out);
+}
+
+aion_str tui_value_text(const struct tui_value *value, char out[TUI_FORMAT_SIZE])
+{
+    if (value->unit == TUI_TEXT || value->unit == TUI_STATE || value->unit == TUI_TREND)
+        return value->text;
+    size_t size = value->change ? tui_format_change(out, value->unit, value->number)
+                                : tui_format(out, value->unit, value->number);
+    return aion_str_n(out, size);
+}
+
+bool tui_table_matches(const struct tui_table *table, const struct tui_scene *scene,
+                       const struct tui_item *item, const struct tui_filter *filter)
+{
+    struct tui_field fields[TUI_TABLE_COLUMNS_MAX];
+    char texts[TUI_TABLE_COLUMNS_MAX][TUI_FORMAT_SIZE];
+    struct tui_value value;
+    size_t count = 0;
+    if (filter == NULL || filter->count == 0)
+        return true;
+    for (size_t i = 0; i < table->count && count < TUI_TABLE_COLUMNS_MAX; i++) {
+        struct tui_column column = tui_column_of(table, i);
+        if (column.unit == TUI_TREND)
+            continue;
+        tui_table_value(table, scene, item, i, &value);
+        fields[count] = (struct tui_field){column.name, tui_value_text(&value, texts[count])};
+        count++;
+    }
+    return tui_filter_match(filter, fields, count);
+}
+
+/* -- sorting --------------------------------------------------------------- */
+
+struct sorted {
+    struct tui_item item;
+    struct tui_value value;
+    size_t place; /* so that equal ones stay as they are */
+    bool reverse;
+};
+
+static int compare(const void *a, const void *b)
+{
+    const struct sorted *left = a, *right = b;
+    int order = left->value.unit == TUI_TEXT || left->value.unit == TUI_STATE
+                    ? aion_str_cmp(left->value.text, right->value.text)
+                    : (left->value.number > right->value.number) -
+                          (left->value.number < right->value.number);
+    if (left->reverse)
+        order = -order;
+    return order != 0 ? order : (left->place > right->place) - (left->place < right->place);
+}
+
+static void sort_items(const struct tui_table *table, const struct tui_scene *scene,
+                       struct tui_item *items, size_t count, size_t column, bool reverse)
+{
+    struct sorted *sorted = aion_arena_array(scene->arena, count, sizeof(*sorted));
+    if (sorted == NULL)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        sorted[i].item = items[i];
+        sorted[i].place = i;
+        sorted[i].reverse = reverse;
+        tui_table_value(table, scene, &items[i], column, &sorted[i].value);
+    }
+    qsort(sorted, count, sizeof(*sorted), compare);
+    for (size_t i = 0; i < count; i++)
+        items[i] = sorted[i].item;
+}
+
+struct tui_item *tui_table_items(const struct tui_table *table, const struct tui_scene *scene,
+                                 const struct tui_filter *filter, int sort, bool reverse,
+                                 size_t *ret_count)
+{
+    struct tui_item *items = aion_arena_array(scene->arena, TUI_ITEMS_MAX, sizeof(*items));
+    *ret_count = 0;
+    if (items == NULL)
+        return NULL;
+    size_t all = table->items(scene, items, TUI_ITEMS_MAX);
+    for (size_t i = 0; i < all; i++)
+        if (tui_table_matches(table, scene, &items[i], filter))
+            items[(*ret_count)++] = items[i];
+    if (sort >= 0 && (size_t)sort<table->count && * ret_count> 1)
+        sort_items(table, scene, items, *ret_count, (size_t)sort, reverse);
+    return items;
+}
+
+/* -- entity tables --------------------------------------------------------- */
+
+size_t tui_entity_items(const struct tui_scene *scene, enum tui_kind kind, struct tui_item *out,
+                        size_t max)
+{
+    size_t room = scene->picture->counts[kind];
+    const struct tui_row **rows =
+        room > 0 ? aion_arena_array(scene->arena, room, sizeof(*rows)) : NULL;
+    if (rows == NULL)
+        return 0;
+    size_t count = tui_picture_list(scene->picture, kind, rows, room < max ? room : max);
+    for (size_t i = 0; i < count; i++)
+        out[i] = (struct tui_item){rows[i]->entity->key, rows[i]};
+    return count;
+}
+
+/* "a/b" is cut at the first slash; a text without one is all "before". */
+static aion_str key_part(aion_str key, bool behind)
+{
+    size_t slash = aion_str_index(key, '/');
+    if (slash == SIZE_MAX)
+        return behind ? (aion_str){0} : key;
+    return behind ? aion_str_n(key.data + slash + 1, key.size - slash - 1)
+                  : aion_str_n(key.data, slash);
+}
+
+static void state_value(const struct tui_scene *scene, const struct tui_measure *measure,
+                        int64_t now, const int64_t *base, struct tui_value *out)
+{
+    struct tui_word word = tui_word_of(measure, now);
+    out->number = now;
+    out->text = aion_str_of(word.word);
+    out->role = word.role;
+    if (base == NULL || *base == now)
+        return;
+    const char *both =
+        aion_arena_printf(scene->arena, "%s>%s", tui_word_of(measure, *base).word, word.word);
+    out->text = aion_str_of(both);
+}
+
+/* The row of the instant that is compared with. */
+static const struct tui_row *row_before(const struct tui_scene *scene,
+                                        const struct tui_row *row)
+{
+    if (scene->base == NULL)
+        return NULL;
+    const struct tui_row *same = tui_picture_find(scene->base, row->entity->slot);
+    return same != NULL && same->entity == row->entity
+               ? same
+               : tui_picture_key(scene->base, row->entity->kind, row->entity->key);
+}
+
+static void measure_value(const struct tui_scene *scene, const struct tui_row *row,
+                          const struct tui_column *column, struct tui_value *out)
+{
+    const struct tui_measure *measure = &tui_kinds[row->entity->kind].measures[column->tag];
+    int64_t now = row->values[column->tag];
+    const struct tui_row *before = row_before(scene, row);
+    const int64_t *base = before != NULL ? &before->values[column->tag] : NULL;
+    if (measure->unit == TUI_STATE) {
+        state_value(scene, measure, now, base, out);
+        return;
+    }
+    out->number = now;
+    out->role = tui_role_of(measure, now);
+    if (base != NULL && now >= 0 && *base >= 0) {
+        out->number = now - *base;
+        out->change = true;
+        out->role = out->number == 0 ? TUI_DIM : out->role;
+    }
+}
+
+void tui_entity_value(const struct tui_scene *scene, const struct tui_item *item,
+                      const struct tui_column *column, struct tui_value *out)
+{
+    const struct tui_row *row = item->object;
+    aion_str key = row->entity->key;
+    if (column->tag >= 0) {
+        measure_value(scene, row, column, out);
+        return;
+    }
+    if (column->tag == TUI_TAG_LABEL)
+        out->text = tui_entity_label(row->entity, column->name);
+    else if (column->tag == TUI_TAG_KEY)
+        out->text = key;
+    else if (column->tag == TUI_TAG_TREND)
+        out->number = row->entity->slot; /* the list draws it */
+    else
+        out->text = key_part(key, column->tag == TUI_TAG_BEHIND);
+}

@@ -1,0 +1,20 @@
+/* The tables of the views, each declared once and used wherever it is shown or exported. */
+#ifndef TUI_TABLES_H
+#define TUI_TABLES_H
+
+#include "table.h"
+
+/* -- rows of telemetry (tables_entity.c) ----------------------------------- */
+extern const struct tui_table tui_routes, tui_hosts, tui_modules, tui_queues, tui_tenants,
+    tui_methods, tui_edges, tui_dependencies, tui_certificates, tui_processes, tui_mesh_table;
+/* Whatever is not as it should be, of every kind (tables_attention.c). */
+extern const struct tui_table tui_attention;
+/* -- events (tables_event.c) ----------------------------------------------- */
+extern const struct tui_table tui_decisions, tui_audit, tui_happenings, tui_tasks;
+/* -- answers (tables_answer.c) --------------------------------------------- */
+extern const struct tui_table tui_revisions, tui_plan, tui_offers;
+
+/* The task, record or revision under an item. */
+const struct tui_record *tui_item_record(const struct tui_item *item);
+
+#endif

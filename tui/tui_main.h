@@ -1,0 +1,11 @@
+/* The console as a program: deploy/aion alone includes this. */
+#ifndef TUI_MAIN_H
+#define TUI_MAIN_H
+
+#include "options.h"
+
+/* Runs it on the terminal of stdin and stdout until it is left. 0; 2: there is no terminal for
+ * it or a setting is wrong; the reason is on stderr. */
+int tui_run(const struct tui_options *options);
+
+#endif
