@@ -59,7 +59,7 @@ struct tui_canvas {
     bool blocks;            /* graphs of block characters instead of braille */
 };
 
-enum { TUI_ROWS_MAX = 300, TUI_COLS_MAX = 500 };
+enum { TUI_ROWS_MAX = 300, TUI_COLS_MAX = 320 };
 
 /* Clears to blanks. Larger sizes than the maximum are cut. False: out of memory, size 0. */
 bool tui_canvas_resize(struct tui_canvas *canvas, int rows, int cols);

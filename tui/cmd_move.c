@@ -193,6 +193,7 @@ void tui_cmd_enter(struct tui_app *app, aion_str argument)
     (void)argument;
     if (item == NULL)
         return;
+    tui_list_hold(&tui_app_pane_state(app)->list, items, count);
     if (pane->leads_to != NULL)
         lead(app, pane, item);
     else

@@ -40,7 +40,7 @@ const struct tui_command tui_commands[] = {
     {.name = "record", .keys = "", .group = TUI_LOOKING, .argument = "[FILE]", .sentence = "records the screen as an asciicast; again: ends it", .run = tui_cmd_record},
 
     {.name = "pause", .keys = "p", .group = TUI_IN_TIME, .sentence = "holds this instant; data still comes", .footer = "pause", .rank = 8, .run = tui_cmd_pause},
-    {.name = "second-back", .keys = "[", .group = TUI_IN_TIME, .sentence = "goes a second back in time, in all views", .footer = "time", .rank = 9, .run = tui_cmd_second_back},
+    {.name = "second-back", .keys = "[", .group = TUI_IN_TIME, .sentence = "goes a second back in time, in all views", .footer = "]time", .rank = 9, .run = tui_cmd_second_back},
     {.name = "second-on", .keys = "]", .group = TUI_IN_TIME, .sentence = "goes a second on", .usable = tui_is_past, .run = tui_cmd_second_on},
     {.name = "minute-back", .keys = "{", .group = TUI_IN_TIME, .sentence = "goes a minute back", .run = tui_cmd_minute_back},
     {.name = "minute-on", .keys = "}", .group = TUI_IN_TIME, .sentence = "goes a minute on", .usable = tui_is_past, .run = tui_cmd_minute_on},

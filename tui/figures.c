@@ -149,24 +149,21 @@ enum { HEAT_BUCKETS = MESH(LATENCY_LAST) - MESH(LATENCY_FIRST) + 1 };
 
 /* Which of the 12 latency classes a row of the map sums up, the slowest on top. */
 static void heat_row(struct tui_canvas *canvas, struct tui_rect rect, struct tui_rect plot,
-                     const struct tui_scene *scene, int row, int first, int last)
+                     const struct tui_scene *scene, const int64_t *totals, int row, int first,
+                     int last)
 {
     static const char *const labels[HEAT_BUCKETS] = {"50ms",  "0.1s",  "0.2s",  "0.4s",
                                                      "0.8s",  "1.6s",  "3.2s",  "6.4s",
                                                      "12.8s", "25.6s", "51.2s", ">51s"};
     int64_t samples[TUI_COLS_MAX], sums[TUI_COLS_MAX] = {0};
     int count = plot.cols < TUI_COLS_MAX ? plot.cols : TUI_COLS_MAX;
-    int64_t most = 1;
     for (int bucket = first; bucket <= last; bucket++) {
         read_samples(scene, (unsigned)(MESH(LATENCY_FIRST) + bucket), TUI_MEAN, count, samples);
         for (int i = 0; i < count; i++)
             sums[i] += samples[i] > 0 ? samples[i] : 0;
     }
-    read_samples(scene, MESH(TASKS_MILLI), TUI_MEAN, count, samples);
-    for (int i = 0; i < count; i++)
-        most = samples[i] / 1000 > most ? samples[i] / 1000 : most;
     for (int x = 0; x < count; x++)
-        tui_graph_heat(canvas, plot, row, x, sums[x], most);
+        tui_graph_heat(canvas, plot, row, x, sums[x], totals[x]);
     tui_put_field(canvas, rect, row, rect.cols - AXIS, AXIS, true, TUI_DIM,
                   aion_str_of(labels[last]));
 }
@@ -174,12 +171,20 @@ static void heat_row(struct tui_canvas *canvas, struct tui_rect rect, struct tui
 static void latency_heat(struct tui_canvas *canvas, struct tui_rect rect,
                          const struct tui_scene *scene)
 {
+    int64_t samples[TUI_COLS_MAX], totals[TUI_COLS_MAX] = {0};
     struct tui_rect plot = plot_of(rect);
     int rows = rect.rows < HEAT_BUCKETS ? rect.rows : HEAT_BUCKETS;
+    int count = plot.cols < TUI_COLS_MAX ? plot.cols : TUI_COLS_MAX;
+    for (int bucket = 0; bucket < HEAT_BUCKETS; bucket++) {
+        read_samples(scene, (unsigned)(MESH(LATENCY_FIRST) + bucket), TUI_MEAN, count, samples);
+        for (int i = 0; i < count; i++)
+            totals[i] += samples[i] > 0 ? samples[i] : 0;
+    }
     for (int row = 0; row < rows; row++) {
         /* the fast classes have a row each; all that is slower shares the top one */
         int bucket = rows - 1 - row;
-        heat_row(canvas, rect, plot, scene, row, bucket, row == 0 ? HEAT_BUCKETS - 1 : bucket);
+        heat_row(canvas, rect, plot, scene, totals, row, bucket,
+                 row == 0 ? HEAT_BUCKETS - 1 : bucket);
     }
 }
 

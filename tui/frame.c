@@ -31,7 +31,7 @@ static void alarm_text(struct tui_app *app, char *out, size_t size)
     size_t used = 0;
     out[0] = '\0';
     int64_t since =
-        (app->now.mono_us - (fresh == TUI_STALE ? model->heard_us : model->began_us)) /
+        (app->now.mono_us - (fresh == TUI_STALE ? model->heard_us : model->lost_us)) /
         SECOND_US;
     if (fresh == TUI_DISCONNECTED)
         used += (size_t)snprintf(out, size, "DISCONNECTED %" PRId64 " s ", since);
@@ -59,7 +59,7 @@ static void alarm_text(struct tui_app *app, char *out, size_t size)
 static int put_views(struct tui_app *app, struct tui_canvas *canvas, struct tui_rect rect,
                      int x, enum tui_role bar)
 {
-    bool all = rect.cols >= 132;
+    bool all = rect.cols - x >= 86; /* what their titles need */
     for (size_t i = 0; i < TUI_VIEWS; i++) {
         if (i == app->view)
             x = tui_putf(canvas, rect, 0, x, bar == TUI_BAR ? TUI_BAR_ON : bar, "[%zu]%s ",
@@ -77,7 +77,10 @@ static void put_crumbs(struct tui_app *app, struct tui_canvas *canvas, struct tu
     const struct tui_view_state *state = tui_app_state(app);
     const struct tui_view *view = tui_app_view(app);
     const char *cursor = state->panes[view->first].list.cursor;
-    if (state->detail && cursor[0] != '\0')
+    size_t size = strlen(cursor);
+    if (state->detail && size == 36) /* a task's id */
+        x = tui_putf(canvas, rect, 0, x, bar, "> %.8s..%s ", cursor, cursor + 32);
+    else if (state->detail && size > 0)
         x = tui_putf(canvas, rect, 0, x, bar, "> %.40s ", cursor);
     if (state->filter.text[0] != '\0')
         tui_putf(canvas, rect, 0, x, bar, "/%s ", state->filter.text);
@@ -167,12 +170,13 @@ static void put_keys(struct tui_app *app, struct tui_canvas *canvas, struct tui_
         rank = command->rank;
         tui_command_key(app, command, key);
         int width = (int)(strlen(key) + strlen(command->footer)) + 2;
+        bool sign = key[1] == '\0' && strchr("?:/[=", key[0]) != NULL;
         if (key[0] == '\0')
             continue;
         if (x + width > end)
             break;
         x = tui_put(canvas, rect, 0, x, TUI_BAR_ON, aion_str_of(key));
-        x = tui_putf(canvas, rect, 0, x, TUI_BAR, ":%s ", command->footer);
+        x = tui_putf(canvas, rect, 0, x, TUI_BAR, "%s%s ", sign ? "" : ":", command->footer);
     }
 }
 

@@ -161,12 +161,17 @@ void tui_graph_bar(struct tui_canvas *canvas, struct tui_rect rect, int y, int x
                 canvas->ascii ? '.' : 0xB7);
 }
 
-void tui_graph_heat(struct tui_canvas *canvas, struct tui_rect rect, int y, int x,
-                    int64_t value, int64_t most)
+/* Steps that tell apart what latencies look like: most of them lie in a few classes. */
+void tui_graph_heat(struct tui_canvas *canvas, struct tui_rect rect, int y, int x, int64_t part,
+                    int64_t whole)
 {
     static const char glyphs[] = " .:*#@";
-    int step = level(value, most > 0 ? most : 1, 5);
-    if (step > 0)
-        tui_put_char(canvas, rect, y, x, (enum tui_role)(TUI_HEAT_1 + step - 1),
-                     (uint32_t)glyphs[step]);
+    static const int percent[] = {0, 4, 10, 20, 35};
+    int step = 0;
+    if (part <= 0)
+        return;
+    while (step < 5 && (double)part * 100 >= (double)whole * percent[step])
+        step++;
+    tui_put_char(canvas, rect, y, x, (enum tui_role)(TUI_HEAT_1 + (step > 0 ? step - 1 : 0)),
+                 (uint32_t)glyphs[step > 0 ? step : 1]);
 }

@@ -22,9 +22,9 @@ void tui_graph_spark(struct tui_canvas *canvas, struct tui_rect rect, int y, int
 /* A bar of `cols` whose part is filled: 0 <= part <= whole. */
 void tui_graph_bar(struct tui_canvas *canvas, struct tui_rect rect, int y, int x, int cols,
                    int64_t part, int64_t whole, enum tui_role role);
-/* One cell of a heat map: how much of `most` is here. Glyph and colour both grow. */
-void tui_graph_heat(struct tui_canvas *canvas, struct tui_rect rect, int y, int x,
-                    int64_t value, int64_t most);
+/* One cell of a heat map: which part of the whole is here. Glyph and colour both grow. */
+void tui_graph_heat(struct tui_canvas *canvas, struct tui_rect rect, int y, int x, int64_t part,
+                    int64_t whole);
 /* A round number >= value for the full height: 1, 2, 5 x 10^n. */
 int64_t tui_graph_top(int64_t value);
 

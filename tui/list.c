@@ -63,9 +63,11 @@ static void draw_head(struct tui_canvas *canvas, struct tui_rect rect,
         memcpy(title, text, size);
         if (sorted)
             title[size++] = list->reverse ? '-' : '+';
-        tui_put_field(canvas, rect, 0, layout->columns[i].x, layout->columns[i].width,
-                      is_right(column.unit), i == 0 && focused ? TUI_ACCENT : TUI_HEAD,
-                      aion_str_n(title, size));
+        int x = layout->columns[i].x, width = layout->columns[i].width;
+        if (i == 0)
+            tui_put_run(canvas, rect, 0, 0, (int)size + 2, TUI_TITLE, ' ');
+        tui_put_field(canvas, rect, 0, x, width, i > 0 && is_right(column.unit),
+                      i == 0 && focused ? TUI_ACCENT : TUI_HEAD, aion_str_n(title, size));
     }
 }
 
@@ -145,6 +147,8 @@ static void find_cursor(struct tui_list *list, const struct tui_table *table,
     size_t at = list->cursor[0] != '\0' ? find(items, count, list->cursor) : 0;
     if (table->newest_first && !list->held)
         at = 0;
+    if (list->held && at != SIZE_MAX && at > list->at)
+        list->top += at - list->at; /* what came above does not move the rows */
     put_cursor(list, items, count, at != SIZE_MAX ? at : list->at);
 }
 
@@ -225,8 +229,7 @@ const struct tui_item *tui_list_draw(struct tui_canvas *canvas, struct tui_rect 
 
 /* -- moving ---------------------------------------------------------------- */
 
-/* Whoever moves wants the rows to stay. */
-static void hold(struct tui_list *list, const struct tui_item *items, size_t count)
+void tui_list_hold(struct tui_list *list, const struct tui_item *items, size_t count)
 {
     if (list->held || count == 0)
         return;
@@ -260,7 +263,7 @@ void tui_list_move(struct tui_list *list, enum tui_move move, const struct tui_i
         at = count - 1;
         break;
     }
-    hold(list, items, count);
+    tui_list_hold(list, items, count);
     put_cursor(list, items, count, at);
 }
 
@@ -268,7 +271,7 @@ bool tui_list_point(struct tui_list *list, int row, const struct tui_item *items
 {
     if (row < 1 || list->top + (size_t)row - 1 >= count || (size_t)row > list->page)
         return false;
-    hold(list, items, count);
+    tui_list_hold(list, items, count);
     put_cursor(list, items, count, list->top + (size_t)row - 1);
     return true;
 }

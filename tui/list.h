@@ -43,6 +43,8 @@ enum tui_move {
 /* `items`, `count`: what is listed now. */
 void tui_list_move(struct tui_list *list, enum tui_move move, const struct tui_item *items,
                    size_t count);
+/* Does not follow what is newest any more: whoever moves or opens wants the rows to stay. */
+void tui_list_hold(struct tui_list *list, const struct tui_item *items, size_t count);
 /* To the row at this place on the screen (the head is row 0); false: none is there. */
 bool tui_list_point(struct tui_list *list, int row, const struct tui_item *items, size_t count);
 /* To the row of this key, if it is there when it is drawn next. */

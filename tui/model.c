@@ -34,15 +34,14 @@ void tui_model_done(struct tui_model *model)
 
 void tui_model_opened(struct tui_model *model, struct tui_time now)
 {
-    model->open = true;
-    model->began_us = model->heard_us = now.mono_us;
+    model->heard_us = now.mono_us;
     model->version++;
 }
 
 void tui_model_closed(struct tui_model *model, struct tui_time now)
 {
-    if (model->open)
-        model->began_us = now.mono_us;
+    if (model->open || model->lost_us == 0)
+        model->lost_us = now.mono_us;
     model->open = false;
     model->version++;
 }
@@ -121,6 +120,7 @@ static void take_clock(struct tui_model *model, int64_t server_us, int64_t at_us
 void tui_model_reply(struct tui_model *model, const Aion__V1__OpsWatchReply *reply,
                      struct tui_time now)
 {
+    model->open = true;
     model->heard_us = now.mono_us;
     model->dropped = reply->dropped;
     model->version++;
@@ -141,8 +141,7 @@ enum tui_fresh tui_model_fresh(const struct tui_model *model, struct tui_time no
                                int64_t silence_us)
 {
     if (!model->open)
-        return model->live.at_us == 0 && model->began_us == 0 ? TUI_CONNECTING
-                                                              : TUI_DISCONNECTED;
+        return model->lost_us == 0 ? TUI_CONNECTING : TUI_DISCONNECTED;
     if (now.mono_us - model->heard_us > silence_us)
         return TUI_STALE;
     return model->live.at_us == 0 ? TUI_CONNECTING : TUI_FRESH;

@@ -44,12 +44,12 @@ struct tui_model {
     struct tui_ids live_ids, window_ids;
     struct tui_picture window; /* of the frames that fill a series */
 
-    bool open;                  /* there is a stream */
-    int64_t heard_us, began_us; /* mono: last word; begin of the stream or of its absence */
-    int64_t offset_us;          /* server's clock - ours */
-    int64_t lag_us;             /* how old a frame is when it comes */
-    uint64_t dropped;           /* frames control did not send us, by its own word */
-    uint64_t version;           /* grows with everything that may change the screen */
+    bool open;                 /* a stream has said something and has not ended */
+    int64_t heard_us, lost_us; /* mono: its last word; since when there is none */
+    int64_t offset_us;         /* server's clock - ours */
+    int64_t lag_us;            /* how old a frame is when it comes */
+    uint64_t dropped;          /* frames control did not send us, by its own word */
+    uint64_t version;          /* grows with everything that may change the screen */
 };
 
 bool tui_model_init(struct tui_model *model, size_t history_bytes_max); /* false: memory */

@@ -193,6 +193,15 @@ static void add_unheard(struct tui_task *task, const Aion__V1__Task *listed, int
     task->at_us = task->first_us;
 }
 
+/* By when they began, so that a row keeps its place while others come and change. */
+static int newest_first(const void *a, const void *b)
+{
+    const struct tui_task *left = a, *right = b;
+    if (left->first_us != right->first_us)
+        return left->first_us < right->first_us ? 1 : -1;
+    return aion_str_cmp(left->id, right->id);
+}
+
 size_t tui_tasks_fold(const struct tui_records *records, const Aion__V1__ListTasksReply *listed,
                       int64_t at_us, struct tui_task *out, size_t max)
 {
@@ -221,5 +230,6 @@ size_t tui_tasks_fold(const struct tui_records *records, const Aion__V1__ListTas
             add_unheard(&out[count++], listed->tasks[i], at_us);
     }
     aion_map_done(&by_id);
+    qsort(out, count, sizeof(*out), newest_first);
     return count;
 }

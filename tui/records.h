@@ -56,7 +56,8 @@ struct tui_task {
 };
 
 /* The tasks that the events up to at_us (INT64_MAX: all) and the listed ones (may be NULL) tell
- * of, the one with the newest event first; at most `max`. Texts are borrowed from both. */
+ * of, the newest first; at most `max`, of those the ones with the newest events. Texts are
+ * borrowed from both. */
 size_t tui_tasks_fold(const struct tui_records *records, const Aion__V1__ListTasksReply *listed,
                       int64_t at_us, struct tui_task *out, size_t max);
 

@@ -204,9 +204,5 @@ int64_t tui_series_samples(const struct tui_series *series, unsigned column, int
 
 int tui_series_bucket(int count)
 {
-    static const int rounds[] = {1, 2, 5, 10, 15, 20, 30, 60, 120};
-    for (size_t i = 0; i < aion_countof(rounds); i++)
-        if (rounds[i] * count >= WINDOW_S)
-            return rounds[i];
-    return rounds[aion_countof(rounds) - 1];
+    return count > 0 ? (WINDOW_S + count - 1) / count : WINDOW_S;
 }

@@ -58,7 +58,7 @@ int64_t tui_series_samples(const struct tui_series *series, unsigned column, int
  * largest. */
 int64_t tui_series_trend(const struct tui_series *series, uint32_t slot, int64_t at_us,
                          int64_t now, int64_t out[TUI_TREND_SHOWN + 1]);
-/* A round number of seconds a sample, so that `count` of them span at least 15 minutes. */
+/* Seconds a sample, so that `count` of them span 15 minutes. */
 int tui_series_bucket(int count);
 /* A slot belongs to somebody else now. */
 void tui_series_forget(struct tui_series *series, uint32_t slot);

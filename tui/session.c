@@ -16,7 +16,7 @@ enum {
     RETRY_US = 300000,         /* between two attempts to reach control */
     SILENT_US = 4 * SECOND_US, /* a stream that says nothing for so long is opened anew */
     SETTLE_US = 400000,        /* after the last letter of a filter */
-    WINDOW_S = 16 * 60,
+    WINDOW_S = 17 * 60,        /* a graph's 15 minutes and the rest of its first sample */
     REFRESH_US = 10 * SECOND_US,
     TASK_REFRESH_US = SECOND_US,
     TASKS_PAGE = 200,

@@ -78,7 +78,7 @@ static void revisions_value(const struct tui_scene *scene, const struct tui_item
 
 // clang-format off
 static const struct tui_column revisions_columns[] = {
-    {"ordinal", "REV", TUI_COUNT, 5, 0, .tag = ORDINAL},
+    {"ordinal", "REV", TUI_COUNT, 9, 0, .tag = ORDINAL},
     {"since", "SINCE", TUI_TEXT, 19, 0, .tag = WHEN},
     {"who", "BY", TUI_TEXT, 12, 1, .tag = WHO},
     {"cause", "CAUSE", TUI_TEXT, 14, 0, .tag = CAUSE},

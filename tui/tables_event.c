@@ -149,8 +149,8 @@ const struct tui_table tui_decisions = {
 /* -- audit ----------------------------------------------------------------- */
 
 static const struct tui_column audit_columns[] = {
-    {"sequence", "#", TUI_COUNT, 8, 2, .tag = SEQUENCE},
     {"time", "TIME", TUI_TIME, 9, 0, .tag = AT},
+    {"sequence", "#", TUI_COUNT, 8, 4, .hidden = true, .tag = SEQUENCE},
     {"who", "WHO", TUI_TEXT, 14, 0, .tag = ACTOR},
     {"action", "ACTION", TUI_TEXT, 22, 0, .tag = WHAT},
     {"target", "TARGET", TUI_TEXT, 20, 0, .grows = true, .tag = NOTE},
@@ -213,12 +213,12 @@ const struct tui_table tui_happenings = {
 static const struct tui_column tasks_columns[] = {
     {"task", "TASK", TUI_TEXT, 14, 0, .shown = true, .tag = SHORT_ID},
     {"tenant", "TENANT", TUI_TEXT, 10, 2, .tag = TENANT},
-    {"intent", "INTENT", TUI_TEXT, 16, 0, .tag = INTENT},
+    {"intent", "INTENT", TUI_TEXT, 14, 0, .tag = INTENT},
     {"state", "STATE", TUI_STATE, 9, 0, .tag = STATE},
     {"attempt", "TRY", TUI_COUNT, 3, 2, .tag = ATTEMPT},
     {"age", "AGE", TUI_AGE, 6, 1, .tag = AGE},
     {"latency", "TOOK", TUI_US, 7, 1, .tag = LATENCY},
-    {"route", "ROUTE", TUI_TEXT, 12, 1, .tag = ROUTE},
+    {"route", "ROUTE", TUI_TEXT, 10, 1, .tag = ROUTE},
     {"host", "HOST", TUI_TEXT, 12, 3, .tag = HOST},
     {"note", "NOTE", TUI_TEXT, 16, 4, .grows = true, .tag = NOTE},
     {"updated", "CHANGED", TUI_TIME, 8, 5, .tag = AT},
