@@ -197,9 +197,11 @@ static void reload_look(struct tui_app *app, const char *target)
     Aion__V1__GetPolicyRequest on_disk = AION__V1__GET_POLICY_REQUEST__INIT;
     (void)target;
     on_disk.on_disk = true;
+    tui_ask_drop(&app->answers, TUI_ASK_VALIDATE); /* what an earlier look saw is old */
+    tui_ask_drop(&app->answers, TUI_ASK_DISK_POLICY);
     tui_session_ask(app, TUI_ASK_POLICY, "");
-    tui_ask(&app->answers, TUI_ASK_VALIDATE, &validate.base, "disk", app->now);
-    tui_ask(&app->answers, TUI_ASK_OTHER_POLICY, &on_disk.base, "disk", app->now);
+    tui_ask(&app->answers, TUI_ASK_VALIDATE, &validate.base, "", app->now);
+    tui_ask(&app->answers, TUI_ASK_DISK_POLICY, &on_disk.base, "", app->now);
 }
 
 static aion_str files_text(const Aion__V1__Policy *policy, struct aion_arena *arena)
@@ -222,7 +224,7 @@ static void reload_preview(struct tui_app *app, const struct tui_scene *scene,
     const Aion__V1__Policy *now =
         (const Aion__V1__Policy *)tui_answer(scene->answers, TUI_ASK_POLICY);
     const Aion__V1__Policy *disk =
-        (const Aion__V1__Policy *)answer_about(scene, TUI_ASK_OTHER_POLICY, "disk");
+        (const Aion__V1__Policy *)tui_answer(scene->answers, TUI_ASK_DISK_POLICY);
     const struct tui_answer *answer = &scene->answers->list[TUI_ASK_VALIDATE];
     (void)app;
     if (checked == NULL || now == NULL) {

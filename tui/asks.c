@@ -25,6 +25,7 @@ static const struct {
     [TUI_ASK_OUTPUT] = {TUI_CONTROL, &aion_v1_aion_tasks_type, AION_V1_AION_TASKS_STREAM},
     [TUI_ASK_POLICY] = {TUI_ROUTER, &aion_v1_router_type, AION_V1_ROUTER_GET_POLICY},
     [TUI_ASK_OTHER_POLICY] = {TUI_ROUTER, &aion_v1_router_type, AION_V1_ROUTER_GET_POLICY},
+    [TUI_ASK_DISK_POLICY] = {TUI_ROUTER, &aion_v1_router_type, AION_V1_ROUTER_GET_POLICY},
     [TUI_ASK_REVISIONS] = {TUI_ROUTER, &aion_v1_router_type,
                            AION_V1_ROUTER_LIST_POLICY_REVISIONS},
     [TUI_ASK_VALIDATE] = {TUI_ROUTER, &aion_v1_router_type, AION_V1_ROUTER_VALIDATE_POLICY},

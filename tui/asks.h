@@ -16,7 +16,8 @@ enum tui_ask {
     TUI_ASK_TASK,         /* AionTasks.GetTask of one */
     TUI_ASK_OUTPUT,       /* AionTasks.Stream of one */
     TUI_ASK_POLICY,       /* Router.GetPolicy */
-    TUI_ASK_OTHER_POLICY, /* the same of another revision, or of the files on disk */
+    TUI_ASK_OTHER_POLICY, /* the same of another revision */
+    TUI_ASK_DISK_POLICY,  /* the same of the router's files, as they are now */
     TUI_ASK_REVISIONS,    /* Router.ListPolicyRevisions */
     TUI_ASK_VALIDATE,     /* Router.ValidatePolicy of the files on disk */
     TUI_ASK_HOSTS,        /* Hosts.ListHosts */

@@ -57,10 +57,31 @@ static void put_number(struct aion_buf *out, const struct tui_value *value)
         aion_buf_i64(out, value->number);
 }
 
+/* As it is, but escaped wherever a terminal would not just show it. */
+static void put_json_text(struct aion_buf *out, aion_str text)
+{
+    size_t pos = 0;
+    char code[4];
+    aion_buf_char(out, '"');
+    while (pos < text.size) {
+        uint32_t ch = aion_utf8_next(text, &pos);
+        if (ch == '"' || ch == '\\')
+            aion_buf_printf(out, "\\%c", (int)ch);
+        else if (tui_char_shown(ch))
+            aion_buf_add(out, code, tui_text_encode(code, ch));
+        else if (ch < 0x10000)
+            aion_buf_printf(out, "\\u%04x", ch);
+        else
+            aion_buf_printf(out, "\\u%04x\\u%04x", 0xD800 + ((ch - 0x10000) >> 10),
+                            0xDC00 + ((ch - 0x10000) & 0x3FF));
+    }
+    aion_buf_char(out, '"');
+}
+
 static void put_json_value(struct aion_buf *out, const struct tui_value *value)
 {
     if (value->unit == TUI_TEXT || value->unit == TUI_STATE)
-        aion_buf_json(out, value->text);
+        put_json_text(out, value->text);
     else if (value->number < 0)
         aion_buf_text(out, "null");
     else if (value->unit == TUI_TIME || value->unit == TUI_DATE)

@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { SECOND_US = 1000000, DAY_S = 86400 };
+enum { SECOND_US = 1000000, DAY_S = 86400, CHANGE_WIDTH = 5 };
 
 /* Three digits that matter: value / unit with 2, 1 or 0 places. */
 static size_t three(char out[TUI_FORMAT_SIZE], const char *before, uint64_t value,
@@ -165,6 +165,20 @@ size_t tui_format(char out[TUI_FORMAT_SIZE], enum tui_unit unit, int64_t number)
     return count(out, value);
 }
 
+/* Decimals that make a difference too wide for its column go: "29.7ms" is "29ms" there. */
+static void shorten(char *text)
+{
+    char *point = strchr(text, '.');
+    while (point != NULL && strlen(text) > CHANGE_WIDTH && point[1] >= '0' && point[1] <= '9') {
+        char *last = point + 1;
+        while (last[1] >= '0' && last[1] <= '9')
+            last++;
+        memmove(last, last + 1, strlen(last));
+    }
+    if (point != NULL && (point[1] < '0' || point[1] > '9'))
+        memmove(point, point + 1, strlen(point));
+}
+
 size_t tui_format_change(char out[TUI_FORMAT_SIZE], enum tui_unit unit, int64_t change)
 {
     char text[TUI_FORMAT_SIZE];
@@ -174,6 +188,7 @@ size_t tui_format_change(char out[TUI_FORMAT_SIZE], enum tui_unit unit, int64_t 
                change == INT64_MIN ? INT64_MAX
                : change < 0        ? -change
                                    : change);
+    shorten(text);
     return (size_t)snprintf(out, TUI_FORMAT_SIZE, "%c%.30s", change < 0 ? '-' : '+', text);
 }
 

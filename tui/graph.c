@@ -10,13 +10,13 @@ int tui_graph_samples(const struct tui_canvas *canvas, int cols)
 int64_t tui_graph_top(int64_t value)
 {
     int64_t unit = 1;
-    while (unit < INT64_MAX / 20 && unit * 10 <= value)
+    while (unit < INT64_MAX / 100 && unit * 10 <= value)
         unit *= 10;
     if (value <= unit)
         return unit;
     if (value <= unit * 2)
         return unit * 2;
-    return value <= unit * 5 ? unit * 5 : unit * 10;
+    return value <= unit * 5 ? unit * 5 : value <= unit * 10 ? unit * 10 : value;
 }
 
 /* Steps of `steps` that a value reaches; a value above 0 has at least one. */

@@ -9,31 +9,34 @@ void tui_list_init(struct tui_list *list)
 
 /* -- columns --------------------------------------------------------------- */
 
-/* Cells that the columns up to a rank need. */
-static int needed(const struct tui_table *table, unsigned rank)
+/* Which columns there is room for, those of the lowest rank first. Returns the cells they
+ * leave. */
+static int choose(const struct tui_table *table, int cols, bool chosen[TUI_TABLE_COLUMNS_MAX])
 {
-    int cells = 1; /* the cursor's */
-    for (size_t i = 0; i < table->count; i++) {
-        struct tui_column column = tui_column_of(table, i);
-        if (!column.hidden && column.rank <= rank)
-            cells += column.width + 1;
-    }
-    return cells;
+    int left = cols - 1; /* the cursor's */
+    for (unsigned rank = 0; rank <= 9; rank++)
+        for (size_t i = 0; i < table->count && i < TUI_TABLE_COLUMNS_MAX; i++) {
+            struct tui_column column = tui_column_of(table, i);
+            bool fits = column.width + 1 <= left || rank == 0;
+            if (column.hidden || column.rank != rank || !fits)
+                continue;
+            chosen[i] = true;
+            left -= column.width + 1;
+        }
+    return left > 0 ? left : 0;
 }
 
 void tui_list_layout(const struct tui_table *table, int cols, struct tui_layout *out)
 {
-    unsigned rank = 9;
-    while (rank > 0 && needed(table, rank) > cols)
-        rank--;
-    int spare = cols - needed(table, rank), x = 1;
+    bool chosen[TUI_TABLE_COLUMNS_MAX] = {false};
+    int spare = choose(table, cols, chosen), x = 1;
     *out = (struct tui_layout){.count = 0};
-    for (size_t i = 0; i < table->count && out->count < TUI_TABLE_COLUMNS_MAX; i++) {
+    for (size_t i = 0; i < table->count && i < TUI_TABLE_COLUMNS_MAX; i++) {
         struct tui_column column = tui_column_of(table, i);
-        if (column.hidden || column.rank > rank)
+        if (!chosen[i])
             continue;
         int width = column.width;
-        if (column.grows && spare > 0) {
+        if (column.grows) {
             width += spare;
             spare = 0;
         }
@@ -240,9 +243,13 @@ void tui_list_hold(struct tui_list *list, const struct tui_item *items, size_t c
 void tui_list_move(struct tui_list *list, enum tui_move move, const struct tui_item *items,
                    size_t count)
 {
-    size_t at = list->at, page = list->page > 1 ? list->page - 1 : 1;
+    size_t at = find(items, count, list->cursor), page = list->page > 1 ? list->page - 1 : 1;
     if (count == 0)
         return;
+    if (at == SIZE_MAX) /* rows may have come and gone since they were drawn */
+        at = list->at;
+    else
+        list->top += at > list->at ? at - list->at : 0;
     switch (move) {
     case TUI_MOVE_UP:
         at = at > 0 ? at - 1 : 0;

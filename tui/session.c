@@ -293,6 +293,7 @@ bool tui_session_message(struct tui_app *app, enum tui_ask ask, const ProtobufCM
     case TUI_ASK_TASK:
     case TUI_ASK_POLICY:
     case TUI_ASK_OTHER_POLICY:
+    case TUI_ASK_DISK_POLICY:
     case TUI_ASK_REVISIONS:
     case TUI_ASK_VALIDATE:
     case TUI_ASK_HOSTS:

@@ -22,6 +22,11 @@ static bool is_nobody(uint32_t ch)
            (ch >= 0xFDD0 && ch <= 0xFDEF);
 }
 
+bool tui_char_shown(uint32_t ch)
+{
+    return !is_control(ch) && !is_hidden(ch) && !is_nobody(ch);
+}
+
 uint32_t tui_text_next(aion_str text, size_t *pos, int *ret_width)
 {
     while (*pos < text.size) {

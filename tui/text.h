@@ -13,6 +13,9 @@ enum { TUI_REPLACEMENT = 0xFFFD };
 /* Columns of a code point that may be shown: 0 (a combining mark), 1 or 2. */
 int tui_char_width(uint32_t ch);
 
+/* Control and format characters are not: they move the cursor, turn lines around or hide. */
+bool tui_char_shown(uint32_t ch);
+
 /* The next code point to show at *pos, which is stepped over it and over what is not shown;
  * 0 = the end. Tabs, line ends and control characters come as a space, invalid bytes as
  * U+FFFD. *ret_width is 0 for a mark, which belongs to the character before it. */

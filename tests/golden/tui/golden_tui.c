@@ -12,11 +12,8 @@
 #include "stage.h"
 #include "terminal.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <pty.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -29,7 +26,8 @@ enum {
     NAME_SIZE = 64,
     FILE_MAX = 4 * 1024 * 1024,
     STYLES_MAX = 60,
-    WAIT_MS = 20000
+    WAIT_MS = 20000,
+    MARK_SIZE = 8
 };
 
 struct story {
@@ -45,7 +43,6 @@ struct player {
     struct tui_term *term;
     struct tui_canvas canvas;
     struct tui_settings applied;
-    int report; /* a byte for each screen that is complete */
 };
 
 static void show(struct player *player)
@@ -70,9 +67,14 @@ static void fit(struct player *player)
     show(player);
 }
 
+/* Tells the terminal's owner, in the same stream as the screens, and waits for its word. */
 static void report(struct player *player, char what)
 {
-    if (write(player->report, &what, 1) != 1)
+    struct pollfd fd = {.fd = tui_term_fd(player->term), .events = POLLIN};
+    char mark[16];
+    int size = snprintf(mark, sizeof(mark), "\x1b]777;%c\x07", what);
+    if (write(fd.fd, mark, (size_t)size) != size || poll(&fd, 1, WAIT_MS) != 1 ||
+        read(fd.fd, mark, 1) != 1)
         exit(3);
 }
 
@@ -111,7 +113,6 @@ static bool play(struct player *player, char *line)
         stage->read_only = true;
     else if (strcmp(line, "resize") == 0 || strncmp(line, "resize ", 7) == 0) {
         report(player, 'r');
-        pause(); /* until the parent has done it: SIGWINCH */
         fit(player);
     }
     show(player);
@@ -120,18 +121,12 @@ static bool play(struct player *player, char *line)
     return true;
 }
 
-static void on_resize(int number)
-{
-    (void)number;
-}
-
 static void set_up(struct player *player, const struct story *story)
 {
     struct world_conf conf = {.seed = 7, .hostile = strstr(story->options, "hostile") != NULL};
     const struct tui_term_conf term = {.no_color = strstr(story->options, "no-color") != NULL,
                                        .ascii = strstr(story->options, "ascii") != NULL};
     struct aion_err err;
-    signal(SIGWINCH, on_resize);
     setenv("TERM", story->term, 1);
     setenv("LC_ALL", "C.UTF-8", 1);
     stage_init(&player->stage, &conf);
@@ -150,12 +145,11 @@ static void set_up(struct player *player, const struct story *story)
     fit(player);
 }
 
-static int run_child(const struct story *story, const char *path, int pipe_end)
+static int run_child(const struct story *story, const char *path)
 {
     static struct player player;
     char line[LINE_SIZE];
     FILE *file = fopen(path, "re");
-    player.report = pipe_end;
     set_up(&player, story);
     fseek(file, story->at, SEEK_SET);
     while (fgets(line, sizeof(line), file) != NULL) {
@@ -180,8 +174,9 @@ struct style {
 struct terminal {
     VTerm *vterm;
     VTermScreen *screen;
-    int master, pipe_end, rows, cols;
-    pid_t child;
+    int master, rows, cols;
+    char bytes[8192];
+    size_t kept;         /* of the bytes: not yet whole */
     struct aion_buf out; /* the file as it is now */
     struct style styles[STYLES_MAX];
     size_t style_count;
@@ -282,43 +277,54 @@ static void take_shot(struct terminal *terminal)
     aion_buf_done(&looks);
 }
 
-/* All that the terminal has been sent. */
-static void drain(struct terminal *terminal)
-{
-    char bytes[8192];
-    ssize_t size;
-    while ((size = read(terminal->master, bytes, sizeof(bytes))) > 0)
-        vterm_input_write(terminal->vterm, bytes, (size_t)size);
-}
-
 static void resize(struct terminal *terminal)
 {
     struct winsize size = {.ws_row = (unsigned short)(terminal->rows = 30),
                            .ws_col = (unsigned short)(terminal->cols = 100)};
     vterm_set_size(terminal->vterm, terminal->rows, terminal->cols);
     ioctl(terminal->master, TIOCSWINSZ, &size);
-    kill(terminal->child, SIGWINCH);
 }
 
-/* False: the child has ended, or says nothing any more. */
+/* What the terminal is sent; a mark is acted upon where it stands. */
+static void take(struct terminal *terminal, const char *bytes, size_t size)
+{
+    static const char mark[] = "\x1b]777;";
+    while (size > 0) {
+        const char *at = memmem(bytes, size, mark, sizeof(mark) - 1);
+        size_t before = at != NULL ? (size_t)(at - bytes) : size;
+        vterm_input_write(terminal->vterm, bytes, before);
+        if (at == NULL)
+            return;
+        if (at[sizeof(mark) - 1] == 's')
+            take_shot(terminal);
+        else
+            resize(terminal);
+        if (write(terminal->master, "x", 1) != 1)
+            abort();
+        before += sizeof(mark) + 1;
+        bytes += before;
+        size -= before;
+    }
+}
+
+/* False: the child has ended, or says nothing any more. A mark may be cut: what is behind the
+ * last ESC waits for the rest. */
 static bool serve(struct terminal *terminal)
 {
-    struct pollfd fds[2] = {{.fd = terminal->master, .events = POLLIN},
-                            {.fd = terminal->pipe_end, .events = POLLIN}};
-    char what;
-    if (poll(fds, 2, WAIT_MS) <= 0)
+    struct pollfd fd = {.fd = terminal->master, .events = POLLIN};
+    if (poll(&fd, 1, WAIT_MS) <= 0)
         return false;
-    if ((fds[0].revents & POLLIN) != 0)
-        drain(terminal);
-    if ((fds[1].revents & (POLLIN | POLLHUP)) == 0)
-        return true;
-    if (read(terminal->pipe_end, &what, 1) != 1)
+    ssize_t size = read(terminal->master, terminal->bytes + terminal->kept,
+                        sizeof(terminal->bytes) - terminal->kept);
+    if (size <= 0)
         return false;
-    drain(terminal); /* the report comes behind the screen's last byte */
-    if (what == 's')
-        take_shot(terminal);
-    else
-        resize(terminal);
+    size_t all = terminal->kept + (size_t)size, whole = all;
+    for (size_t i = all; i > 0 && all - i < MARK_SIZE - 1; i--)
+        if (terminal->bytes[i - 1] == '\x1b')
+            whole = i - 1;
+    take(terminal, terminal->bytes, whole);
+    terminal->kept = all - whole;
+    memmove(terminal->bytes, terminal->bytes + whole, terminal->kept);
     return true;
 }
 
@@ -327,9 +333,7 @@ static int run_story(const struct story *story, const char *path, struct aion_bu
     struct terminal terminal = {.rows = story->rows, .cols = story->cols};
     struct winsize size = {.ws_row = (unsigned short)story->rows,
                            .ws_col = (unsigned short)story->cols};
-    int ends[2], status = 0;
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        abort();
+    int status = 0;
     terminal.vterm = vterm_new(story->rows, story->cols);
     vterm_set_utf8(terminal.vterm, 1);
     terminal.screen = vterm_obtain_screen(terminal.vterm);
@@ -337,18 +341,13 @@ static int run_story(const struct story *story, const char *path, struct aion_bu
     vterm_screen_reset(terminal.screen, 1);
     aion_buf_init(&terminal.out, FILE_MAX);
     fflush(NULL);
-    terminal.child = forkpty(&terminal.master, NULL, NULL, &size);
-    if (terminal.child == 0)
-        _exit(run_child(story, path, ends[1]));
-    close(ends[1]);
-    terminal.pipe_end = ends[0];
-    fcntl(terminal.master, F_SETFL, O_NONBLOCK);
+    pid_t child = forkpty(&terminal.master, NULL, NULL, &size);
+    if (child == 0)
+        _exit(run_child(story, path));
     while (serve(&terminal))
         ;
-    drain(&terminal);
     close(terminal.master);
-    close(terminal.pipe_end);
-    waitpid(terminal.child, &status, 0);
+    waitpid(child, &status, 0);
     vterm_free(terminal.vterm);
     *out = terminal.out;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
@@ -383,6 +382,10 @@ static bool check(const struct story *story, const char *folder, bool update)
     snprintf(stories, sizeof(stories), "%s/stories.txt", folder);
     snprintf(path, sizeof(path), "%s/%s.txt", folder, story->name);
     int status = run_story(story, stories, &out);
+    if (out.size == 0) {
+        printf("%s: status %d and no screen\n", story->name, status);
+        return false;
+    }
     bool good = status == 0 && same_as_file(path, &out);
     if (update && status == 0) {
         if (!good)
