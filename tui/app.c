@@ -324,7 +324,7 @@ void tui_app_event(struct tui_app *app, const struct tui_event *event, struct tu
 
 static bool is_watched(const struct tui_app *app)
 {
-    return app->focused && app->now.mono_us - app->key_us < IDLE_US;
+    return app->wish.plain || (app->focused && app->now.mono_us - app->key_us < IDLE_US);
 }
 
 unsigned tui_app_rate(const struct tui_app *app)

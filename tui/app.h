@@ -101,6 +101,11 @@ struct tui_app {
     size_t binding_count;
     struct aion_arena arena; /* of one drawing, or one key */
 
+    /* Of the stream, when no person looks: all events, no sample; no history and no rest. */
+    struct {
+        bool all, plain;
+    } wish;
+
     struct tui_time now;
     bool focused, quit, redraw;
     bool suspend; /* ctrl-z: the terminal is to be given back for a while */

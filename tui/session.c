@@ -47,6 +47,7 @@ static void open_stream(struct tui_app *app)
     char texts[4][TUI_FILTER_MAX];
     request.rate_hz = app->asked_hz = tui_app_rate(app);
     event_filter(app, &filter, texts);
+    filter.all = app->wish.all;
     request.events = &filter;
     aion_str_copy(app->asked_filter, sizeof(app->asked_filter),
                   app->view == 2 ? aion_str_of(app->views[2].filter.text) : (aion_str){0});
@@ -59,7 +60,7 @@ static void ask_backfill(struct tui_app *app)
 {
     Aion__V1__OpsWatchRequest request = AION__V1__OPS_WATCH_REQUEST__INIT;
     int64_t until = tui_history_oldest(&app->model.history);
-    if (until == 0 || app->answers.list[TUI_ASK_WINDOW].id != 0)
+    if (until == 0 || app->wish.plain || app->answers.list[TUI_ASK_WINDOW].id != 0)
         return;
     request.rate_hz = 1;
     request.from_us = until - (int64_t)WINDOW_S * SECOND_US;

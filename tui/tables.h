@@ -10,11 +10,13 @@ extern const struct tui_table tui_routes, tui_hosts, tui_modules, tui_queues, tu
 /* Whatever is not as it should be, of every kind (tables_attention.c). */
 extern const struct tui_table tui_attention;
 /* -- events (tables_event.c) ----------------------------------------------- */
-extern const struct tui_table tui_decisions, tui_audit, tui_happenings, tui_tasks;
+extern const struct tui_table tui_decisions, tui_audit, tui_happenings, tui_task_events,
+    tui_tasks;
+/* Made of events alone: nothing is kept of what nobody listened to. */
+bool tui_is_events_table(const struct tui_table *table);
+/* The table that lists events of a kind; NULL: none. */
+const struct tui_table *tui_events_table(enum tui_record_kind kind);
 /* -- answers (tables_answer.c) --------------------------------------------- */
 extern const struct tui_table tui_revisions, tui_plan, tui_offers;
-
-/* The task, record or revision under an item. */
-const struct tui_record *tui_item_record(const struct tui_item *item);
 
 #endif

@@ -193,4 +193,4 @@ TABLE(edges, "edges", "EDGES", TUI_EDGE, "no program calls another one yet");
 TABLE(dependencies, "dependencies", "DEPENDENCIES", TUI_DEPENDENCY, "none reported");
 TABLE(certificates, "certificates", "CERTIFICATES", TUI_CERTIFICATE, "none reported");
 TABLE(processes, "processes", "PROCESSES", TUI_PROCESS, "none reported");
-TABLE(mesh_table, "mesh", "MESH", TUI_MESH, "nothing is known yet");
+TABLE(mesh_table, "totals", "MESH", TUI_MESH, "nothing is known yet");

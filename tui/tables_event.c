@@ -54,11 +54,6 @@ static size_t records_of(const struct tui_scene *scene, unsigned kinds, struct t
     return count;
 }
 
-const struct tui_record *tui_item_record(const struct tui_item *item)
-{
-    return item->object;
-}
-
 /* "0191f3c2-7d1e-7a44-9b1f-0c55d2e1907a": the time in front, chance behind. */
 static aion_str short_id(const struct tui_scene *scene, aion_str id)
 {
@@ -207,6 +202,52 @@ const struct tui_table tui_happenings = {
     .empty = "no host came or went and no policy changed since this console listens",
     .items = happenings_items, .value = record_value,
 };
+
+/* -- events of tasks, one by one -------------------------------------------- */
+
+// clang-format off
+static const struct tui_column task_events_columns[] = {
+    {"time", "TIME", TUI_TIME, 9, 0, .tag = AT},
+    {"task", "TASK", TUI_TEXT, 14, 0, .shown = true, .tag = SHORT_ID},
+    {"id", "TASK", TUI_TEXT, 36, 0, .hidden = true, .tag = TASK},
+    {"tenant", "TENANT", TUI_TEXT, 10, 2, .tag = TENANT},
+    {"intent", "INTENT", TUI_TEXT, 14, 0, .tag = INTENT},
+    {"what", "WHAT", TUI_TEXT, 10, 0, .tag = WHAT},
+    {"state", "STATE", TUI_STATE, 9, 0, .tag = STATE},
+    {"attempt", "TRY", TUI_COUNT, 3, 2, .tag = ATTEMPT},
+    {"route", "ROUTE", TUI_TEXT, 10, 1, .tag = ROUTE},
+    {"host", "HOST", TUI_TEXT, 12, 1, .tag = HOST},
+    {"latency", "TOOK", TUI_US, 7, 1, .tag = LATENCY},
+    {"note", "NOTE", TUI_TEXT, 16, 3, .grows = true, .tag = NOTE},
+};
+// clang-format on
+
+static size_t task_events_items(const struct tui_scene *scene, struct tui_item *out, size_t max)
+{
+    return records_of(scene, 1u << TUI_TASK_EVENT, out, max);
+}
+
+// clang-format off
+const struct tui_table tui_task_events = {
+    .name = "task_events", .title = "TASK EVENTS", .columns = task_events_columns,
+    .count = aion_countof(task_events_columns), .newest_first = true,
+    .empty = "no event since this console listens",
+    .items = task_events_items, .value = record_value,
+};
+// clang-format on
+
+bool tui_is_events_table(const struct tui_table *table)
+{
+    return table == &tui_decisions || table == &tui_audit || table == &tui_happenings ||
+           table == &tui_task_events;
+}
+
+const struct tui_table *tui_events_table(enum tui_record_kind kind)
+{
+    static const struct tui_table *const tables[TUI_RECORD_KINDS] = {
+        NULL, &tui_task_events, &tui_decisions, &tui_audit, &tui_happenings, &tui_happenings};
+    return tables[kind];
+}
 
 /* -- tasks ----------------------------------------------------------------- */
 

@@ -2,6 +2,7 @@
 #ifndef TUI_MAIN_H
 #define TUI_MAIN_H
 
+#include "batch.h"
 #include "options.h"
 
 /* Runs it on the terminal of stdin and stdout until it is left. 0; 2: there is no terminal for

@@ -23,8 +23,8 @@ int tui_view_index(aion_str name)
 static const struct tui_table *const tables[] = {
     &tui_mesh_table, &tui_routes,       &tui_tasks,        &tui_hosts,     &tui_modules,
     &tui_offers,     &tui_queues,       &tui_tenants,      &tui_methods,   &tui_edges,
-    &tui_processes,  &tui_dependencies, &tui_certificates, &tui_attention, &tui_decisions,
-    &tui_audit,      &tui_happenings,   &tui_revisions,    &tui_plan,
+    &tui_processes,  &tui_dependencies, &tui_certificates, &tui_attention, &tui_task_events,
+    &tui_decisions,  &tui_audit,        &tui_happenings,   &tui_revisions, &tui_plan,
 };
 
 const struct tui_table *tui_table_nth(size_t index)

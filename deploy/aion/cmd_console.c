@@ -1,7 +1,5 @@
 /* aion console: the whole mesh live in one terminal. */
-#include "cli_client.h"
-
-#include "tui_main.h"
+#include "cli_mesh.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,23 +21,16 @@ static void settings_path(char out[CLI_PATH_MAX])
         cli_path(out, home, ".config/aion/console");
 }
 
-static const char *target(const struct cli_client *client, const char *name,
-                          char out[CLI_TARGET_MAX])
-{
-    return cli_client_target(client, name, out) ? out : NULL;
-}
-
 static int start(struct tui_options *options, const char *home)
 {
-    static struct cli_client client;
-    char control[CLI_TARGET_MAX], router[CLI_TARGET_MAX], retention[CLI_TARGET_MAX];
+    static struct cli_mesh mesh;
     struct aion_err err;
-    if (!cli_client_find(&client, home, &err))
+    if (!cli_mesh_find(&mesh, home, &err))
         return cli_error(&err);
-    options->control = target(&client, "control", control);
-    options->router = target(&client, "router", router);
-    options->retention = target(&client, "retention", retention);
-    options->tls = &client.tls;
+    options->control = mesh.options.control;
+    options->router = mesh.options.router;
+    options->retention = mesh.options.retention;
+    options->tls = mesh.options.tls;
     return tui_run(options);
 }
 

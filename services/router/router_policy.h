@@ -88,7 +88,7 @@ struct router_policy {
     /* How it came into force; written once, before it is published. */
     uint64_t ordinal;     /* of the revision; 0 = not yet recorded by control */
     int64_t activated_us; /* UTC */
-    char activated_by[128], cause[64];
+    char activated_by[128], cause[192];
 };
 
 struct router_fault {

@@ -24,10 +24,9 @@ static void too_large(struct mesh_call *call)
     mesh_fail(call, AION_EXHAUSTED, "the policy is too large to answer with");
 }
 
-void router_get_policy(struct mesh_call *call, const Aion__V1__GetPolicyRequest *request)
+static void get_active(struct mesh_call *call)
 {
     struct router *router = mesh_service(call);
-    (void)request;
     Aion__V1__Policy *message =
         router_policy_message(router_active(router), true, mesh_arena(call));
     if (message == NULL) {
@@ -40,6 +39,84 @@ void router_get_policy(struct mesh_call *call, const Aion__V1__GetPolicyRequest 
     if (rejected.line > 0)
         message->rejected = fault_message(&rejected, mesh_arena(call));
     aion_v1_router_get_policy_reply(call, message);
+}
+
+/* The files as they are, valid or not: read on a worker. In the call's arena. */
+struct disk {
+    struct mesh_work work;
+    struct mesh_call *call;
+    struct router_files files;
+    bool good;
+    struct aion_err err;
+};
+
+static void read_disk(struct mesh_work *work)
+{
+    struct disk *disk = aion_container(work, struct disk, work);
+    struct router *router = mesh_service(disk->call);
+    disk->good = router_files_read(router->conf->policy_dir, &disk->files, &disk->err);
+}
+
+static void reply_disk(struct mesh_work *work)
+{
+    struct disk *disk = aion_container(work, struct disk, work);
+    struct mesh_call *call = disk->call;
+    struct router_policy as_it_is = {.file_count = disk->good ? disk->files.count : 0,
+                                     .files = disk->files.files};
+    Aion__V1__Policy *message = NULL;
+    if (disk->good) {
+        router_policy_digest(disk->files.files, disk->files.count, as_it_is.digest);
+        message = router_policy_message(&as_it_is, true, mesh_arena(call));
+    }
+    if (!disk->good)
+        mesh_fail_with(call, &disk->err);
+    else if (message != NULL)
+        aion_v1_router_get_policy_reply(call, message); /* packed before it returns */
+    else
+        too_large(call);
+    router_files_done(&disk->files);
+    mesh_drop(call);
+}
+
+static void get_disk(struct mesh_call *call)
+{
+    struct disk *disk = aion_arena_zalloc(mesh_arena(call), sizeof(*disk));
+    if (disk == NULL) {
+        too_large(call);
+        return;
+    }
+    disk->work = (struct mesh_work){.work = read_disk, .done = reply_disk};
+    disk->call = mesh_hold(call);
+    if (mesh_offload(mesh_call_loop(call), &disk->work))
+        return;
+    mesh_fail(call, AION_EXHAUSTED, "too much is waiting to be read from disk");
+    mesh_drop(call);
+}
+
+/* Control's answer, handed on. */
+static void handed_on(void *user, const struct mesh_result *result)
+{
+    struct mesh_call *call = user;
+    if (result->err != NULL)
+        mesh_fail_with(call, result->err);
+    else
+        mesh_reply(call, result->reply);
+    mesh_drop(call);
+}
+
+void router_get_policy(struct mesh_call *call, const Aion__V1__GetPolicyRequest *request)
+{
+    struct router *router = mesh_service(call);
+    Aion__V1__GetPolicyRevisionRequest get = AION__V1__GET_POLICY_REVISION_REQUEST__INIT;
+    struct mesh_rpc_opts opts = {.parent = call};
+    get.ordinal = request->ordinal;
+    if (request->on_disk)
+        get_disk(call);
+    else if (request->ordinal == 0)
+        get_active(call);
+    else
+        aion_v1_state_get_policy_revision_call(router->control, &get, &opts, handed_on,
+                                               mesh_hold(call));
 }
 
 /* -- validate (worker) ---------------------------------------------------- */
@@ -129,20 +206,36 @@ static const char *caller(struct mesh_call *call)
     return subject != NULL ? subject : "";
 }
 
+static bool good_reason(struct mesh_call *call, const char *reason)
+{
+    struct aion_err err;
+    size_t size = strlen(reason);
+    if (size <= ROUTER_REASON_MAX)
+        return true;
+    aion_err_set(&err, __func__, AION_INVALID, "reason has %zu bytes: at most %d are taken",
+                 size, ROUTER_REASON_MAX);
+    aion_err_field(&err, "reason");
+    mesh_fail_with(call, &err);
+    return false;
+}
+
 void router_reload_policy(struct mesh_call *call, const Aion__V1__ReloadPolicyRequest *request)
 {
     struct router *router = mesh_service(call);
     struct router_files *files = aion_arena_alloc(mesh_arena(call), sizeof(*files));
     struct aion_err err;
     struct router_policy *policy = NULL;
-    (void)request;
+    char cause[ROUTER_REASON_MAX + 16];
     if (files == NULL) {
         too_large(call);
         return;
     }
+    if (!good_reason(call, request->reason))
+        return;
+    snprintf(cause, sizeof(cause), "reload%s%s", request->reason[0] != '\0' ? ": " : "",
+             request->reason);
     if (router_files_read(router->conf->policy_dir, files, &err))
-        policy =
-            router_activate(router, files->files, files->count, caller(call), "reload", &err);
+        policy = router_activate(router, files->files, files->count, caller(call), cause, &err);
     reply_policy(call, policy, &err);
     router_files_done(files);
 }
@@ -207,17 +300,7 @@ void router_rollback_policy(struct mesh_call *call,
     reply_policy(call, policy, &err);
 }
 
-/* -- list: control's answer, handed on ------------------------------------ */
-
-static void listed(void *user, const struct mesh_result *result)
-{
-    struct mesh_call *call = user;
-    if (result->err != NULL)
-        mesh_fail_with(call, result->err);
-    else
-        mesh_reply(call, result->reply);
-    mesh_drop(call);
-}
+/* -- list ----------------------------------------------------------------- */
 
 void router_list_policy_revisions(struct mesh_call *call,
                                   const Aion__V1__ListPolicyRevisionsRequest *request)
@@ -235,6 +318,6 @@ void router_list_policy_revisions(struct mesh_call *call,
         return;
     }
     list.limit = request->page_size;
-    aion_v1_state_list_policy_revisions_call(router->control, &list, &opts, listed,
+    aion_v1_state_list_policy_revisions_call(router->control, &list, &opts, handed_on,
                                              mesh_hold(call));
 }

@@ -40,6 +40,8 @@ struct router_files {
 bool router_files_read(const char *dir, struct router_files *ret_files, struct aion_err *err);
 void router_files_done(struct router_files *files);
 
+enum { ROUTER_REASON_MAX = 128 }; /* bytes of a reload's reason */
+
 /* -- router_revision.c ---------------------------------------------------- */
 /* Compiles, has control record it, puts it in force. On a worker. INVALID reason POLICY_INVALID
  * with file:line:column; UNAVAILABLE: control cannot record it: the old one stays. NULL =

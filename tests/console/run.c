@@ -1,9 +1,27 @@
 /* The console against an address in plain text, for tests without certificates:
- *   console_run ADDRESS [--ascii] [--theme NAME] [--settings FILE] */
+ *   console_run ADDRESS [--ascii] [--theme NAME] [--settings FILE]
+ *   console_run ADDRESS get|watch NAME [json] [all] [COUNT] */
 #include "tui_main.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+static int print(const struct tui_options *options, int argc, char **argv)
+{
+    struct tui_batch batch = {.mesh = options, .what = argv[3]};
+    struct aion_err err;
+    for (int i = 4; i < argc; i++) {
+        batch.json |= strcmp(argv[i], "json") == 0;
+        batch.all |= strcmp(argv[i], "all") == 0;
+        batch.count = batch.count > 0 ? batch.count : strtoull(argv[i], NULL, 10);
+    }
+    bool get = strcmp(argv[2], "get") == 0;
+    if (tui_batch_knows(batch.what) && (get ? tui_get(&batch, &err) : tui_watch(&batch, &err)))
+        return 0;
+    fprintf(stderr, "console_run: %s\n", err.text);
+    return 1;
+}
 
 int main(int argc, char **argv)
 {
@@ -13,6 +31,8 @@ int main(int argc, char **argv)
         return 2;
     }
     struct tui_options options = {.control = argv[1], .router = argv[1], .retention = argv[1]};
+    if (argc > 3 && (strcmp(argv[2], "get") == 0 || strcmp(argv[2], "watch") == 0))
+        return print(&options, argc, argv);
     for (int i = 2; i < argc; i++) {
         options.ascii |= strcmp(argv[i], "--ascii") == 0;
         if (strcmp(argv[i], "--theme") == 0 && i + 1 < argc)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-OWN = ("services", "gateway-http", "deploy", "tests")
+OWN = ("services", "gateway-http", "tui", "deploy", "tests")
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.M)
 
 
@@ -57,7 +57,7 @@ def directions(rules, root):
                 yield f"{path}: {name} is private to {top}"
             for prefix, folders in rules.headers:
                 if name.startswith(prefix):
-                    if area is not None and not any(str(path).startswith(folder + "/") for folder in folders):
+                    if area is not None and not any(f"{path}/".startswith(place + "/") for place in folders):
                         yield f"{path}: <{name}> belongs to {', '.join(folders)}"
                     break
             if name.endswith("_main.h") and area not in (None, "cli") and not path.name.endswith("_main.c"):
