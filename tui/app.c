@@ -169,10 +169,12 @@ static bool is_paste(struct tui_app *app)
 {
     int64_t now = app->now.mono_us;
     int64_t oldest = app->seen_us[app->seen_at];
+    if (is_typing(app)) {
+        memset(app->seen_us, 0, sizeof(app->seen_us));
+        return false;
+    }
     app->seen_us[app->seen_at] = now;
     app->seen_at = (app->seen_at + 1) % TUI_KEYS_SEEN;
-    if (is_typing(app))
-        return false;
     if (oldest > 0 && now - oldest < PASTE_US && app->deaf_until_us < now)
         tui_say(app, TUI_WARN, "more than %d keys in 0.1 s: taken for a paste and ignored",
                 TUI_KEYS_SEEN);
@@ -228,6 +230,7 @@ static void quitting_key(struct tui_app *app, uint32_t key)
 static void on_key(struct tui_app *app, uint32_t key)
 {
     app->key_us = app->now.mono_us;
+    app->focused = true; /* whoever types looks, whatever the terminal said */
     app->model.version++;
     if (is_paste(app))
         return;

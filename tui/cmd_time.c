@@ -52,8 +52,6 @@ static void step(struct tui_app *app, int64_t seconds)
     int64_t from = app->model.wanted_us != 0 ? app->model.wanted_us : tui_model_at(&app->model);
     if (from == 0)
         return;
-    if (seconds < 0)
-        from += SECOND_US - 1; /* from within a second, back is to its begin */
     int64_t to = from / SECOND_US * SECOND_US + seconds * SECOND_US;
     tui_session_seek(app, to);
 }

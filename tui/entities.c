@@ -134,12 +134,17 @@ struct tui_entity *tui_entity_of(struct tui_entities *entities, enum tui_kind ki
     return entity;
 }
 
-void tui_entities_sweep(struct tui_entities *entities, int64_t oldest_us,
-                        void (*gone)(void *user, uint32_t slot), void *user)
+void tui_entities_sweep_begin(struct tui_entities *entities)
+{
+    entities->round++;
+}
+
+void tui_entities_sweep_end(struct tui_entities *entities, int64_t oldest_us,
+                            void (*gone)(void *user, uint32_t slot), void *user)
 {
     for (size_t i = 0; i < entities->slot_count; i++) {
         struct tui_entity *entity = entities->slots[i];
-        if (entity == NULL || entity->seen_us >= oldest_us)
+        if (entity == NULL || entity->seen_us >= oldest_us || entity->marked == entities->round)
             continue;
         aion_map_remove(&entities->by_id, entity->id);
         free(entity);

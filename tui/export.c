@@ -36,11 +36,12 @@ static bool is_exported(const struct tui_column *column)
     return column->unit != TUI_TREND && !column->shown;
 }
 
-static void put_time(struct aion_buf *out, int64_t utc_us, bool quoted)
+static void put_time(struct aion_buf *out, const struct tui_value *value, bool quoted)
 {
     char text[AION_RFC3339_SIZE];
-    size_t size =
-        aion_clock_rfc3339(text, utc_us / 1000000, (int32_t)(utc_us % 1000000) * 1000);
+    bool date = value->unit == TUI_DATE; /* in seconds */
+    size_t size = aion_clock_rfc3339(text, date ? value->number : value->number / 1000000,
+                                     date ? 0 : (int32_t)(value->number % 1000000) * 1000);
     if (quoted)
         aion_buf_json(out, aion_str_n(text, size));
     else
@@ -85,7 +86,7 @@ static void put_json_value(struct aion_buf *out, const struct tui_value *value)
     else if (value->number < 0)
         aion_buf_text(out, "null");
     else if (value->unit == TUI_TIME || value->unit == TUI_DATE)
-        put_time(out, value->unit == TUI_DATE ? value->number * 1000000 : value->number, true);
+        put_time(out, value, true);
     else
         put_number(out, value);
 }
@@ -152,8 +153,7 @@ void tui_export_csv(const struct tui_table *table, const struct tui_scene *scene
         if (value.unit == TUI_TEXT || value.unit == TUI_STATE)
             put_csv_text(out, value.text);
         else if (value.number >= 0 && (value.unit == TUI_TIME || value.unit == TUI_DATE))
-            put_time(out, value.unit == TUI_DATE ? value.number * 1000000 : value.number,
-                     false);
+            put_time(out, &value, false);
         else if (value.number >= 0)
             put_number(out, &value);
     }

@@ -147,6 +147,12 @@ static void latency_lines(struct tui_canvas *canvas, struct tui_rect rect,
 
 enum { HEAT_BUCKETS = MESH(LATENCY_LAST) - MESH(LATENCY_FIRST) + 1 };
 
+/* A count that twelve of can be added. */
+static int64_t counted(int64_t sample)
+{
+    return sample < 0 ? 0 : sample < INT64_MAX / 16 ? sample : INT64_MAX / 16;
+}
+
 /* Which of the 12 latency classes a row of the map sums up, the slowest on top. */
 static void heat_row(struct tui_canvas *canvas, struct tui_rect rect, struct tui_rect plot,
                      const struct tui_scene *scene, const int64_t *totals, int row, int first,
@@ -160,7 +166,7 @@ static void heat_row(struct tui_canvas *canvas, struct tui_rect rect, struct tui
     for (int bucket = first; bucket <= last; bucket++) {
         read_samples(scene, (unsigned)(MESH(LATENCY_FIRST) + bucket), TUI_MEAN, count, samples);
         for (int i = 0; i < count; i++)
-            sums[i] += samples[i] > 0 ? samples[i] : 0;
+            sums[i] += counted(samples[i]);
     }
     for (int x = 0; x < count; x++)
         tui_graph_heat(canvas, plot, row, x, sums[x], totals[x]);
@@ -178,7 +184,7 @@ static void latency_heat(struct tui_canvas *canvas, struct tui_rect rect,
     for (int bucket = 0; bucket < HEAT_BUCKETS; bucket++) {
         read_samples(scene, (unsigned)(MESH(LATENCY_FIRST) + bucket), TUI_MEAN, count, samples);
         for (int i = 0; i < count; i++)
-            totals[i] += samples[i] > 0 ? samples[i] : 0;
+            totals[i] += counted(samples[i]);
     }
     for (int row = 0; row < rows; row++) {
         /* the fast classes have a row each; all that is slower shares the top one */

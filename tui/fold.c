@@ -10,6 +10,13 @@ void tui_ids_done(struct tui_ids *ids)
     *ids = (struct tui_ids){.by_id = NULL};
 }
 
+void tui_ids_mark(const struct tui_ids *ids, const struct tui_entities *entities)
+{
+    for (size_t i = 0; i < ids->room; i++)
+        if (ids->by_id[i] != NULL)
+            ids->by_id[i]->marked = entities->round;
+}
+
 static bool make_room(struct tui_ids *ids, uint32_t id)
 {
     if (id >= IDS_MAX)

@@ -13,6 +13,8 @@ struct tui_ids {
     size_t room;
 };
 void tui_ids_done(struct tui_ids *ids);
+/* Those it means are held: see tui_entities_sweep_begin. */
+void tui_ids_mark(const struct tui_ids *ids, const struct tui_entities *entities);
 
 /* `seen_us` is the time that new entities are remembered by. `series` (may be NULL) gets what
  * the `most` rows say. */

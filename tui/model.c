@@ -4,6 +4,12 @@
 
 enum { SECOND_US = 1000000 };
 
+/* The years 1970 to 9999: with other times nothing is computed. */
+static bool is_time(int64_t utc_us)
+{
+    return utc_us > 0 && utc_us < INT64_C(253402300800) * SECOND_US;
+}
+
 /* -- life ------------------------------------------------------------------ */
 
 bool tui_model_init(struct tui_model *model, size_t history_bytes_max)
@@ -64,7 +70,7 @@ static void take_hello(struct tui_model *model, const Aion__V1__OpsHello *hello)
     for (size_t i = 0; i < hello->n_roles && used < sizeof(to->roles); i++)
         used += (size_t)snprintf(to->roles + used, sizeof(to->roles) - used, "%s%s",
                                  i > 0 ? "," : "", hello->roles[i]);
-    to->oldest_us = hello->oldest_us;
+    to->oldest_us = is_time(hello->oldest_us) ? hello->oldest_us : 0;
     to->read_only = hello->read_only;
 }
 
@@ -75,27 +81,34 @@ static void forget_slot(void *user, uint32_t slot)
     tui_series_forget(&model->far, slot);
 }
 
+static void forget_unnamed(struct tui_model *model)
+{
+    const struct tui_picture *const held[] = {&model->live, &model->seen, &model->base,
+                                              &model->window, &model->history.last};
+    tui_entities_sweep_begin(&model->entities);
+    for (size_t i = 0; i < aion_countof(held); i++)
+        tui_picture_mark(held[i], &model->entities);
+    tui_ids_mark(&model->live_ids, &model->entities);
+    tui_ids_mark(&model->window_ids, &model->entities);
+    tui_entities_sweep_end(&model->entities, tui_history_oldest(&model->history), forget_slot,
+                           model);
+}
+
 /* Whole seconds are kept. Once a minute what nobody names any more is forgotten. */
 static void keep_second(struct tui_model *model)
 {
     const struct tui_picture *live = &model->live;
     int64_t before = tui_history_newest(&model->history);
-    tui_picture_touch(live, live->at_us);
+    tui_picture_seen(live, live->at_us);
     tui_history_add(&model->history, live);
     tui_series_add(&model->near, live);
-    if (live->at_us / (60 * (int64_t)SECOND_US) == before / (60 * (int64_t)SECOND_US))
-        return;
-    tui_picture_touch(&model->seen, live->at_us);
-    tui_picture_touch(&model->base, live->at_us);
-    tui_picture_touch(&model->window, live->at_us);
-    tui_picture_touch(&model->history.last, live->at_us);
-    tui_entities_sweep(&model->entities, tui_history_oldest(&model->history), forget_slot,
-                       model);
+    if (live->at_us / (60 * (int64_t)SECOND_US) != before / (60 * (int64_t)SECOND_US))
+        forget_unnamed(model);
 }
 
 static void take_frame(struct tui_model *model, const Aion__V1__OpsFrame *frame)
 {
-    if (frame->at_us <= 0)
+    if (!is_time(frame->at_us))
         return;
     tui_fold_frame(&model->live_ids, &model->entities, frame, frame->at_us, &model->live, NULL);
     if (frame->at_us % SECOND_US == 0)
@@ -111,7 +124,7 @@ static void take_clock(struct tui_model *model, int64_t server_us, int64_t at_us
         model->offset_us = offset;
     else
         model->offset_us += (offset - model->offset_us) / 256;
-    if (at_us > 0) {
+    if (is_time(at_us)) {
         int64_t lag = now.utc_us + model->offset_us - at_us;
         model->lag_us = lag > 0 ? lag : 0;
     }
@@ -124,7 +137,7 @@ void tui_model_reply(struct tui_model *model, const Aion__V1__OpsWatchReply *rep
     model->heard_us = now.mono_us;
     model->dropped = reply->dropped;
     model->version++;
-    if (reply->server_us > 0)
+    if (is_time(reply->server_us))
         take_clock(
             model, reply->server_us,
             reply->body_case == AION__V1__OPS_WATCH_REPLY__BODY_FRAME ? reply->frame->at_us : 0,
@@ -193,7 +206,7 @@ bool tui_model_seek(struct tui_model *model, int64_t at_us)
 void tui_model_frame(struct tui_model *model, const Aion__V1__OpsFrame *frame)
 {
     struct tui_ids ids = {.by_id = NULL};
-    if (model->wanted_us == 0 || frame->at_us <= 0)
+    if (model->wanted_us == 0 || !is_time(frame->at_us))
         return;
     model->wanted_us = 0;
     model->version++;
@@ -245,8 +258,8 @@ void tui_model_window(struct tui_model *model, int64_t at_us)
 void tui_model_window_reply(struct tui_model *model, const Aion__V1__OpsWatchReply *reply)
 {
     struct tui_series *series = model->window_far ? &model->far : &model->near;
-    if (reply->body_case != AION__V1__OPS_WATCH_REPLY__BODY_FRAME || reply->frame->at_us <= 0 ||
-        series->seconds == NULL)
+    if (reply->body_case != AION__V1__OPS_WATCH_REPLY__BODY_FRAME ||
+        !is_time(reply->frame->at_us) || series->seconds == NULL)
         return;
     tui_fold_frame(&model->window_ids, &model->entities, reply->frame,
                    tui_history_newest(&model->history), &model->window, series);

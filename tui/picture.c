@@ -90,11 +90,18 @@ bool tui_picture_copy(struct tui_picture *picture, const struct tui_picture *fro
     return true;
 }
 
-void tui_picture_touch(const struct tui_picture *picture, int64_t now_us)
+void tui_picture_seen(const struct tui_picture *picture, int64_t now_us)
 {
     for (size_t i = 0; i < picture->room; i++)
         if (picture->rows[i] != NULL)
             picture->rows[i]->entity->seen_us = now_us;
+}
+
+void tui_picture_mark(const struct tui_picture *picture, const struct tui_entities *entities)
+{
+    for (size_t i = 0; i < picture->room; i++)
+        if (picture->rows[i] != NULL)
+            picture->rows[i]->entity->marked = entities->round;
 }
 
 static int by_key(const void *a, const void *b)

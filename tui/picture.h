@@ -2,7 +2,7 @@
  *
  * An entity never changes once it has a slot: other labels make another entity. So a picture,
  * the history's deltas and the trends can all name it by its slot, live and hours later. Slots
- * are reused only when nobody names them any more (tui_entities_sweep). */
+ * are reused only when nobody names them any more (the sweep). */
 #ifndef TUI_PICTURE_H
 #define TUI_PICTURE_H
 
@@ -20,6 +20,7 @@ struct tui_entity {
     enum tui_kind kind;
     uint32_t slot;
     int64_t seen_us; /* UTC: the last frame that had it */
+    uint64_t marked; /* round of the sweep in which somebody still named it */
     aion_str key;
     aion_str id; /* kind, key and labels as bytes: what makes it this one */
     size_t label_count;
@@ -36,6 +37,7 @@ struct tui_entities {
     size_t slot_count; /* used so far, with holes */
     size_t room;
     uint64_t refused; /* did not fit */
+    uint64_t round;   /* of the sweep */
 };
 
 void tui_entities_init(struct tui_entities *entities);
@@ -44,9 +46,12 @@ void tui_entities_done(struct tui_entities *entities);
 struct tui_entity *tui_entity_of(struct tui_entities *entities, enum tui_kind kind,
                                  aion_str key, const struct tui_label *labels,
                                  size_t label_count, int64_t now_us);
-/* Frees what was last seen before `oldest_us`, and tells which slots are free now. */
-void tui_entities_sweep(struct tui_entities *entities, int64_t oldest_us,
-                        void (*gone)(void *user, uint32_t slot), void *user);
+/* Forgetting, in three steps: begin; tui_picture_mark and tui_ids_mark by all who hold
+ * entities; end, which frees what nobody holds and no frame since oldest_us had, and tells the
+ * slots. */
+void tui_entities_sweep_begin(struct tui_entities *entities);
+void tui_entities_sweep_end(struct tui_entities *entities, int64_t oldest_us,
+                            void (*gone)(void *user, uint32_t slot), void *user);
 
 /* -- pictures -------------------------------------------------------------- */
 struct tui_row {
@@ -75,8 +80,10 @@ static inline struct tui_row *tui_picture_find(const struct tui_picture *picture
 }
 void tui_picture_remove(struct tui_picture *picture, uint32_t slot);
 bool tui_picture_copy(struct tui_picture *picture, const struct tui_picture *from);
-/* Its entities are still named: tui_entities_sweep leaves them alone. */
-void tui_picture_touch(const struct tui_picture *picture, int64_t now_us);
+/* All its entities were in a frame at that time. */
+void tui_picture_seen(const struct tui_picture *picture, int64_t now_us);
+/* All its entities are held: the sweep under way leaves them alone. */
+void tui_picture_mark(const struct tui_picture *picture, const struct tui_entities *entities);
 /* Rows of a kind in the order of their keys into `out`; returns how many, at most `max`. */
 size_t tui_picture_list(const struct tui_picture *picture, enum tui_kind kind,
                         const struct tui_row **out, size_t max);

@@ -16,6 +16,17 @@ struct tui_word tui_task_word(int state)
                                                  : (struct tui_word){"?", TUI_DIM};
 }
 
+int64_t tui_stamp_us(const Google__Protobuf__Timestamp *stamp)
+{
+    const int64_t most = INT64_C(253402300799), least = -INT64_C(62135596800);
+    if (stamp == NULL)
+        return 0;
+    int64_t seconds = stamp->seconds < least  ? least
+                      : stamp->seconds > most ? most
+                                              : stamp->seconds;
+    return seconds * 1000000 + stamp->nanos / 1000;
+}
+
 /* -- the ring -------------------------------------------------------------- */
 
 static void drop_oldest(struct tui_records *records)
@@ -73,7 +84,7 @@ static void add_event(struct tui_records *records, const Aion__V1__OpsEvent *eve
     record->state = (int)event->state;
     record->attempt = event->attempt;
     record->sequence = event->sequence;
-    record->at_us = event->at_us;
+    record->at_us = event->at_us > 0 ? event->at_us : 0;
     record->latency_us = event->latency_us;
     record->cost_nano_usd = event->cost_nano_usd;
     size_t size = (size_t)(record->note.data + record->note.size - (char *)record);
@@ -146,19 +157,14 @@ static void begin_task(struct tui_task *task, const struct tui_record *record)
     add_older(task, record);
 }
 
-static int64_t time_of(const Google__Protobuf__Timestamp *stamp)
-{
-    return stamp != NULL ? stamp->seconds * 1000000 + stamp->nanos / 1000 : 0;
-}
-
 static void read_listed(struct tui_task *task, const Aion__V1__Task *listed)
 {
     *task = (struct tui_task){.id = aion_str_of(listed->task_id),
                               .tenant = aion_str_of(listed->tenant),
                               .intent = aion_str_of(listed->intent),
                               .state = (int)listed->state,
-                              .first_us = time_of(listed->created_at),
-                              .at_us = time_of(listed->updated_at)};
+                              .first_us = tui_stamp_us(listed->created_at),
+                              .at_us = tui_stamp_us(listed->updated_at)};
     if (listed->engine != NULL)
         task->route = aion_str_of(listed->engine->route);
     if (listed->usage != NULL) {
@@ -226,7 +232,7 @@ size_t tui_tasks_fold(const struct tui_records *records, const Aion__V1__ListTas
         struct tui_task *task = aion_map_get(&by_id, aion_str_of(listed->tasks[i]->task_id));
         if (task != NULL)
             add_listed(task, listed->tasks[i], at_us);
-        else if (count < max && time_of(listed->tasks[i]->created_at) <= at_us)
+        else if (count < max && tui_stamp_us(listed->tasks[i]->created_at) <= at_us)
             add_unheard(&out[count++], listed->tasks[i], at_us);
     }
     aion_map_done(&by_id);

@@ -22,6 +22,8 @@ enum tui_record_kind {
 enum { TUI_TASK_STATES = 12, TUI_TASK_FINAL = 7, TUI_RECORDS_MAX = 4096 };
 
 struct tui_word tui_task_word(int state);
+/* UTC µs, cut to the years 1 to 9999; 0 for none. */
+int64_t tui_stamp_us(const Google__Protobuf__Timestamp *stamp);
 
 struct tui_record {
     enum tui_record_kind kind;

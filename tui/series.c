@@ -147,18 +147,20 @@ const int64_t *tui_series_second(const struct tui_series *series, int64_t second
 static int64_t bucket_value(const struct tui_series *series, unsigned column, int64_t first,
                             int64_t last, enum tui_fold fold)
 {
-    int64_t most = TUI_UNKNOWN, sum = 0, known = 0;
+    int64_t most = TUI_UNKNOWN, known = 0;
+    double sum = 0; /* of whatever control sends: it cannot overflow */
     for (int64_t second = first; second <= last; second++) {
         const int64_t *values = tui_series_second(series, second);
         if (values == NULL || values[column] < 0)
             continue;
         known++;
-        sum += values[column];
+        sum += (double)values[column];
         most = values[column] > most ? values[column] : most;
     }
-    if (known == 0 || fold == TUI_MOST)
+    if (known <= 1 || fold == TUI_MOST)
         return most;
-    return fold == TUI_SUM ? sum : sum / known;
+    double mean = sum / (double)known;
+    return mean < (double)most ? (int64_t)mean : most;
 }
 
 static void make_samples(const struct tui_series *series, struct tui_samples *samples)

@@ -36,7 +36,7 @@ struct tui_series {
     size_t room;
 };
 
-enum tui_fold { TUI_MOST, TUI_MEAN, TUI_SUM };
+enum tui_fold { TUI_MOST, TUI_MEAN };
 
 bool tui_series_init(struct tui_series *series); /* false: out of memory */
 void tui_series_done(struct tui_series *series);

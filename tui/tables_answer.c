@@ -8,11 +8,6 @@
 
 #include <inttypes.h>
 
-static int64_t time_of(const Google__Protobuf__Timestamp *stamp)
-{
-    return stamp != NULL ? stamp->seconds * 1000000 + stamp->nanos / 1000 : TUI_UNKNOWN;
-}
-
 /* -- revisions of the policy ----------------------------------------------- */
 
 enum { ORDINAL, WHEN, WHO, CAUSE, ROUTES, RULES, DIGEST, ACTIVE };
@@ -50,8 +45,8 @@ static void revisions_value(const struct tui_scene *scene, const struct tui_item
         if (policy->activated_at != NULL) {
             char *text = aion_arena_alloc(scene->arena, TUI_FORMAT_SIZE);
             if (text != NULL)
-                out->text =
-                    aion_str_n(text, tui_format_date_time(text, time_of(policy->activated_at)));
+                out->text = aion_str_n(
+                    text, tui_format_date_time(text, tui_stamp_us(policy->activated_at)));
         }
         break;
     case WHO:
@@ -105,7 +100,8 @@ struct plan_line {
 
 static int64_t seconds_of(const Google__Protobuf__Duration *duration)
 {
-    return duration != NULL ? duration->seconds : 0;
+    int64_t seconds = duration != NULL ? duration->seconds : 0, most = INT64_C(315576000000);
+    return seconds < 0 ? 0 : seconds < most ? seconds : most;
 }
 
 static size_t plan_items(const struct tui_scene *scene, struct tui_item *out, size_t max)

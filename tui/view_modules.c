@@ -30,7 +30,7 @@ static void host_lines(const struct tui_scene *scene, struct tui_lines *out)
                   host->version);
     tui_line_pair(out, "slots", "%u of %u busy", host->running, host->slots);
     if (host->attached_at != NULL) {
-        tui_format_date_time(at, host->attached_at->seconds * 1000000);
+        tui_format_date_time(at, tui_stamp_us(host->attached_at));
         tui_line_pair(out, "attached", "%sZ", at);
     }
     if (host->draining)

@@ -24,7 +24,7 @@ static void put_cutoff(struct tui_lines *out, const char *what,
     char at[TUI_FORMAT_SIZE];
     if (stamp == NULL)
         return;
-    tui_format_date_time(at, stamp->seconds * 1000000);
+    tui_format_date_time(at, tui_stamp_us(stamp));
     tui_line_pair(out, what, "what ended before %sZ", at);
 }
 

@@ -52,8 +52,11 @@ static const char *clock_of(const Google__Protobuf__Timestamp *stamp, char out[T
 {
     if (stamp == NULL)
         return "-";
-    tui_format_clock(out, stamp->seconds * 1000000);
-    snprintf(out + 8, TUI_FORMAT_SIZE - 8, ".%03d", (int)(stamp->nanos / 1000000 % 1000));
+    int64_t at_us = tui_stamp_us(stamp);
+    if (at_us <= 0)
+        return "-";
+    tui_format_clock(out, at_us);
+    snprintf(out + 8, TUI_FORMAT_SIZE - 8, ".%03d", (int)(at_us / 1000 % 1000));
     return out;
 }
 
