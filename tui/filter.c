@@ -89,6 +89,16 @@ static bool parse(struct tui_term *term, struct aion_err *err)
     return compile(term, err);
 }
 
+static bool add_term(struct tui_filter *filter, const char *word, struct aion_err *err)
+{
+    struct tui_term *term = filter->count < TUI_TERMS_MAX ? calloc(1, sizeof(*term)) : NULL;
+    if (term == NULL)
+        return aion_fail(err, AION_INVALID, "a filter has at most %d terms", TUI_TERMS_MAX);
+    aion_str_copy(term->text, sizeof(term->text), aion_str_of(word));
+    filter->terms[filter->count++] = term;
+    return parse(term, err);
+}
+
 bool tui_filter_set(struct tui_filter *filter, aion_str text, struct aion_err *err)
 {
     char word[TUI_FILTER_MAX];
@@ -98,16 +108,11 @@ bool tui_filter_set(struct tui_filter *filter, aion_str text, struct aion_err *e
                          TUI_FILTER_MAX - 1);
     aion_str rest = aion_str_of(filter->text);
     while (next_word(&rest, word)) {
-        struct tui_term *term = filter->count < TUI_TERMS_MAX ? calloc(1, sizeof(*term)) : NULL;
-        if (term == NULL)
-            return aion_fail(err, AION_INVALID, "a filter has at most %d terms", TUI_TERMS_MAX);
-        aion_str_copy(term->text, sizeof(term->text), aion_str_of(word));
-        filter->terms[filter->count++] = term;
-        if (!parse(term, err)) {
-            while (filter->count > 0)
-                free_term(filter->terms[--filter->count]);
-            return false;
-        }
+        if (add_term(filter, word, err))
+            continue;
+        while (filter->count > 0)
+            free_term(filter->terms[--filter->count]);
+        return false;
     }
     return true;
 }

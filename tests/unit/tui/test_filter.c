@@ -62,6 +62,7 @@ static void what_is_no_filter_says_why(void **state)
     assert_false(tui_filter_set(&filter, AION_STR("~a{9999}"), &err));
     assert_false(tui_filter_set(&filter, AION_STR("~(a)\\1"), &err));
     assert_false(tui_filter_set(&filter, AION_STR("a b c d e f g h i"), &err));
+    assert_true(tui_filter_match(&filter, row, 3));
     memset(long_one, 'a', sizeof(long_one));
     assert_false(tui_filter_set(&filter, aion_str_n(long_one, sizeof(long_one)), &err));
     tui_filter_done(&filter);
