@@ -1,6 +1,7 @@
 /* Screens of the console as a terminal shows them, cell by cell and with their attributes.
  *
  *   golden_tui FOLDER [--update] [NAME...]
+ *   golden_tui FOLDER --svg NAME > PICTURE.svg      (the last screen of a story, as a picture)
  *
  * Each story in FOLDER/stories.txt runs in a process of its own on a pseudo terminal: the app
  * on a stage with a clock that stands (tests/console/stage.h), drawn by the real term.c. Its
@@ -10,7 +11,9 @@
  *   run SECONDS | key NAME... | type TEXT | resize ROWSxCOLS | down | up | silent
  *   shot                     (the screen goes into the file) */
 #include "stage.h"
+#include "svg.h"
 #include "terminal.h"
+#include "theme.h"
 
 #include <poll.h>
 #include <pty.h>
@@ -178,6 +181,7 @@ struct terminal {
     char bytes[8192];
     size_t kept;         /* of the bytes: not yet whole */
     struct aion_buf out; /* the file as it is now */
+    bool svg;            /* a picture instead */
     struct style styles[STYLES_MAX];
     size_t style_count;
 };
@@ -261,6 +265,12 @@ static void put_row(struct terminal *terminal, int y, struct aion_buf *text,
 static void take_shot(struct terminal *terminal)
 {
     struct aion_buf text, looks;
+    if (terminal->svg) {
+        aion_buf_reset(&terminal->out);
+        svg_screen(terminal->screen, terminal->rows, terminal->cols, tui_theme_rgb,
+                   &terminal->out);
+        return;
+    }
     aion_buf_init(&text, FILE_MAX);
     aion_buf_init(&looks, FILE_MAX);
     terminal->style_count = 0;
@@ -328,9 +338,10 @@ static bool serve(struct terminal *terminal)
     return true;
 }
 
-static int run_story(const struct story *story, const char *path, struct aion_buf *out)
+static int run_story(const struct story *story, const char *path, bool svg,
+                     struct aion_buf *out)
 {
-    struct terminal terminal = {.rows = story->rows, .cols = story->cols};
+    struct terminal terminal = {.rows = story->rows, .cols = story->cols, .svg = svg};
     struct winsize size = {.ws_row = (unsigned short)story->rows,
                            .ws_col = (unsigned short)story->cols};
     int status = 0;
@@ -381,7 +392,7 @@ static bool check(const struct story *story, const char *folder, bool update)
     struct aion_buf out;
     snprintf(stories, sizeof(stories), "%s/stories.txt", folder);
     snprintf(path, sizeof(path), "%s/%s.txt", folder, story->name);
-    int status = run_story(story, stories, &out);
+    int status = run_story(story, stories, false, &out);
     if (out.size == 0) {
         printf("%s: status %d and no screen\n", story->name, status);
         return false;
@@ -399,6 +410,18 @@ static bool check(const struct story *story, const char *folder, bool update)
     }
     aion_buf_done(&out);
     return good;
+}
+
+static int draw(const struct story *story, const char *folder)
+{
+    char stories[512];
+    struct aion_buf out;
+    snprintf(stories, sizeof(stories), "%s/stories.txt", folder);
+    int status = run_story(story, stories, true, &out);
+    if (out.size > 0)
+        fwrite(out.data, 1, out.size, stdout);
+    aion_buf_done(&out);
+    return status;
 }
 
 static bool is_wanted(const char *name, int argc, char **argv)
@@ -419,7 +442,7 @@ int main(int argc, char **argv)
     struct story story;
     int bad = 0, count = 0;
     bool update = argc > 2 && strcmp(argv[2], "--update") == 0;
-    if (argc < 2)
+    if (argc < 2 || (argc == 3 && strcmp(argv[2], "--svg") == 0))
         return 2;
     snprintf(path, sizeof(path), "%s/stories.txt", argv[1]);
     FILE *file = fopen(path, "re");
@@ -430,6 +453,8 @@ int main(int argc, char **argv)
             !is_wanted(story.name, argc, argv))
             continue;
         story.at = ftell(file);
+        if (argc == 4 && strcmp(argv[2], "--svg") == 0)
+            return draw(&story, argv[1]);
         bad += !check(&story, argv[1], update);
         count++;
     }
