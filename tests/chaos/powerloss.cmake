@@ -1,0 +1,15 @@
+# Power loss by recording and replay; then the same with a recorder that lies, which must be noticed.
+add_library(powerloss_record MODULE "${CMAKE_CURRENT_LIST_DIR}/powerloss/record.c")
+# it stands before the C library in any process: no sanitizer of its own
+target_compile_options(powerloss_record PRIVATE ${AION_WARNINGS} -Wno-conversion -fno-sanitize=all -fvisibility=hidden)
+target_link_options(powerloss_record PRIVATE -fno-sanitize=all)
+add_executable(powerloss "${CMAKE_CURRENT_LIST_DIR}/powerloss/powerloss.c" "${CMAKE_CURRENT_LIST_DIR}/powerloss/disk.c")
+target_compile_options(powerloss PRIVATE ${AION_WARNINGS} -Wno-conversion)
+target_link_libraries(powerloss PRIVATE chaos_tasks PkgConfig::SQLITE3)
+add_dependencies(powerloss powerloss_record)
+add_test(NAME chaos/powerloss COMMAND powerloss $<TARGET_FILE:powerloss_record> 1500)
+set_tests_properties(chaos/powerloss PROPERTIES LABELS chaos TIMEOUT 1500)
+foreach(lie IN ITEMS sync sync-db sync-folder hide)
+    add_test(NAME chaos/powerloss_lie_${lie} COMMAND powerloss $<TARGET_FILE:powerloss_record> 3000 1 --lie ${lie})
+    set_tests_properties(chaos/powerloss_lie_${lie} PROPERTIES LABELS chaos TIMEOUT 300)
+endforeach()
