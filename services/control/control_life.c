@@ -223,7 +223,8 @@ void control_begin(struct control *control)
 
 /* -- draining ----------------------------------------------------------------------- */
 /* Hosts keep what they run and bring it to the next control; clients have their cursors and
- * task ids. What is left is to put on disk what was heard. */
+ * task ids. What is left is to put on disk what was heard, unless the store takes nothing any
+ * more: then the next control hears it again. */
 void control_drain(struct control *control, void (*done)(struct control *control))
 {
     control->draining = true;
@@ -238,9 +239,11 @@ void control_drain(struct control *control, void (*done)(struct control *control
 
 void control_drain_step(struct control *control)
 {
-    bool written = aion_list_empty(&control->writes) || control->shards.stopped;
-    if (!control->draining || control->drained == NULL || !written)
-        return; /* without its shards nothing more can be written */
+    bool over =
+        control->shards.stopped || control->store_ended; /* nothing more can be written */
+    bool writing = !aion_list_empty(&control->writes) && !over;
+    if (!control->draining || control->drained == NULL || writing)
+        return;
     void (*done)(struct control * control) = control->drained;
     control->drained = NULL;
     done(control);

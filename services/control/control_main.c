@@ -11,6 +11,7 @@ enum { ROUTER_WAIT_US = 1000000, READY_CHECK_US = 5000 };
 static void on_store_fatal(void *user, const struct aion_err *err)
 {
     struct control *control = user;
+    control->store_ended = true;
     program_fatal(control->program, err);
 }
 

@@ -72,6 +72,7 @@ struct control {
     bool loading;               /* control_begin has not been */
     bool draining;
     void (*drained)(struct control *control);
+    bool store_ended;        /* it takes nothing any more: what is not written never will be */
     struct aion_buf scratch; /* for packing; used within one function */
     struct control_ops *ops;
     struct aion_link drained_hosts; /* by admins: control_drain.c */

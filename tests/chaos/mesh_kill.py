@@ -27,6 +27,7 @@ routes:
   - {name: noop, intents: [noop], module: noop, tier: local, pool: cpu, timeout: 10s, attempts: 10}
 """
 WRITERS, READERS = 6, 4
+LEASE = 10  # of a host, in seconds: control's default
 LINES, PAUSE_MS, WIDTH = 30, 20, 32
 FINAL = {"TASK_STATE_SUCCEEDED", "TASK_STATE_FAILED", "TASK_STATE_CANCELLED", "TASK_STATE_EXPIRED", "TASK_STATE_DEAD"}
 
@@ -242,11 +243,12 @@ def kill_some(mesh, kills):
 def judge(mesh, ledger):
     """Every acknowledged task: succeeded, with its own result, by one committed outcome."""
     client = Client(mesh)
+    until = time.monotonic() + 2 * LEASE
     for task_id, text in ledger.acknowledged.items():
         def final():
             answer = client.ask("GET", f"/v1/tasks/{task_id}")
             return answer is not None and answer[0] == 200 and answer[1]["state"] in FINAL
-        eventually(f"task {task_id} is final", final, 60)
+        eventually(f"task {task_id} is final after twice a host's lease", final, max(until - time.monotonic(), 1))
         task = client.ask("GET", f"/v1/tasks/{task_id}")[1]
         if task["state"] != "TASK_STATE_SUCCEEDED" or task["result"]["text"] != text:
             ledger.fault(f"{task_id}: {task['state']} {task.get('error')}")

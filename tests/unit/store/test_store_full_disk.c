@@ -1,6 +1,6 @@
-/* A really full disk: a small tmpfs. Nothing that was acknowledged is lost, what cannot be
- * stored is refused with a clear error, and the store goes on by itself when space returns.
- * Skipped (77) where mounting is not permitted. */
+/* A really full disk, and one that may only be read: a small tmpfs. Nothing that was
+ * acknowledged is lost, what cannot be stored is refused with a clear error, and the store goes
+ * on by itself when space returns. Skipped (77) where mounting is not permitted. */
 #include "store/store.h"
 
 #include <errno.h>
@@ -113,6 +113,25 @@ static void a_store_cannot_be_made_on_a_full_disk(void **state)
     assert_non_null(strstr(err.text, "disk is full"));
 }
 
+static void a_read_only_disk_is_named_and_loses_nothing(void **state)
+{
+    (void)state;
+    struct store *store = open_store();
+    assert_true(put(store, 1, 1000));
+    store_close(store);
+    assert_int_equal(mount(NULL, folder, NULL, MS_REMOUNT | MS_RDONLY, "size=2m"), 0);
+    struct store_conf conf = {.url = url};
+    assert_null(store_open(&conf, &err));
+    assert_int_equal(err.code, AION_UNAVAILABLE);
+    assert_non_null(strstr(err.text, "cannot write"));
+    assert_non_null(strstr(err.detail, "Read-only file system"));
+    assert_int_equal(mount(NULL, folder, NULL, MS_REMOUNT, "size=2m"), 0);
+    store = open_store();
+    assert_true(is_there(store, 1));
+    assert_true(put(store, 2, 1000));
+    store_close(store);
+}
+
 static int mount_small(void **state)
 {
     (void)state;
@@ -132,6 +151,8 @@ int main(void)
                                         unmount_small),
         cmocka_unit_test_setup_teardown(a_store_cannot_be_made_on_a_full_disk, mount_small,
                                         unmount_small),
+        cmocka_unit_test_setup_teardown(a_read_only_disk_is_named_and_loses_nothing,
+                                        mount_small, unmount_small),
     };
     if (mkdtemp(folder) == NULL)
         return 1;

@@ -48,6 +48,24 @@ bool sqlite_conn_exec(struct sqlite_conn *conn, const char *text)
     return rc == SQLITE_OK || sqlite_conn_failed(conn, rc);
 }
 
+bool sqlite_damaged(const char *path, const char *detail, struct aion_err *err)
+{
+    aion_err_set(
+        err, __func__, AION_DATA_LOSS,
+        "the database %s is damaged: restore a backup, or move the file away to start empty",
+        path);
+    aion_err_detail(err, "%s", detail);
+    return false;
+}
+
+bool sqlite_open_error(const struct sqlite_conn *conn, const char *path, struct aion_err *err)
+{
+    if (!sqlite_is_environment(conn->rc))
+        return sqlite_damaged(path, conn->message, err);
+    sqlite_error(conn, __func__, err);
+    return false;
+}
+
 bool sqlite_conn_open(struct sqlite_conn *conn, const char *path, bool writes,
                       struct aion_err *err)
 {
@@ -57,15 +75,12 @@ bool sqlite_conn_open(struct sqlite_conn *conn, const char *path, bool writes,
     int rc = sqlite3_open_v2(path, &conn->db, flags, NULL);
     if (rc != SQLITE_OK) {
         sqlite_conn_failed(conn, rc);
-        sqlite_error(conn, __func__, err);
-        return false;
+        return sqlite_open_error(conn, path, err);
     }
     sqlite3_extended_result_codes(conn->db, 1);
     sqlite3_busy_timeout(conn->db, SQLITE_BUSY_MS);
-    if (sqlite_conn_exec(conn, writes ? writer_setup : reader_setup))
-        return true;
-    sqlite_error(conn, __func__, err);
-    return false;
+    return sqlite_conn_exec(conn, writes ? writer_setup : reader_setup) ||
+           sqlite_open_error(conn, path, err);
 }
 
 static void finalize_all(sqlite3_stmt *stmts[SQL_COUNT])

@@ -29,10 +29,8 @@ static bool check_owner(struct sqlite_store *self, bool *ret_empty, struct aion_
 {
     int64_t application = 0, objects = 0;
     if (!query_i64(&self->writer, "PRAGMA application_id", &application) ||
-        !query_i64(&self->writer, "SELECT count(*) FROM sqlite_master", &objects)) {
-        sqlite_error(&self->writer, __func__, err);
-        return false;
-    }
+        !query_i64(&self->writer, "SELECT count(*) FROM sqlite_master", &objects))
+        return sqlite_open_error(&self->writer, self->path, err);
     *ret_empty = application == 0 && objects == 0;
     if (!*ret_empty && application != APPLICATION_ID)
         return aion_fail(
@@ -162,17 +160,10 @@ static bool quick_check(struct sqlite_store *self, struct aion_err *err)
     sqlite3_progress_handler(conn->db, 0, NULL, NULL);
     if (rc == SQLITE_INTERRUPT || (rc == SQLITE_OK && aion_str_is(AION_STR("ok"), verdict)))
         return true;
-    if (rc != SQLITE_OK) {
-        sqlite_conn_failed(conn, rc);
-        sqlite_error(conn, __func__, err);
-        return false;
-    }
-    aion_err_set(
-        err, __func__, AION_DATA_LOSS,
-        "the database %s is damaged: restore a backup, or move the file away to start empty",
-        self->path);
-    aion_err_detail(err, "%s", verdict);
-    return false;
+    if (rc == SQLITE_OK)
+        return sqlite_damaged(self->path, verdict, err);
+    sqlite_conn_failed(conn, rc);
+    return sqlite_open_error(&self->writer, self->path, err);
 }
 
 bool sqlite_schema_open(struct sqlite_store *self, int64_t window_us, struct aion_err *err)
@@ -184,7 +175,6 @@ bool sqlite_schema_open(struct sqlite_store *self, int64_t window_us, struct aio
     if (sqlite_conn_exec(&self->writer, "PRAGMA journal_mode = WAL; BEGIN IMMEDIATE") &&
         upgrade(self, empty, window_us, err) && sqlite_conn_exec(&self->writer, "COMMIT"))
         return true;
-    if (err->code == AION_OK)
-        sqlite_error(&self->writer, __func__, err);
-    return false; /* closing the connection rolls back */
+    /* closing the connection rolls back */
+    return err->code == AION_OK ? sqlite_open_error(&self->writer, self->path, err) : false;
 }

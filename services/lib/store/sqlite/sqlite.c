@@ -18,9 +18,7 @@ static bool sqlite_driver_submit(struct store *store, struct store_op *op, struc
         return sqlite_queue_add(&self->reads, op, err);
     if (!atomic_load(&self->stopped))
         return sqlite_queue_add(&self->writes, op, err);
-    aion_err_set(err, __func__, AION_UNAVAILABLE,
-                 "the store is down: it has stopped after a disk failure");
-    aion_err_reason(err, "STORE_DOWN");
+    sqlite_stopped_error(err);
     return false;
 }
 

@@ -53,6 +53,10 @@ enum { SQLITE_BUSY_MS = 5000 };
 
 bool sqlite_conn_open(struct sqlite_conn *conn, const char *path, bool writes,
                       struct aion_err *err);
+/* What keeps a store from opening; false. Statements of ours that the database itself refuses
+ * then mean that the file is not as we left it. */
+bool sqlite_open_error(const struct sqlite_conn *conn, const char *path, struct aion_err *err);
+bool sqlite_damaged(const char *path, const char *detail, struct aion_err *err);
 void sqlite_conn_close(struct sqlite_conn *conn);
 /* Remembers a failure; returns false. */
 bool sqlite_conn_failed(struct sqlite_conn *conn, int rc);
@@ -188,6 +192,8 @@ bool sqlite_is_environment(int rc);
 /* What happened, for the caller of an operation. */
 void sqlite_error(const struct sqlite_conn *conn, const char *where, struct aion_err *err);
 void sqlite_stop_acknowledging(struct sqlite_store *self, const struct sqlite_conn *conn);
+/* What is refused from then on. */
+void sqlite_stopped_error(struct aion_err *err);
 
 /* -- windows (window.c) ------------------------------------------------------------- */
 void sqlite_table_name(enum store_table table, int64_t set, char out[64]);

@@ -132,6 +132,13 @@ void sqlite_error(const struct sqlite_conn *conn, const char *where, struct aion
     aion_err_detail(err, "sqlite %d: %s", conn->rc, conn->message);
 }
 
+void sqlite_stopped_error(struct aion_err *err)
+{
+    aion_err_set(err, __func__, AION_UNAVAILABLE,
+                 "the store is down: it has stopped after a disk failure");
+    aion_err_reason(err, "STORE_DOWN");
+}
+
 void sqlite_stop_acknowledging(struct sqlite_store *self, const struct sqlite_conn *conn)
 {
     struct aion_err err;
@@ -246,7 +253,10 @@ static bool transaction(struct sqlite_store *self, struct store_op *batch,
 static void fail_all(struct sqlite_store *self, struct store_op *batch)
 {
     struct aion_err err;
-    sqlite_error(&self->writer, __func__, &err);
+    if (self->writer.rc == SQLITE_OK) /* another connection's failure has ended it */
+        sqlite_stopped_error(&err);
+    else
+        sqlite_error(&self->writer, __func__, &err);
     for (struct store_op *op = batch; op != NULL; op = op->next)
         store_op_fail(op, &err);
     atomic_store(&self->healthy, false);
@@ -274,10 +284,13 @@ static int64_t commit_batch(struct sqlite_store *self, struct store_op *batch,
 {
     int64_t begun_us = aion_clock_mono_us();
     bool committed = false;
+    sqlite_conn_clear(&self->writer);
     if (!atomic_load(&self->stopped)) {
         committed = transaction(self, batch, apply_plain);
         if (!committed && !sqlite_is_environment(self->writer.rc))
             committed = transaction(self, batch, apply_each_guarded);
+        if (atomic_load(&self->stopped))
+            committed = false; /* by a checkpoint meanwhile: nothing is told any more */
     }
     if (committed)
         atomic_store(&self->healthy, true);

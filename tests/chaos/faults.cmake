@@ -1,0 +1,27 @@
+find_program(PYTHON3 python3 REQUIRED)
+# Calls that fail under the store: writes, fsyncs, one at a time.
+add_library(failing MODULE "${CMAKE_CURRENT_LIST_DIR}/faults/failing.c")
+target_compile_options(failing PRIVATE ${AION_WARNINGS} -Wno-conversion -fno-sanitize=all -fvisibility=hidden)
+target_link_options(failing PRIVATE -fno-sanitize=all)
+add_executable(store_faults "${CMAKE_CURRENT_LIST_DIR}/faults/store_faults.c")
+target_compile_options(store_faults PRIVATE ${AION_WARNINGS} -Wno-conversion)
+target_link_libraries(store_faults PRIVATE chaos_tasks)
+add_dependencies(store_faults failing)
+add_test(NAME chaos/store_faults COMMAND store_faults $<TARGET_FILE:failing>)
+set_tests_properties(chaos/store_faults PROPERTIES LABELS chaos TIMEOUT 1800 SKIP_RETURN_CODE 77)
+if(AION_SANITIZE STREQUAL "address")
+    execute_process(COMMAND ${CMAKE_C_COMPILER} -print-file-name=libasan.so OUTPUT_VARIABLE sanitizer OUTPUT_STRIP_TRAILING_WHITESPACE)
+    file(REAL_PATH "${sanitizer}" sanitizer)
+endif()
+add_test(NAME chaos/store_fiu COMMAND "${CMAKE_CURRENT_LIST_DIR}/faults/fiu.sh" $<TARGET_FILE:store_faults> ${sanitizer})
+set_tests_properties(chaos/store_fiu PROPERTIES LABELS chaos TIMEOUT 1800 SKIP_RETURN_CODE 77)
+# Cut and flipped files of the store.
+add_executable(store_damage "${CMAKE_CURRENT_LIST_DIR}/faults/store_damage.c")
+target_compile_options(store_damage PRIVATE ${AION_WARNINGS} -Wno-conversion)
+target_link_libraries(store_damage PRIVATE chaos_tasks)
+add_test(NAME chaos/store_damage COMMAND store_damage)
+set_tests_properties(chaos/store_damage PROPERTIES LABELS chaos TIMEOUT 1800 SKIP_RETURN_CODE 77)
+# Commits that fail, or that control dies at, under the whole mesh.
+add_test(NAME chaos/mesh_faults COMMAND ${PYTHON3} "${CMAKE_CURRENT_LIST_DIR}/mesh_faults.py" "$<TARGET_FILE:aion>"
+         "${CMAKE_BINARY_DIR}/tests/modules" $<TARGET_FILE:failing> 8)
+set_tests_properties(chaos/mesh_faults PROPERTIES LABELS chaos TIMEOUT 1800 RUN_SERIAL ON)
