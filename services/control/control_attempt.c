@@ -61,6 +61,7 @@ void control_attempt_begin(struct control *control, struct control_task *task,
     control_move(control, task, TASK_START);
     task->error = (struct control_error){.code = 0};
     task->started_us = mesh_loop_now(control->loop);
+    task->reported = false;
     aion_str_copy(task->host_id, sizeof(task->host_id), aion_str_of(host->host_id));
     size_t pending = task->log.pending_bytes;
     control_log_restart(&task->log, task->attempt);
@@ -411,6 +412,7 @@ static void late_result(struct control_host *host, struct control_task *task,
         task->host = host; /* to be told that it is settled */
         aion_list_add_last(&host->attempts, &task->on_host);
     }
+    task->reported = true;
     take_usage(task, result->usage);
     if (result->error != NULL && result->retriable) {
         control_host_settled(host, task, NULL, true);
@@ -441,14 +443,16 @@ void control_attempt_result(struct control_host *host,
         return;
     }
     if (task->settling)
-        return; /* its end is on the way to the disk: `settled` follows */
+        return; /* its end is on the way to the disk: `settled` follows, and says whose */
     free_slot(task, result->error == NULL);
     control_due_never(control, task);
     take_usage(task, result->usage);
     control_ops_attempt(control, task, result);
+    task->reported = true;
     if (result->error != NULL) {
         failed(control, task, result);
     } else if (result->result == NULL || !digest_agrees(task, result)) {
+        task->reported = false;
         fail_attempt(control, task, true, "RESULT_CORRUPT",
                      "its result or output came damaged");
     } else {

@@ -20,7 +20,7 @@ static void doubt_done(struct control_write *write)
     control_log_commit(&task->log, write->cursor);
     task->error = write->error;
     if (task->host != NULL)
-        control_host_settled(task->host, task, NULL, true);
+        control_host_settled(task->host, task, NULL, task->reported);
     control_attempt_leave(task);
     control_move(control, task, TASK_DOUBT);
     control_watchers_wake(task);

@@ -73,7 +73,7 @@ static void finish_done(struct control_write *write)
     control_bytes_free(&task->body);
     control_record_task(task);
     if (task->host != NULL)
-        control_host_settled(task->host, task, NULL, true);
+        control_host_settled(task->host, task, NULL, task->reported);
     control_attempt_leave(task);
     aion_heap_remove(&control->deadlines, &task->deadline);
     control_cache_finished(&control->tasks, task);
@@ -151,7 +151,7 @@ static void retry_done(struct control_write *write)
     control_count(COUNT_RETRY);
     task->error = write->error;
     if (task->host != NULL)
-        control_host_settled(task->host, task, NULL, true);
+        control_host_settled(task->host, task, NULL, task->reported);
     control_attempt_leave(task);
     control_move(control, task, TASK_RETRY);
     control_watchers_wake(task);

@@ -91,6 +91,7 @@ struct control_task {
     int64_t due_utc_us;            /* loaded in RETRY_WAIT: when the next attempt may begin */
     bool starting;                 /* the start of the attempt is not on disk yet */
     bool settling;                 /* its end is being written: nothing else may be decided */
+    bool reported;                 /* the attempt's end is what its host reported */
     bool cancelling;               /* the host was asked to stop */
     char cancel_reason[257];
 
