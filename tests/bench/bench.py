@@ -4,9 +4,11 @@ import pathlib
 import re
 import statistics
 import subprocess
+import sys
 import time
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(SOURCE / "tests/scenario"))  # for mesh.py
 
 
 class Server:

@@ -1,5 +1,6 @@
-"""The benchmarks in one run: run.py BUILD [echo|gateway|task...]; see tests/bench/run."""
+"""The benchmarks in one run: run.py BUILD [echo|gateway|task|engine...]; see tests/bench/run."""
 import datetime
+import functools
 import os
 import pathlib
 import platform
@@ -9,16 +10,15 @@ import sys
 import tempfile
 
 import echo
+import engine
 import fleet
 import gateway
 import peers
 import task
 from bench import SOURCE, Noise
+from mesh import Mesh
 
-sys.path.insert(0, str(SOURCE / "tests/scenario"))
-from mesh import Mesh  # noqa: E402
-
-PARTS = {"echo": echo, "gateway": gateway, "task": task, "fleet": fleet}
+PARTS = {"echo": echo, "gateway": gateway, "task": task, "engine": engine, "fleet": fleet}
 
 
 class Context:
@@ -32,8 +32,23 @@ class Context:
         self.log = self.work / "servers.log"
         self.noise = Noise()
         self.certificates = None
-        self.go_echo, self.go_gateway = peers.go_peers()
-        self.envoy = peers.envoy()
+
+    # peers are built when the first part asks for them
+    @functools.cached_property
+    def go_peers(self):
+        return peers.go_peers()
+
+    @property
+    def go_echo(self):
+        return self.go_peers[0]
+
+    @property
+    def go_gateway(self):
+        return self.go_peers[1]
+
+    @functools.cached_property
+    def envoy(self):
+        return peers.envoy()
 
     def mesh(self):
         mesh = Mesh(str(self.build / "aion"))
