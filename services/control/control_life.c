@@ -239,8 +239,8 @@ void control_drain(struct control *control, void (*done)(struct control *control
 
 void control_drain_step(struct control *control)
 {
-    bool over =
-        control->shards.stopped || control->store_ended; /* nothing more can be written */
+    /* once over, nothing more can be written */
+    bool over = control->shards.stopped || control->store_ended;
     bool writing = !aion_list_empty(&control->writes) && !over;
     if (!control->draining || control->drained == NULL || writing)
         return;
