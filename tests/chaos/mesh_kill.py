@@ -3,7 +3,8 @@
 
 Writers submit tasks with idempotency keys and repeat what was not answered; readers follow streams and come back with
 their cursor. At the end: every acknowledged task has succeeded, once, with the right result; every stream was read
-without gap or double; the same key never gave two tasks. The ledger of what was acknowledged lives here, outside."""
+without gap or double; the same key never gave two tasks; each task that succeeded is paid for once; the audit log is whole.
+The ledger of what was acknowledged lives here, outside."""
 import http.client
 import json
 import os
@@ -23,9 +24,11 @@ from mesh import Mesh, eventually, write  # noqa: E402
 POLICY = """version: 1
 default: {privacy: local_only}
 routes:
-  - {name: drip, intents: [drip], module: drip, tier: local, pool: cpu, timeout: 30s, attempts: 10}
-  - {name: noop, intents: [noop], module: noop, tier: local, pool: cpu, timeout: 10s, attempts: 10}
+  - {name: drip, intents: [drip], module: drip, tier: local, pool: cpu, timeout: 30s, attempts: 10, cost_nano_usd: 5000}
+  - {name: noop, intents: [noop], module: noop, tier: local, pool: cpu, timeout: 10s, attempts: 10, cost_nano_usd: 1000}
 """
+PRICES = {"drip": 5000, "noop": 1000}
+LIMIT = 10**12  # nano-USD of the budget that pays for all of it
 WRITERS, READERS = 6, 4
 LEASE = 10  # of a host, in seconds: control's default
 LINES, PAUSE_MS, WIDTH = 30, 20, 32
@@ -45,6 +48,7 @@ class Ledger:
     def __init__(self):
         self.lock = threading.Lock()
         self.acknowledged = {}  # task id -> text its result must have
+        self.succeeded = {"drip": 0, "noop": 0}  # as the tasks themselves say, at the end
         self.repeats = self.resumes = self.restarts = self.streams = 0
         self.faults = []
 
@@ -257,11 +261,38 @@ def judge(mesh, ledger):
             ledger.fault(f"{task_id}: {len(finals)} final events")
 
 
+def judge_money(mesh, ledger):
+    """Each task that succeeded is paid for once, nothing is left reserved; and the audit log is whole."""
+    client, after = Client(mesh), ""
+    while True:
+        page = client.ask("GET", "/v1/tasks?pageSize=1000" + (f"&pageToken={after}" if after else ""))[1]
+        for task in page.get("tasks", []):
+            ledger.succeeded[task["intent"]] += task["state"] == "TASK_STATE_SUCCEEDED"
+        after = page.get("nextPageToken")
+        if not after:
+            break
+    due = sum(PRICES[intent] * count for intent, count in ledger.succeeded.items())
+    budget = client.ask("GET", "/v1/budgets/kill-loop")[1]
+    spent, reserved = int(budget.get("spentNanoUsd", 0)), int(budget.get("reservedNanoUsd", 0))
+    if spent != due or reserved != 0:
+        ledger.fault(f"money: {spent} spent and {reserved} reserved, {due} due for {ledger.succeeded}")
+    verdict = client.ask("POST", "/v1/audit:verify", {})[1]
+    if not verdict.get("valid"):
+        ledger.fault(f"the audit log: {verdict}")
+
+
+def windows_of(db, table):
+    """The tables that a table is, window by window."""
+    return [name for name, in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            if re.fullmatch(table + "_(w[0-9]+|k[0-9]+|kept)", name)]
+
+
 def count_rows(db, table):
-    """Rows of a table over all its windows."""
-    names = [name for name, in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-             if re.fullmatch(table + "_(w[0-9]+|k[0-9]+|kept)", name)]
-    return sum(db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in names)
+    return sum(db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in windows_of(db, table))
+
+
+def sum_column(db, table, column):
+    return sum(db.execute(f"SELECT coalesce(sum({column}), 0) FROM {name}").fetchone()[0] for name in windows_of(db, table))
 
 
 def judge_store(home, ledger):
@@ -273,6 +304,10 @@ def judge_store(home, ledger):
     if not tasks == outcomes == keys == begun == ended or tasks < len(ledger.acknowledged):
         ledger.fault(f"store: {tasks} tasks, {outcomes} outcomes, {keys} keys, {begun} begun and {ended} ended in the "
                      f"outbox, {len(ledger.acknowledged)} acknowledged")
+    with sqlite3.connect(f"file:{home}/aion.db?mode=ro", uri=True) as db:
+        sums = sum_column(db, "ledger", "nano_usd") + db.execute("SELECT coalesce(sum(nano_usd), 0) FROM balance").fetchone()[0]
+    if sums != 0:
+        ledger.fault(f"store: the sum over all accounts is {sums}")
 
 
 def modules_folder(mesh, executable, test_modules):
@@ -287,6 +322,8 @@ def run(mesh, modules, kills):
     pathlib.Path(mesh.home, "policies").mkdir()
     write(pathlib.Path(mesh.home, "policies/10-default.yaml"), POLICY)
     mesh.up("--modules", modules_folder(mesh, mesh.executable, modules))
+    made = mesh.http("POST", "/v1/budgets/kill-loop", {"period": "PERIOD_MONTH", "limitNanoUsd": str(LIMIT)})
+    assert made.status == 200, made.body
     ledger, stop = Ledger(), threading.Event()
     threads = [threading.Thread(target=write_tasks, args=(mesh, ledger, stop)) for _ in range(WRITERS)]
     threads += [threading.Thread(target=read_streams, args=(mesh, ledger, stop)) for _ in range(READERS)]
@@ -299,6 +336,7 @@ def run(mesh, modules, kills):
         for thread in threads:
             thread.join()
     judge(mesh, ledger)
+    judge_money(mesh, ledger)
     mesh.down()
     judge_store(mesh.home, ledger)
     print(f"{sum(counts.values())} kills {counts}: {len(ledger.acknowledged)} tasks acknowledged, {ledger.repeats} submits "
