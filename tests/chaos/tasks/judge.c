@@ -208,20 +208,48 @@ static struct facts facts_of(const struct store_task_read *read)
                           .acked = task->acked};
 }
 
-const char *work_judge_task(struct store *store, const struct work_ledger *ledger,
-                            uint32_t number)
+static uint32_t steps_fitting(const struct store_task_read *read, uint32_t number)
+{
+    uint32_t steps = read->found ? steps_of(number) : 0;
+    while (steps > 0 && !facts_fit(facts_of(read), facts_after(number, steps), false))
+        steps--;
+    return steps;
+}
+
+/* Also tells how many of its steps are there. */
+static const char *judge_task(struct store *store, const struct work_ledger *ledger,
+                              uint32_t number, uint32_t *ret_steps)
 {
     struct aion_arena arena;
     struct store_task_read read;
     aion_arena_init(&arena, ARENA_MAX, NULL, 0);
     const char *wrong = NULL;
+    *ret_steps = 0;
     if (!read_task(store, number, &read, &arena))
         wrong = "a task cannot be read";
     else if (read.found)
         wrong = judge_found(store, &read.task, number, &arena);
     if (wrong == NULL && (read.found || !may_be_swept(ledger, number)))
         wrong = judge_facts(ledger, number, facts_of(&read));
+    if (wrong == NULL)
+        *ret_steps = steps_fitting(&read, number);
     aion_arena_done(&arena);
+    return wrong;
+}
+
+const char *work_judge_task(struct store *store, const struct work_ledger *ledger,
+                            uint32_t number)
+{
+    uint32_t steps;
+    return judge_task(store, ledger, number, &steps);
+}
+
+const char *work_settle_task(struct store *store, struct work_ledger *ledger, uint32_t number)
+{
+    uint32_t steps;
+    const char *wrong = judge_task(store, ledger, number, &steps);
+    if (steps > ledger->acked[number])
+        ledger->acked[number] = (uint8_t)steps;
     return wrong;
 }
 
@@ -229,12 +257,9 @@ uint32_t work_steps_there(struct store *store, uint32_t number)
 {
     struct aion_arena arena;
     struct store_task_read read;
-    uint32_t steps = 0;
     aion_arena_init(&arena, ARENA_MAX, NULL, 0);
-    if (read_task(store, number, &read, &arena) && read.found)
-        for (steps = steps_of(number); steps > 0; steps--)
-            if (facts_fit(facts_of(&read), facts_after(number, steps), false))
-                break;
+    bool good = read_task(store, number, &read, &arena);
+    uint32_t steps = good ? steps_fitting(&read, number) : 0;
     aion_arena_done(&arena);
     return steps;
 }

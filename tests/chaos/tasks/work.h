@@ -108,7 +108,10 @@ void work_forget(struct work_ledger *ledger); /* as new */
 /* One task with its history, its chunks, its bytes. */
 const char *work_judge_task(struct store *store, const struct work_ledger *ledger,
                             uint32_t number);
-/* How many of its steps are there: after a kill, what must stay from then on. */
+/* The same after a kill: what was committed and never told is taken for told, so it must stay.
+ */
+const char *work_settle_task(struct store *store, struct work_ledger *ledger, uint32_t number);
+/* How many of its steps are there. */
 uint32_t work_steps_there(struct store *store, uint32_t number);
 /* Its key or own id still names it, and a repeat makes no second task. */
 const char *work_judge_key(struct work_store *store, const struct work_ledger *ledger,
