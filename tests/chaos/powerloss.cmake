@@ -7,7 +7,7 @@ add_executable(powerloss "${CMAKE_CURRENT_LIST_DIR}/powerloss/powerloss.c" "${CM
 target_compile_options(powerloss PRIVATE ${AION_WARNINGS} -Wno-conversion)
 target_link_libraries(powerloss PRIVATE chaos_tasks PkgConfig::SQLITE3)
 add_dependencies(powerloss powerloss_record)
-add_test(NAME chaos/powerloss COMMAND powerloss $<TARGET_FILE:powerloss_record> 1500)
+add_test(NAME chaos/powerloss COMMAND powerloss $<TARGET_FILE:powerloss_record> 1000)
 set_tests_properties(chaos/powerloss PROPERTIES LABELS chaos TIMEOUT 1500)
 foreach(lie IN ITEMS sync sync-db sync-folder hide)
     add_test(NAME chaos/powerloss_lie_${lie} COMMAND powerloss $<TARGET_FILE:powerloss_record> 3000 1 --lie ${lie})

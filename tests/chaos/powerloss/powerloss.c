@@ -30,7 +30,7 @@
 #include <unistd.h>
 
 enum {
-    STATES = 1500,
+    STATES = 1000,
     SAMPLES = 4,
     RECENT = 16,
     PATH_BYTES = 256,
