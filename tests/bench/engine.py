@@ -15,7 +15,6 @@ from mesh import Mesh
 from task import programs, spent
 
 BYTES, RATE = 1024, 500
-SNAPSHOT_S, SNAPSHOT_AT_ONCE = float(os.environ.get("AION_BENCH_SNAPSHOT_S", "60")), 64
 CONCURRENCIES = {"AION on SQLite": (16, 64, 256), "AION on PostgreSQL": (16, 64, 256), "Temporal": (40,), "River": (64, 1000)}
 POSTGRES = SOURCE / "tests/servers/postgres.sh"
 TEMPORAL = "github.com/temporalio/cli/cmd/temporal@v1.5.1"
@@ -64,17 +63,6 @@ class Postgres:
     def stop(self):
         subprocess.run([POSTGRES, "stop", self.folder], capture_output=True)
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-    def snapshot(self):
-        """A transaction that sees the database as it is now, open until its process is told to end."""
-        session = subprocess.Popen(["psql", "-X", "-q", self.url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        session.stdin.write("BEGIN ISOLATION LEVEL REPEATABLE READ;\nSELECT txid_current_snapshot();\n\\echo open\n")
-        session.stdin.flush()
-        while session.stdout.readline().strip() != "open":
-            if session.poll() is not None:
-                raise RuntimeError("psql ended before its transaction was open")
-        return session
 
 
 class Handled:
@@ -198,22 +186,6 @@ def start_all(context, missing):
     return systems
 
 
-def beside_snapshot(system):
-    """Rates before, at the end of, and after a transaction that was open for SNAPSHOT_S under load."""
-    def rate():
-        return system.one(SNAPSHOT_AT_ONCE)["rate"]
-
-    before = [rate() for _ in range(3)]
-    session, held = system.postgres.snapshot(), []
-    until = time.monotonic() + SNAPSHOT_S
-    try:
-        while time.monotonic() < until or len(held) < 3:
-            held.append(rate())
-    finally:
-        session.communicate("COMMIT;\n", timeout=30)
-    return {"before": median(before), "held": median(held[-3:]), "after": median([rate() for _ in range(3)])}
-
-
 def measure(context):
     taken = {"missing": {}, "loads": {}, "paced": {}}
     systems = start_all(context, taken["missing"])
@@ -230,8 +202,6 @@ def measure(context):
                     got = system.paced()
                     got["fsync"], got["timer"] = fsync_us(system.folder, 100), timer_us()
                     taken["paced"].setdefault(name, []).append(got)
-        if "AION on PostgreSQL" in systems:
-            taken["snapshot"] = beside_snapshot(systems["AION on PostgreSQL"])
     finally:
         for system in systems.values():
             system.stop()
@@ -303,12 +273,6 @@ def report(taken):
     if taken["loads"]:
         text += "\n\n" + goals_table(taken["loads"])
     text += "\n\n" + paced_table(taken["paced"])
-    if "snapshot" in taken:
-        rates = taken["snapshot"]
-        share = 2 * rates["held"] / (rates["before"] + rates["after"])
-        text += (f"\n\nAION on PostgreSQL with a REPEATABLE READ transaction open for {SNAPSHOT_S:.0f} s: {rates['held']:.0f} tasks/s at its end, "
-                 f"{rates['before']:.0f} before and {rates['after']:.0f} after: {share:.2f} (goal 0.9 or more: "
-                 f"{'met' if share >= 0.9 else 'NOT met'}).")
     for name, reason in taken["missing"].items():
         text += f"\n\nWithout {name}: {reason}"
     return text
