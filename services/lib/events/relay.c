@@ -1,0 +1,316 @@
+/* The relay's phases (running, halted after a failure, draining) and its one timer. */
+#include "events/relay.h"
+
+#include "events/relay_private.h"
+
+#include <stdlib.h>
+
+enum { READ_ARENA_MAX = 16 << 20 };
+
+static int64_t or_default(int64_t value, int64_t fallback)
+{
+    return value > 0 ? value : fallback;
+}
+
+static void set_defaults(struct events_relay_conf *conf)
+{
+    conf->window_records = (uint32_t)or_default(conf->window_records, 8192);
+    conf->window_bytes = (size_t)or_default((int64_t)conf->window_bytes, 32 << 20);
+    conf->batch_rows = (uint32_t)or_default(conf->batch_rows, 256);
+    conf->linger_us = or_default(conf->linger_us, 10000);
+    conf->poll_us = or_default(conf->poll_us, 1000000);
+    conf->mark_us = or_default(conf->mark_us, 100000);
+    conf->wait_first_us = or_default(conf->wait_first_us, 200000);
+    conf->wait_longest_us = or_default(conf->wait_longest_us, 10000000);
+}
+
+struct events_relay *events_relay_new(const struct events_relay_conf *conf)
+{
+    struct events_relay *relay = calloc(1, sizeof(*relay));
+    if (relay == NULL)
+        abort();
+    relay->conf = *conf;
+    set_defaults(&relay->conf);
+    aion_list_init(&relay->lanes);
+    aion_list_init(&relay->wanting);
+    aion_list_init(&relay->unmarked);
+    aion_list_init(&relay->free_items);
+    relay->items = calloc(relay->conf.window_records, sizeof(*relay->items));
+    if (relay->items == NULL)
+        abort();
+    for (size_t i = 0; i < relay->conf.window_records; i++)
+        aion_list_add_last(&relay->free_items, &relay->items[i].link);
+    relay->free_count = relay->conf.window_records;
+    for (size_t i = 0; i < RELAY_READS; i++)
+        aion_arena_init(&relay->reads[i].arena, READ_ARENA_MAX, NULL, 0);
+    events_encoder_init(&relay->encoder);
+    aion_rand_seed(&relay->rand, conf->seed);
+    relay->poll_at_us = relay_now(relay) + relay->conf.poll_us;
+    return relay;
+}
+
+void events_relay_free(struct events_relay *relay)
+{
+    if (relay == NULL)
+        return;
+    aion_list_each_safe (link, &relay->lanes) {
+        free(aion_container(link, struct relay_lane, all));
+    }
+    for (size_t i = 0; i < RELAY_READS; i++)
+        aion_arena_done(&relay->reads[i].arena);
+    events_encoder_done(&relay->encoder);
+    free(relay->items);
+    free(relay);
+}
+
+/* -- lanes -------------------------------------------------------------------------- */
+static struct relay_lane *find_lane(struct events_relay *relay, struct events_lane id)
+{
+    aion_list_each (link, &relay->lanes) {
+        struct relay_lane *lane = aion_container(link, struct relay_lane, all);
+        if (lane->id.stream == id.stream && lane->id.number == id.number && !lane->left)
+            return lane;
+    }
+    return NULL;
+}
+
+void events_relay_take(struct events_relay *relay, struct events_lane id)
+{
+    if (find_lane(relay, id) != NULL)
+        return;
+    struct relay_lane *lane = calloc(1, sizeof(*lane));
+    if (lane == NULL)
+        abort();
+    lane->relay = relay;
+    lane->id = id;
+    lane->limit = relay->conf.batch_rows;
+    aion_list_init(&lane->wanting);
+    aion_list_init(&lane->unmarked);
+    aion_list_init(&lane->items);
+    aion_list_add_last(&relay->lanes, &lane->all);
+    relay->stats.lanes++;
+    relay_lane_load(lane);
+    relay_go_on(relay);
+}
+
+void events_relay_leave(struct events_relay *relay, struct events_lane id)
+{
+    struct relay_lane *lane = find_lane(relay, id);
+    if (lane == NULL)
+        return;
+    relay->stats.lanes--;
+    relay_lane_leave(lane);
+    relay_go_on(relay);
+}
+
+void events_relay_wake(struct events_relay *relay, struct events_lane id)
+{
+    struct relay_lane *lane = find_lane(relay, id);
+    if (lane == NULL || !lane->loaded)
+        return; /* it is read as soon as its cursor is known */
+    relay_lane_want(lane);
+    relay_go_on(relay);
+}
+
+static void look_at_all(struct events_relay *relay)
+{
+    aion_list_each_safe (link, &relay->lanes) {
+        struct relay_lane *lane = aion_container(link, struct relay_lane, all);
+        if (lane->left || lane->reading)
+            continue;
+        if (lane->loaded)
+            relay_lane_want(lane);
+        else if (!lane->busy)
+            relay_lane_load(lane);
+    }
+}
+
+/* -- failing ------------------------------------------------------------------------ */
+static void tell(struct events_relay *relay, enum events_relay_state state,
+                 const struct aion_err *err)
+{
+    if (relay->conf.changed != NULL)
+        relay->conf.changed(relay->conf.user, state, err);
+}
+
+void relay_trouble(struct events_relay *relay, const struct aion_err *err)
+{
+    if (relay->conf.trouble != NULL)
+        relay->conf.trouble(relay->conf.user, err);
+}
+
+void relay_fail(struct events_relay *relay, const struct aion_err *err)
+{
+    if (relay->halted)
+        return; /* the others of the same failure */
+    relay->halted = true;
+    relay->retry_at_us = 0;
+    relay->error = *err;
+    relay->stats.failures++;
+    relay->conf.sink->ops->reset(relay->conf.sink);
+    if (!relay->failing) {
+        relay->failing = true;
+        tell(relay, EVENTS_RELAY_FAILED, err);
+    }
+}
+
+void relay_acknowledged(struct events_relay *relay)
+{
+    relay->stats.records++;
+    if (relay->halted)
+        return; /* it was sent before the failure */
+    relay->wait_us = 0;
+    if (relay->failing) {
+        relay->failing = false;
+        tell(relay, relay->draining ? EVENTS_RELAY_DRAINING : EVENTS_RELAY_RUNNING, NULL);
+    }
+}
+
+/* Doubled each time, with up to a quarter less, so that several relays do not come together. */
+static void set_retry(struct events_relay *relay)
+{
+    int64_t longest = relay->conf.wait_longest_us;
+    relay->wait_us = relay->wait_us == 0 ? relay->conf.wait_first_us : relay->wait_us * 2;
+    if (relay->wait_us > longest)
+        relay->wait_us = longest;
+    int64_t less = (int64_t)aion_rand_below(&relay->rand, (uint64_t)(relay->wait_us / 4 + 1));
+    relay->retry_at_us = relay_now(relay) + relay->wait_us - less;
+}
+
+static void begin_anew(struct events_relay *relay)
+{
+    relay->halted = false;
+    relay->retry_at_us = 0;
+    aion_list_each (link, &relay->lanes) {
+        struct relay_lane *lane = aion_container(link, struct relay_lane, all);
+        if (!lane->left)
+            relay_lane_rewind(lane);
+    }
+}
+
+/* -- going on ----------------------------------------------------------------------- */
+static void read_lanes(struct events_relay *relay)
+{
+    if (relay->halted || relay->draining || relay->full || relay_now(relay) < relay->read_at_us)
+        return;
+    struct aion_link *link;
+    while ((link = aion_list_first(&relay->wanting)) != NULL)
+        if (!relay_lane_read(aion_container(link, struct relay_lane, wanting)))
+            return;
+}
+
+static void mark_lanes(struct events_relay *relay)
+{
+    struct aion_link *link;
+    int64_t now = relay_now(relay);
+    while ((link = aion_list_first(&relay->unmarked)) != NULL) {
+        struct relay_lane *lane = aion_container(link, struct relay_lane, unmarked);
+        if (lane->mark_at_us > now && !relay->draining)
+            return;
+        relay_lane_mark(lane);
+    }
+}
+
+static bool marking(const struct events_relay *relay)
+{
+    aion_list_each (link, &relay->lanes) {
+        const struct relay_lane *lane = aion_container(link, struct relay_lane, all);
+        if (lane->busy)
+            return true;
+    }
+    return !aion_list_empty(&relay->unmarked);
+}
+
+static void check_drained(struct events_relay *relay)
+{
+    if (!relay->draining || relay->drained == NULL || relay->under_way > 0 ||
+        relay->reading > 0 || marking(relay))
+        return;
+    void (*drained)(void *user) = relay->drained;
+    relay->drained = NULL;
+    drained(relay->conf.user);
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t next_time(struct events_relay *relay)
+{
+    int64_t at = relay->poll_at_us;
+    if (relay->retry_at_us != 0)
+        at = least(at, relay->retry_at_us);
+    /* a read that waits for room or for another read is begun when that ends */
+    if (!relay->halted && !aion_list_empty(&relay->wanting) &&
+        relay->read_at_us > relay_now(relay))
+        at = least(at, relay->read_at_us);
+    struct aion_link *link = aion_list_first(&relay->unmarked);
+    if (link != NULL)
+        at = least(at, aion_container(link, struct relay_lane, unmarked)->mark_at_us);
+    return at;
+}
+
+void relay_go_on(struct events_relay *relay)
+{
+    if (relay->halted && relay->under_way == 0 && relay->retry_at_us == 0)
+        set_retry(relay);
+    read_lanes(relay);
+    mark_lanes(relay);
+    check_drained(relay);
+    int64_t at = next_time(relay);
+    if (at != relay->armed_us) {
+        relay->armed_us = at;
+        relay->conf.arm(relay->conf.user, at);
+    }
+}
+
+void events_relay_run(struct events_relay *relay)
+{
+    int64_t now = relay_now(relay);
+    relay->armed_us = 0;
+    if (relay->retry_at_us != 0 && relay->retry_at_us <= now)
+        begin_anew(relay);
+    if (relay->poll_at_us <= now) {
+        relay->poll_at_us = now + relay->conf.poll_us;
+        if (!relay->draining)
+            look_at_all(relay);
+    }
+    relay_go_on(relay);
+}
+
+void events_relay_drain(struct events_relay *relay, void (*drained)(void *user))
+{
+    relay->draining = true;
+    relay->drained = drained;
+    relay_go_on(relay);
+}
+
+/* -- figures ------------------------------------------------------------------------ */
+static void add_lane(struct events_relay_stats *stats, struct relay_lane *lane)
+{
+    if (lane->newest > lane->acked)
+        stats->lag += lane->newest - lane->acked;
+    struct aion_link *link = aion_list_first(&lane->items);
+    if (link == NULL)
+        return;
+    int64_t at_us = aion_container(link, struct relay_item, link)->post.record.at_us;
+    if (stats->oldest_us == 0 || at_us < stats->oldest_us)
+        stats->oldest_us = at_us;
+}
+
+struct events_relay_stats events_relay_stats(const struct events_relay *relay)
+{
+    struct events_relay_stats stats = relay->stats;
+    stats.state = relay->failing    ? EVENTS_RELAY_FAILED
+                  : relay->draining ? EVENTS_RELAY_DRAINING
+                                    : EVENTS_RELAY_RUNNING;
+    stats.error = relay->failing ? relay->error.text : "";
+    stats.under_way = relay->under_way;
+    aion_list_each (link, &relay->lanes) {
+        struct relay_lane *lane = aion_container(link, struct relay_lane, all);
+        if (!lane->left)
+            add_lane(&stats, lane);
+    }
+    return stats;
+}

@@ -1,0 +1,83 @@
+/* The relay: rows from the outbox to a sink, lane by lane, at least once, in order.
+ *
+ * A lane (a shard, an audit writer) has three places: `marked`, the cursor in the store;
+ * `acked`, up to which the sink has everything; `read`, up to which rows were handed to it.
+ * marked <= acked <= read. The cursor is moved behind the acknowledgements, so a process that
+ * dies repeats at most what lies between marked and read, and skips nothing.
+ *
+ * Back-pressure: at most window_records and window_bytes are under way over all lanes; beyond
+ * that nothing is read, and the rows wait in the outbox, which is what it is for.
+ *
+ * When the sink fails a record, everything under way is given up and sent again from `acked`
+ * on after a wait that grows: a later record of a key must never pass an earlier one. */
+#ifndef EVENTS_RELAY_H
+#define EVENTS_RELAY_H
+
+#include "events/events.h"
+
+struct events_relay;
+
+enum events_relay_state {
+    EVENTS_RELAY_RUNNING,
+    EVENTS_RELAY_FAILED, /* waits, then begins anew; the error says why */
+    EVENTS_RELAY_DRAINING,
+};
+
+struct events_relay_conf {
+    struct events_source *source;
+    struct events_sink *sink;
+    const char *cursor;         /* name of the cursors: "kafka" */
+    int64_t (*now)(void *user); /* monotonic */
+    /* The relay wants events_relay_run at this time and not before; each call replaces the one
+     * before. */
+    void (*arm)(void *user, int64_t at_us);
+    /* A change of state. err only with FAILED; RUNNING after it: the first acknowledgement. */
+    void (*changed)(void *user, enum events_relay_state state, const struct aion_err *err);
+    /* Something that must not go unseen but stops nothing: a row that cannot be told whole, a
+     * store that does not answer. May be NULL. */
+    void (*trouble)(void *user, const struct aion_err *err);
+    void *user;
+    uint64_t seed; /* of the waits' jitter */
+    /* 0 = the default */
+    uint32_t window_records; /* 8192 */
+    size_t window_bytes;     /* 32 MiB */
+    uint32_t batch_rows;     /* of one read: 256 */
+    int64_t linger_us;       /* from a wake to the read, so that rows gather: 10 ms */
+    int64_t poll_us;         /* a lane that nobody woke is looked at this often: 1 s */
+    int64_t mark_us;         /* from an acknowledgement to its cursor: 100 ms */
+    int64_t wait_first_us;   /* after a failure, doubled each time: 200 ms */
+    int64_t wait_longest_us; /* 10 s */
+};
+
+/* Aborts without memory: called at start. */
+struct events_relay *events_relay_new(const struct events_relay_conf *conf);
+/* The sink has stopped and the source has completed its operations. NULL fine. */
+void events_relay_free(struct events_relay *relay);
+
+/* A lane is this process's from now on: read from its cursor. Twice is once. */
+void events_relay_take(struct events_relay *relay, struct events_lane lane);
+/* It is somebody else's: nothing more is read or marked. */
+void events_relay_leave(struct events_relay *relay, struct events_lane lane);
+/* Rows were written to the lane. One that is not taken: nothing. */
+void events_relay_wake(struct events_relay *relay, struct events_lane lane);
+/* The time that was armed has come. */
+void events_relay_run(struct events_relay *relay);
+/* Nothing more is read; `drained` runs when all under way is acknowledged and marked, perhaps
+ * before this returns. While the sink is away that may be never: the caller keeps a deadline.
+ */
+void events_relay_drain(struct events_relay *relay, void (*drained)(void *user));
+
+struct events_relay_stats {
+    enum events_relay_state state;
+    /* ever: rows and records acknowledged, failures of the sink, rows that could not be told
+     * whole */
+    uint64_t rows, records, failures, malformed;
+    uint64_t under_way; /* records */
+    uint64_t lag;       /* visible and not acknowledged: sequences between, over all lanes */
+    int64_t oldest_us;  /* UTC of the oldest row under way; 0 = none */
+    uint32_t lanes;
+    const char *error; /* FAILED: why; else "" */
+};
+struct events_relay_stats events_relay_stats(const struct events_relay *relay);
+
+#endif
