@@ -506,7 +506,7 @@ static void any_order_of_faults_loses_nothing_and_keeps_the_order(void **state)
 {
     struct bench *bench = *state;
     enum { SHARDS = 8 };
-    uint64_t seeds = getenv("AION_TEST_LONG") != NULL ? 300 : 12;
+    uint64_t seeds = getenv("AION_TEST_LONG") != NULL ? 300 : 60;
     for (uint64_t seed = 1; seed <= seeds; seed++) {
         struct aion_rand rand;
         teardown(state);
