@@ -1,5 +1,5 @@
 /* aion doctor: what could be wrong, each with its mend. */
-#include "cli.h"
+#include "doctor.h"
 
 #include "auth/ca.h"
 #include "base/clock.h"
@@ -20,24 +20,12 @@ enum {
     FILES_WANTED = 4096
 };
 
-static const char *const words[] = {"--home", NULL};
+static const char *const words[] = {"kafka", "--home", CLI_KAFKA_WORDS, NULL};
 static int run(int argc, char **argv);
-const struct cli_command cli_doctor = {"doctor", "[--home DIR]",
+const struct cli_command cli_doctor = {"doctor", "[kafka] [--home DIR]   " CLI_KAFKA_USAGE,
                                        "check the mesh and its surroundings", words, run};
 
-struct doctor {
-    struct cli_run mesh;
-    bool running;
-    char home[CLI_PATH_MAX];
-    unsigned warnings, failures;
-};
-
-enum verdict { FINE, WARN, FAIL };
-
-static void report(struct doctor *doctor, enum verdict verdict, const char *what,
-                   const char *fmt, ...) AION_PRINTF(4, 5);
-
-static void report(struct doctor *doctor, enum verdict verdict, const char *what,
+void doctor_report(struct doctor *doctor, enum doctor_verdict verdict, const char *what,
                    const char *fmt, ...)
 {
     static const char *const names[] = {"ok  ", "warn", "FAIL"};
@@ -47,27 +35,29 @@ static void report(struct doctor *doctor, enum verdict verdict, const char *what
     vprintf(fmt, args);
     va_end(args);
     printf("\n");
-    doctor->warnings += verdict == WARN;
-    doctor->failures += verdict == FAIL;
+    fflush(stdout);
+    doctor->warnings += verdict == DOCTOR_WARN;
+    doctor->failures += verdict == DOCTOR_FAIL;
 }
 
 static void check_home(struct doctor *doctor)
 {
     struct statvfs about;
     if (access(doctor->home, R_OK | W_OK | X_OK) != 0) {
-        report(doctor, doctor->running ? FAIL : WARN, "home",
-               "%s is not there or not writable; `aion up` makes it", doctor->home);
+        doctor_report(doctor, doctor->running ? DOCTOR_FAIL : DOCTOR_WARN, "home",
+                      "%s is not there or not writable; `aion up` makes it", doctor->home);
         return;
     }
-    report(doctor, FINE, "home", "%s", doctor->home);
+    doctor_report(doctor, DOCTOR_FINE, "home", "%s", doctor->home);
     if (statvfs(doctor->home, &about) != 0)
         return;
     unsigned long long free_mib =
         (unsigned long long)about.f_bavail * about.f_frsize / ((unsigned long long)1024 * 1024);
-    report(doctor, free_mib < LOW_DISK_MIB ? FAIL : FINE, "disk", "%llu MiB free%s", free_mib,
-           free_mib < LOW_DISK_MIB
-               ? "; tasks are refused when the disk is full: free some space"
-               : "");
+    doctor_report(doctor, free_mib < LOW_DISK_MIB ? DOCTOR_FAIL : DOCTOR_FINE, "disk",
+                  "%llu MiB free%s", free_mib,
+                  free_mib < LOW_DISK_MIB
+                      ? "; tasks are refused when the disk is full: free some space"
+                      : "");
 }
 
 /* The median of some small appends: each task waits for two such. */
@@ -81,8 +71,8 @@ static void check_fsync(struct doctor *doctor)
     for (int i = 0; fd >= 0 && i < FSYNCS; i++) {
         int64_t began = aion_clock_mono_us();
         if (write(fd, block, sizeof(block)) != (ssize_t)sizeof(block) || fsync(fd) != 0) {
-            report(doctor, FAIL, "fsync",
-                   "writing in the home failed: disk full or read-only?");
+            doctor_report(doctor, DOCTOR_FAIL, "fsync",
+                          "writing in the home failed: disk full or read-only?");
             break;
         }
         int64_t took = aion_clock_mono_us() - began;
@@ -91,8 +81,8 @@ static void check_fsync(struct doctor *doctor)
             times[at] = times[at - 1];
         times[at] = took;
         if (i == FSYNCS - 1)
-            report(doctor, times[FSYNCS / 2] > SLOW_FSYNC_US ? WARN : FINE, "fsync",
-                   "median %lld us", (long long)times[FSYNCS / 2]);
+            doctor_report(doctor, times[FSYNCS / 2] > SLOW_FSYNC_US ? DOCTOR_WARN : DOCTOR_FINE,
+                          "fsync", "median %lld us", (long long)times[FSYNCS / 2]);
     }
     if (fd >= 0) {
         close(fd);
@@ -108,15 +98,17 @@ static void check_certificate(struct doctor *doctor, const char *file)
     if (!cli_path(path, doctor->home, file))
         return;
     if (!auth_cert_times(path, &begin, &end, &err))
-        report(doctor, doctor->running ? FAIL : WARN, "certificate", "%s: %s", file, err.text);
+        doctor_report(doctor, doctor->running ? DOCTOR_FAIL : DOCTOR_WARN, "certificate",
+                      "%s: %s", file, err.text);
     else if (now < begin)
-        report(doctor, FAIL, "certificate", "%s is not valid yet: is the clock right?", file);
+        doctor_report(doctor, DOCTOR_FAIL, "certificate",
+                      "%s is not valid yet: is the clock right?", file);
     else if (now >= end)
-        report(doctor, FAIL, "certificate", "%s has expired; remove it and run `aion up` again",
-               file);
+        doctor_report(doctor, DOCTOR_FAIL, "certificate",
+                      "%s has expired; remove it and run `aion up` again", file);
     else
-        report(doctor, end - now < 5 * DAY_S ? WARN : FINE, "certificate", "%s, %lld days left",
-               file, (long long)((end - now) / DAY_S));
+        doctor_report(doctor, end - now < 5 * DAY_S ? DOCTOR_WARN : DOCTOR_FINE, "certificate",
+                      "%s, %lld days left", file, (long long)((end - now) / DAY_S));
 }
 
 static void check_limits(struct doctor *doctor)
@@ -125,9 +117,9 @@ static void check_limits(struct doctor *doctor)
     if (getrlimit(RLIMIT_NOFILE, &files) != 0)
         return;
     bool low = files.rlim_cur < FILES_WANTED;
-    report(doctor, low ? WARN : FINE, "open files", "%llu%s",
-           (unsigned long long)files.rlim_cur,
-           low ? "; many streams need more: ulimit -n 65536" : "");
+    doctor_report(doctor, low ? DOCTOR_WARN : DOCTOR_FINE, "open files", "%llu%s",
+                  (unsigned long long)files.rlim_cur,
+                  low ? "; many streams need more: ulimit -n 65536" : "");
 }
 
 /* What control says of its store: aion_store_up{driver="postgres"} 1. */
@@ -151,7 +143,7 @@ static void check_store(struct doctor *doctor, int admin_port)
 static void check_processes(struct doctor *doctor)
 {
     if (!doctor->running) {
-        report(doctor, WARN, "mesh", "does not run; start it by `aion up`");
+        doctor_report(doctor, DOCTOR_WARN, "mesh", "does not run; start it by `aion up`");
         return;
     }
     for (size_t i = 0; i < doctor->mesh.process_count; i++) {
@@ -160,42 +152,65 @@ static void check_processes(struct doctor *doctor)
         aion_buf_init(&body, 65536);
         int status = cli_http_get(process->admin_port, "/readyz", &body);
         if (status == 200)
-            report(doctor, process->restarts > 0 ? WARN : FINE, process->name,
-                   "ready on port %d, %u restarts", process->port, process->restarts);
+            doctor_report(doctor, process->restarts > 0 ? DOCTOR_WARN : DOCTOR_FINE,
+                          process->name, "ready on port %d, %u restarts", process->port,
+                          process->restarts);
         else
-            report(doctor, FAIL, process->name, "%s; see aion logs %s",
-                   status == 0 ? "does not answer" : "is not ready", process->name);
+            doctor_report(doctor, DOCTOR_FAIL, process->name, "%s; see aion logs %s",
+                          status == 0 ? "does not answer" : "is not ready", process->name);
         aion_buf_done(&body);
         if (status == 200 && strcmp(process->name, "control") == 0)
             check_store(doctor, process->admin_port);
     }
 }
 
+static void check_mesh(struct doctor *doctor)
+{
+    static const char *const certificates[] = {"tls/ca.crt",     "tls/control.crt",
+                                               "tls/router.crt", "tls/gateway.crt",
+                                               "tls/host-1.crt", "tls/user-admin.crt"};
+    doctor_report(doctor, DOCTOR_FINE, "aion", "%s", AION_VERSION);
+    check_home(doctor);
+    if (access(doctor->home, W_OK) == 0)
+        check_fsync(doctor);
+    for (size_t i = 0; i < aion_countof(certificates); i++)
+        check_certificate(doctor, certificates[i]);
+    check_limits(doctor);
+    check_processes(doctor);
+}
+
+/* One part alone, or the mesh and every data service that is configured. */
+static int check(struct doctor *doctor, const char *part, const char *home)
+{
+    struct aion_err err;
+    if (!cli_home(home, doctor->home, &err) || !cli_kafka_load(&doctor->kafka, &err))
+        return cli_error(&err);
+    doctor->running = cli_run_read(doctor->home, &doctor->mesh, &err);
+    if (part == NULL)
+        check_mesh(doctor);
+    if (part != NULL || doctor->kafka.conf.brokers[0] != '\0')
+        doctor_kafka(doctor);
+    printf("%u warnings, %u failures\n", doctor->warnings, doctor->failures);
+    return doctor->failures > 0 ? CLI_FAILED : CLI_OK;
+}
+
 static int run(int argc, char **argv)
 {
     static struct doctor doctor;
     struct cli_args args = {argc, argv, 1};
-    struct aion_err err;
-    const char *home = NULL, *value;
+    const char *home = NULL, *part = NULL, *value;
+    cli_kafka_init(&doctor.kafka);
     while (args.at < argc) {
-        if ((value = cli_value(&args, "--home")) == NULL)
+        if (cli_kafka_option(&doctor.kafka, &args))
+            continue;
+        if ((value = cli_value(&args, "--home")) != NULL)
+            home = value;
+        else if (part == NULL && strcmp(argv[args.at], "kafka") == 0)
+            part = argv[args.at++];
+        else
             return cli_unexpected(&cli_doctor, &args);
-        home = value;
     }
-    if (!cli_home(home, doctor.home, &err))
-        return cli_error(&err);
-    doctor.running = cli_run_read(doctor.home, &doctor.mesh, &err);
-    report(&doctor, FINE, "aion", "%s", AION_VERSION);
-    check_home(&doctor);
-    if (access(doctor.home, W_OK) == 0)
-        check_fsync(&doctor);
-    static const char *const certificates[] = {"tls/ca.crt",     "tls/control.crt",
-                                               "tls/router.crt", "tls/gateway.crt",
-                                               "tls/host-1.crt", "tls/user-admin.crt"};
-    for (size_t i = 0; i < aion_countof(certificates); i++)
-        check_certificate(&doctor, certificates[i]);
-    check_limits(&doctor);
-    check_processes(&doctor);
-    printf("%u warnings, %u failures\n", doctor.warnings, doctor.failures);
-    return doctor.failures > 0 ? CLI_FAILED : CLI_OK;
+    int status = check(&doctor, part, home);
+    cli_kafka_done(&doctor.kafka);
+    return status;
 }

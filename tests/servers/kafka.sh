@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A real Apache Kafka of its own for a test, one node, in a folder of the caller's; its jars come by Maven into $AION_TOOLS.
 #   kafka.sh start DIR [tls] [sasl]   makes the node where there is none, starts it; prints BROKERS=, PID=, with tls
-#                                     TLS_BROKERS= CA= CERT= KEY= (a client's), with sasl SASL_BROKERS= (aion / aion-secret)
+#                                     TLS_BROKERS= CA= CERT= KEY= (a client's, asked for), with sasl SASL_BROKERS= CA=
+#                                     (SASL over TLS: user aion, password aion-secret, PLAIN or SCRAM-SHA-512)
 #   kafka.sh stop DIR                 ends it in order
 #   kafka.sh kill DIR                 kill -9
 #   kafka.sh tool DIR NAME ARGS...    Kafka's own tools against it: topics configs console-consumer consumer-groups
@@ -85,7 +86,7 @@ configure() {
     read -r plain controller tls_port sasl_port < <(free_ports 4)
     advertised=PLAINTEXT://127.0.0.1:$plain
     [ "$tls" = 0 ] || advertised=$advertised,SSL://127.0.0.1:$tls_port
-    [ "$sasl" = 0 ] || advertised=$advertised,SASL_PLAINTEXT://127.0.0.1:$sasl_port
+    [ "$sasl" = 0 ] || advertised=$advertised,SASL_SSL://127.0.0.1:$sasl_port
     listeners=$advertised,CONTROLLER://127.0.0.1:$controller
     cat <<CONF
 process.roles=broker,controller
@@ -94,7 +95,7 @@ controller.quorum.voters=1@127.0.0.1:$controller
 controller.listener.names=CONTROLLER
 listeners=$listeners
 advertised.listeners=$advertised
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL
 inter.broker.listener.name=PLAINTEXT
 log.dirs=$dir/data
 offsets.topic.replication.factor=1
@@ -106,22 +107,24 @@ share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 auto.create.topics.enable=false
 CONF
-    [ "$tls" = 0 ] || cat <<CONF
+    [ "$tls$sasl" = 00 ] || cat <<CONF
 ssl.keystore.type=PEM
 ssl.keystore.location=$dir/keystore.pem
 ssl.truststore.type=PEM
 ssl.truststore.location=$dir/ca.crt
-ssl.client.auth=required
+listener.name.ssl.ssl.client.auth=required
 CONF
     [ "$sasl" = 0 ] || cat <<CONF
-sasl.enabled.mechanisms=SCRAM-SHA-512
-listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512
+listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \\
+  user_aion="aion-secret";
+listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 CONF
 }
 
 make_node() {
     local dir=$1 tls=$2 sasl=$3 users=()
-    [ "$tls" = 0 ] || make_certificates "$dir"
+    [ "$tls$sasl" = 00 ] || make_certificates "$dir"
     configure "$dir" "$tls" "$sasl" >"$dir/server.properties"
     [ "$sasl" = 0 ] || users=(--add-scram 'SCRAM-SHA-512=[name=aion,password=aion-secret]')
     (java_of 96m error kafka.tools.StorageTool format -t AAAAAAAAAAAAAAAAAAAAAQ -c "$dir/server.properties" "${users[@]}") \
@@ -183,9 +186,10 @@ start() {
     alive "$dir" || launch "$dir"
     echo "BROKERS=$(address "$dir" PLAINTEXT)"
     echo "PID=$(cut -d' ' -f1 "$dir/pid")"
+    [ ! -e "$dir/ca.crt" ] || echo "CA=$dir/ca.crt"
     [ -z "$(address "$dir" SSL)" ] ||
-        printf 'TLS_BROKERS=%s\nCA=%s\nCERT=%s\nKEY=%s\n' "$(address "$dir" SSL)" "$dir/ca.crt" "$dir/client.crt" "$dir/client.key"
-    [ -z "$(address "$dir" SASL_PLAINTEXT)" ] || echo "SASL_BROKERS=$(address "$dir" SASL_PLAINTEXT)"
+        printf 'TLS_BROKERS=%s\nCERT=%s\nKEY=%s\n' "$(address "$dir" SSL)" "$dir/client.crt" "$dir/client.key"
+    [ -z "$(address "$dir" SASL_SSL)" ] || echo "SASL_BROKERS=$(address "$dir" SASL_SSL)"
 }
 
 # end DIR SIGNAL: waits until it is gone.

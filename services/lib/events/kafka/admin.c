@@ -253,8 +253,8 @@ static bool read_retention(struct events_kafka_admin *admin, const char *name,
            aion_fail(err, AION_UNKNOWN, "%s: the broker does not tell retention.ms", name);
 }
 
-/* The protocol's AlterConfigs replaces all of a topic's settings, so those that somebody has
- * made are sent along. */
+/* The protocol's AlterConfigs replaces all of a topic's settings, so the others that
+ * somebody has made are sent along. */
 static bool keep_settings(struct events_kafka_admin *admin, const char *name,
                           rd_kafka_ConfigResource_t *to, int64_t timeout_us,
                           struct aion_err *err)
@@ -267,10 +267,11 @@ static bool keep_settings(struct events_kafka_admin *admin, const char *name,
     const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(found, &count);
     for (size_t i = 0; i < count; i++) {
         const char *value = rd_kafka_ConfigEntry_value(entries[i]);
-        if (value != NULL && rd_kafka_ConfigEntry_source(entries[i]) ==
-                                 RD_KAFKA_CONFIG_SOURCE_DYNAMIC_TOPIC_CONFIG)
-            rd_kafka_ConfigResource_set_config(to, rd_kafka_ConfigEntry_name(entries[i]),
-                                               value);
+        const char *setting = rd_kafka_ConfigEntry_name(entries[i]);
+        bool made = rd_kafka_ConfigEntry_source(entries[i]) ==
+                    RD_KAFKA_CONFIG_SOURCE_DYNAMIC_TOPIC_CONFIG;
+        if (made && value != NULL && strcmp(setting, "retention.ms") != 0)
+            rd_kafka_ConfigResource_set_config(to, setting, value);
     }
     rd_kafka_event_destroy(event);
     return true;

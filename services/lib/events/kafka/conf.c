@@ -30,8 +30,8 @@ static bool check_sasl(const struct events_kafka_conf *conf, struct aion_err *er
         at++;
     if (at == aion_countof(mechanisms))
         return aion_fail(err, AION_INVALID,
-                         "AION_KAFKA_MECHANISM \"%s\" is none of SCRAM-SHA-512, SCRAM-SHA-256, "
-                         "PLAIN",
+                         "AION_KAFKA_MECHANISM \"%s\" is none of PLAIN, SCRAM-SHA-512, "
+                         "SCRAM-SHA-256",
                          conf->mechanism);
     if (strcmp(conf->mechanism, "PLAIN") == 0 && !conf->tls)
         return aion_fail(err, AION_INVALID,
@@ -249,8 +249,9 @@ static const struct {
      "a broker's name does not resolve: is AION_KAFKA_BROKERS right, and what the brokers "
      "advertise?"},
     {RD_KAFKA_RESP_ERR__SSL, AION_UNAVAILABLE,
-     "TLS failed: does AION_KAFKA_CA sign the brokers' certificate, for the name they are "
-     "called by?"},
+     "TLS failed: does AION_KAFKA_CA sign the brokers' certificate for the name they are "
+     "called "
+     "by, and do they want a client's (AION_KAFKA_CERT)?"},
     {RD_KAFKA_RESP_ERR__AUTHENTICATION, AION_UNAUTHENTICATED,
      "the user is refused: are AION_KAFKA_USER, AION_KAFKA_PASSWORD and AION_KAFKA_MECHANISM "
      "right?"},
@@ -278,10 +279,30 @@ static const struct {
     {RD_KAFKA_RESP_ERR__PURGE_INFLIGHT, AION_ABORTED, "given up, to be sent again"},
 };
 
+/* Before 2.6.1 it sends its nonce twice, which brokers of 3.8.1 and newer refuse as a wrong
+ * password (librdkafka pull request 4895). */
+static bool scram_is_broken(rd_kafka_resp_err_t code, const char *said)
+{
+    return code == RD_KAFKA_RESP_ERR__AUTHENTICATION && strstr(said, "SCRAM") != NULL &&
+           rd_kafka_version() < 0x020601ff;
+}
+
 void kafka_error(struct aion_err *err, rd_kafka_resp_err_t code, const char *what,
                  const char *text)
 {
     const char *said = text != NULL && text[0] != '\0' ? text : rd_kafka_err2str(code);
+    /* a broker that refuses our certificate closes the connection with an alert */
+    if (code == RD_KAFKA_RESP_ERR__TRANSPORT && strstr(said, "SSL routines") != NULL)
+        code = RD_KAFKA_RESP_ERR__SSL;
+    if (scram_is_broken(code, said)) {
+        aion_err_set(err, __func__, AION_UNAUTHENTICATED,
+                     "%s: the user is refused: %s cannot do SCRAM with Kafka 3.8.1 and newer "
+                     "(2.6.1 can): set AION_KAFKA_MECHANISM=PLAIN with TLS, or give a client's "
+                     "certificate; with older brokers the user or password is wrong",
+                     what, events_kafka_library());
+        aion_err_detail(err, "%s", said);
+        return;
+    }
     for (size_t i = 0; i < aion_countof(meanings); i++) {
         if (meanings[i].code != code)
             continue;

@@ -12,14 +12,14 @@
  * X(name, kind, default, secret, variable, help). */
 // clang-format off
 #define EVENTS_KAFKA_OPTIONS(X) \
-    X(brokers,   TEXT, "",              false, "AION_KAFKA_BROKERS",   "Kafka: host:port,host:port to begin with; none = no Kafka") \
-    X(tls,       BOOL, "false",         false, "AION_KAFKA_TLS",       "talk TLS to the brokers") \
-    X(ca,        TEXT, "",              false, "AION_KAFKA_CA",        "certificates that sign the brokers', PEM; none = the system's") \
-    X(cert,      TEXT, "",              false, "AION_KAFKA_CERT",      "client certificate chain, PEM") \
-    X(key,       TEXT, "",              false, "AION_KAFKA_KEY",       "its private key, PEM") \
-    X(user,      TEXT, "",              false, "AION_KAFKA_USER",      "user for SASL; none = no SASL") \
-    X(password,  TEXT, "",              true,  "AION_KAFKA_PASSWORD",  "password of the user") \
-    X(mechanism, TEXT, "SCRAM-SHA-512", false, "AION_KAFKA_MECHANISM", "of SASL: SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN (with TLS only)")
+    X(brokers,   TEXT, "",      false, "AION_KAFKA_BROKERS",   "Kafka: host:port,host:port to begin with; none = no Kafka") \
+    X(tls,       BOOL, "false", false, "AION_KAFKA_TLS",       "talk TLS to the brokers") \
+    X(ca,        TEXT, "",      false, "AION_KAFKA_CA",        "certificates that sign the brokers', PEM; none = the system's") \
+    X(cert,      TEXT, "",      false, "AION_KAFKA_CERT",      "client certificate chain, PEM") \
+    X(key,       TEXT, "",      false, "AION_KAFKA_KEY",       "its private key, PEM") \
+    X(user,      TEXT, "",      false, "AION_KAFKA_USER",      "user for SASL; none = no SASL") \
+    X(password,  TEXT, "",      true,  "AION_KAFKA_PASSWORD",  "password of the user") \
+    X(mechanism, TEXT, "PLAIN", false, "AION_KAFKA_MECHANISM", "of SASL: PLAIN (with TLS only), SCRAM-SHA-512 or SCRAM-SHA-256")
 // clang-format on
 
 struct events_kafka_conf {
