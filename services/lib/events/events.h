@@ -25,7 +25,6 @@ enum events_topic {
     EVENTS_AUDIT,
     EVENTS_TOPICS,
 };
-enum { EVENTS_SHARDS = 64 };
 
 struct events_topic_about {
     const char *name;    /* "aion.tasks.lifecycle" */
@@ -40,57 +39,61 @@ bool events_topic_find(aion_str name, enum events_topic *ret_topic);
 bool events_retention_ms(aion_str environment, int64_t *ret_ms);
 
 /* -- rows: what the store holds ----------------------------------------------------- */
-/* Rows have an order within a lane only: a shard's outbox, or one writer's audit log. No row
- * becomes visible below one that was visible before. */
+/* Rows have an order within a lane only: a shard's outbox, or one writer's audit log. Sequences
+ * have holes, but no row becomes visible below one that was visible before. */
 enum events_stream { EVENTS_STREAM_TASKS, EVENTS_STREAM_AUDIT };
-struct events_lane {
-    enum events_stream stream;
-    uint32_t number; /* shard 0..63; writer */
-};
+enum { EVENTS_LANES = 64 };
 
 /* Bits of a task row's kinds, in the order of their names. */
-enum { EVENTS_KIND_ROUTED = 2, EVENTS_KINDS = 11 };
+enum { EVENTS_KIND_ROUTED = 2, EVENTS_KINDS = 16 };
 extern const char *const events_kind_names[EVENTS_KINDS]; /* "accepted", "routed", ... */
 
 struct events_row {
+    uint32_t lane;     /* tasks: the shard; audit: the source's number for the writer */
     uint64_t sequence; /* > 0, strictly increasing within the lane */
     int64_t at_us;     /* UTC */
-    aion_str tenant;
-    /* of a task */
-    struct aion_uuid task_id;
-    aion_str intent, note;
-    uint32_t kinds, state, attempt; /* state: a number of aion.v1.TaskState */
-    aion_str
-        payload; /* routed: wire form of aion.v1.Decision; final states: of aion.v1.Usage */
-    /* of the audit */
-    aion_str actor;
+    union {
+        struct {
+            struct aion_uuid id;
+            aion_str tenant, intent, note;
+            uint32_t kinds, state, attempt; /* state: a number of aion.v1.TaskState */
+            int64_t started_us;             /* of a start; 0 = none */
+            aion_str host;
+            aion_str decision, usage; /* wire forms of aion.v1.Decision, .Usage; may be empty */
+        } task;
+        struct {
+            aion_str writer, actor, role, action, target, result, reason;
+            uint64_t number; /* in the writer's chain */
+            aion_str hash;
+        } audit;
+    } of;
 };
 
 /* An operation on a source: the caller's until `done` ran, once, on the relay's thread, and
  * never before the function that began it has returned. */
 struct events_read {
-    struct events_lane lane;
-    uint64_t after; /* exclusive */
-    uint32_t limit; /* rows */
+    uint64_t lanes;               /* set: bit 1 << lane */
+    uint64_t after[EVENTS_LANES]; /* exclusive */
+    uint32_t limit;               /* rows */
     struct aion_arena *arena;
     void (*done)(struct events_read *read, const struct aion_err *err);
-    /* out */
-    const struct events_row *rows; /* in order; live as long as the arena */
+    /* out: of each lane in order; live as long as the arena */
+    const struct events_row *rows;
     size_t count;
-    bool more;       /* further rows are visible */
-    uint64_t newest; /* sequence of the newest row visible; 0 = none */
+    bool more; /* there may be further rows now */
 };
 
-/* A named place in a lane. Putting one that lies before what is stored does nothing. */
+/* A named place in the lanes. Putting never moves it back. */
 struct events_cursor {
-    aion_str name; /* "kafka" */
-    struct events_lane lane;
-    uint64_t sequence; /* read: out, 0 = none; put: in */
+    aion_str name;                   /* "kafka" */
+    uint64_t lanes;                  /* put: those to be moved */
+    uint64_t sequence[EVENTS_LANES]; /* read: of all lanes, 0 = none yet */
     void (*done)(struct events_cursor *cursor, const struct aion_err *err);
 };
 
 /* First member of whatever gives rows. False: refused at once (*err), done does not run. */
 struct events_source {
+    enum events_stream stream;
     bool (*read)(struct events_source *source, struct events_read *read, struct aion_err *err);
     bool (*cursor_read)(struct events_source *source, struct events_cursor *cursor,
                         struct aion_err *err);

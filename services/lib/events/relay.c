@@ -16,12 +16,25 @@ static void set_defaults(struct events_relay_conf *conf)
 {
     conf->window_records = (uint32_t)or_default(conf->window_records, 8192);
     conf->window_bytes = (size_t)or_default((int64_t)conf->window_bytes, 32 << 20);
-    conf->batch_rows = (uint32_t)or_default(conf->batch_rows, 256);
+    conf->batch_rows = (uint32_t)or_default(conf->batch_rows, 512);
     conf->linger_us = or_default(conf->linger_us, 10000);
     conf->poll_us = or_default(conf->poll_us, 1000000);
     conf->mark_us = or_default(conf->mark_us, 100000);
     conf->wait_first_us = or_default(conf->wait_first_us, 200000);
     conf->wait_longest_us = or_default(conf->wait_longest_us, 10000000);
+}
+
+static void make_items(struct events_relay *relay)
+{
+    relay->items = calloc(relay->conf.window_records, sizeof(*relay->items));
+    if (relay->items == NULL)
+        abort();
+    aion_list_init(&relay->free_items);
+    for (size_t i = 0; i < relay->conf.window_records; i++) {
+        relay->items[i].relay = relay;
+        aion_list_add_last(&relay->free_items, &relay->items[i].link);
+    }
+    relay->free_count = relay->conf.window_records;
 }
 
 struct events_relay *events_relay_new(const struct events_relay_conf *conf)
@@ -31,18 +44,13 @@ struct events_relay *events_relay_new(const struct events_relay_conf *conf)
         abort();
     relay->conf = *conf;
     set_defaults(&relay->conf);
-    aion_list_init(&relay->lanes);
-    aion_list_init(&relay->wanting);
-    aion_list_init(&relay->unmarked);
-    aion_list_init(&relay->free_items);
-    relay->items = calloc(relay->conf.window_records, sizeof(*relay->items));
-    if (relay->items == NULL)
-        abort();
-    for (size_t i = 0; i < relay->conf.window_records; i++)
-        aion_list_add_last(&relay->free_items, &relay->items[i].link);
-    relay->free_count = relay->conf.window_records;
-    for (size_t i = 0; i < RELAY_READS; i++)
-        aion_arena_init(&relay->reads[i].arena, READ_ARENA_MAX, NULL, 0);
+    relay->batch = relay->conf.batch_rows;
+    relay_each_lane(relay, lane)
+    {
+        aion_list_init(&lane->items);
+    }
+    make_items(relay);
+    aion_arena_init(&relay->read_arena, READ_ARENA_MAX, NULL, 0);
     events_encoder_init(&relay->encoder);
     aion_rand_seed(&relay->rand, conf->seed);
     relay->poll_at_us = relay_now(relay) + relay->conf.poll_us;
@@ -53,76 +61,55 @@ void events_relay_free(struct events_relay *relay)
 {
     if (relay == NULL)
         return;
-    aion_list_each_safe (link, &relay->lanes) {
-        free(aion_container(link, struct relay_lane, all));
-    }
-    for (size_t i = 0; i < RELAY_READS; i++)
-        aion_arena_done(&relay->reads[i].arena);
+    aion_arena_done(&relay->read_arena);
     events_encoder_done(&relay->encoder);
     free(relay->items);
     free(relay);
 }
 
 /* -- lanes -------------------------------------------------------------------------- */
-static struct relay_lane *find_lane(struct events_relay *relay, struct events_lane id)
+void events_relay_take(struct events_relay *relay, uint64_t lanes)
 {
-    aion_list_each (link, &relay->lanes) {
-        struct relay_lane *lane = aion_container(link, struct relay_lane, all);
-        if (lane->id.stream == id.stream && lane->id.number == id.number && !lane->left)
-            return lane;
+    uint64_t fresh = lanes & ~relay->taken;
+    relay->taken |= fresh;
+    relay->unloaded |= fresh;
+    relay_load(relay);
+    relay_go_on(relay);
+}
+
+static void leave_lane(struct events_relay *relay, struct relay_lane *lane)
+{
+    aion_list_each_safe (link, &lane->items) {
+        struct relay_item *item = aion_container(link, struct relay_item, link);
+        aion_list_remove(&item->link);
+        item->left = true;
+        if (item->acked || item->failed)
+            relay_item_free(relay, item);
     }
-    return NULL;
+    lane->marked = lane->acked = lane->read = lane->woken = 0;
 }
 
-void events_relay_take(struct events_relay *relay, struct events_lane id)
+void events_relay_leave(struct events_relay *relay, uint64_t lanes)
 {
-    if (find_lane(relay, id) != NULL)
-        return;
-    struct relay_lane *lane = calloc(1, sizeof(*lane));
-    if (lane == NULL)
-        abort();
-    lane->relay = relay;
-    lane->id = id;
-    lane->limit = relay->conf.batch_rows;
-    aion_list_init(&lane->wanting);
-    aion_list_init(&lane->unmarked);
-    aion_list_init(&lane->items);
-    aion_list_add_last(&relay->lanes, &lane->all);
-    relay->stats.lanes++;
-    relay_lane_load(lane);
+    for (uint32_t i = 0; i < EVENTS_LANES; i++)
+        if ((lanes & relay->taken & relay_bit(i)) != 0)
+            leave_lane(relay, &relay->lanes[i]);
+    relay->taken &= ~lanes;
+    relay->unloaded &= ~lanes;
+    relay->wanting &= ~lanes;
+    relay->again &= ~lanes;
     relay_go_on(relay);
 }
 
-void events_relay_leave(struct events_relay *relay, struct events_lane id)
+void events_relay_wake(struct events_relay *relay, uint32_t lane_number, uint64_t sequence)
 {
-    struct relay_lane *lane = find_lane(relay, id);
-    if (lane == NULL)
-        return;
-    relay->stats.lanes--;
-    relay_lane_leave(lane);
+    struct relay_lane *lane = &relay->lanes[lane_number];
+    if ((relay->taken & ~relay->unloaded & relay_bit(lane_number)) == 0 ||
+        sequence <= lane->read)
+        return; /* it is read as soon as its cursor is known; or was already */
+    relay_unread(lane, sequence);
+    relay_want(relay, relay_bit(lane_number));
     relay_go_on(relay);
-}
-
-void events_relay_wake(struct events_relay *relay, struct events_lane id)
-{
-    struct relay_lane *lane = find_lane(relay, id);
-    if (lane == NULL || !lane->loaded)
-        return; /* it is read as soon as its cursor is known */
-    relay_lane_want(lane);
-    relay_go_on(relay);
-}
-
-static void look_at_all(struct events_relay *relay)
-{
-    aion_list_each_safe (link, &relay->lanes) {
-        struct relay_lane *lane = aion_container(link, struct relay_lane, all);
-        if (lane->left || lane->reading)
-            continue;
-        if (lane->loaded)
-            relay_lane_want(lane);
-        else if (!lane->busy)
-            relay_lane_load(lane);
-    }
 }
 
 /* -- failing ------------------------------------------------------------------------ */
@@ -177,54 +164,11 @@ static void set_retry(struct events_relay *relay)
     relay->retry_at_us = relay_now(relay) + relay->wait_us - less;
 }
 
-static void begin_anew(struct events_relay *relay)
-{
-    relay->halted = false;
-    relay->retry_at_us = 0;
-    aion_list_each (link, &relay->lanes) {
-        struct relay_lane *lane = aion_container(link, struct relay_lane, all);
-        if (!lane->left)
-            relay_lane_rewind(lane);
-    }
-}
-
 /* -- going on ----------------------------------------------------------------------- */
-static void read_lanes(struct events_relay *relay)
-{
-    if (relay->halted || relay->draining || relay->full || relay_now(relay) < relay->read_at_us)
-        return;
-    struct aion_link *link;
-    while ((link = aion_list_first(&relay->wanting)) != NULL)
-        if (!relay_lane_read(aion_container(link, struct relay_lane, wanting)))
-            return;
-}
-
-static void mark_lanes(struct events_relay *relay)
-{
-    struct aion_link *link;
-    int64_t now = relay_now(relay);
-    while ((link = aion_list_first(&relay->unmarked)) != NULL) {
-        struct relay_lane *lane = aion_container(link, struct relay_lane, unmarked);
-        if (lane->mark_at_us > now && !relay->draining)
-            return;
-        relay_lane_mark(lane);
-    }
-}
-
-static bool marking(const struct events_relay *relay)
-{
-    aion_list_each (link, &relay->lanes) {
-        const struct relay_lane *lane = aion_container(link, struct relay_lane, all);
-        if (lane->busy)
-            return true;
-    }
-    return !aion_list_empty(&relay->unmarked);
-}
-
 static void check_drained(struct events_relay *relay)
 {
-    if (!relay->draining || relay->drained == NULL || relay->under_way > 0 ||
-        relay->reading > 0 || marking(relay))
+    if (!relay->draining || relay->drained == NULL || relay->under_way > 0 || relay->reading ||
+        relay->loading || relay->marking || relay->mark_at_us != 0)
         return;
     void (*drained)(void *user) = relay->drained;
     relay->drained = NULL;
@@ -242,12 +186,10 @@ static int64_t next_time(struct events_relay *relay)
     if (relay->retry_at_us != 0)
         at = least(at, relay->retry_at_us);
     /* a read that waits for room or for another read is begun when that ends */
-    if (!relay->halted && !aion_list_empty(&relay->wanting) &&
-        relay->read_at_us > relay_now(relay))
+    if (!relay->halted && relay->wanting != 0 && relay->read_at_us > relay_now(relay))
         at = least(at, relay->read_at_us);
-    struct aion_link *link = aion_list_first(&relay->unmarked);
-    if (link != NULL)
-        at = least(at, aion_container(link, struct relay_lane, unmarked)->mark_at_us);
+    if (relay->mark_at_us != 0 && !relay->marking)
+        at = least(at, relay->mark_at_us);
     return at;
 }
 
@@ -255,8 +197,10 @@ void relay_go_on(struct events_relay *relay)
 {
     if (relay->halted && relay->under_way == 0 && relay->retry_at_us == 0)
         set_retry(relay);
-    read_lanes(relay);
-    mark_lanes(relay);
+    relay_read(relay);
+    if (relay->mark_at_us != 0 && !relay->marking &&
+        (relay->mark_at_us <= relay_now(relay) || relay->draining))
+        relay_mark(relay);
     check_drained(relay);
     int64_t at = next_time(relay);
     if (at != relay->armed_us) {
@@ -269,12 +213,15 @@ void events_relay_run(struct events_relay *relay)
 {
     int64_t now = relay_now(relay);
     relay->armed_us = 0;
-    if (relay->retry_at_us != 0 && relay->retry_at_us <= now)
-        begin_anew(relay);
+    if (relay->retry_at_us != 0 && relay->retry_at_us <= now) {
+        relay->halted = false;
+        relay->retry_at_us = 0;
+        relay_rewind(relay);
+    }
     if (relay->poll_at_us <= now) {
         relay->poll_at_us = now + relay->conf.poll_us;
-        if (!relay->draining)
-            look_at_all(relay);
+        relay_load(relay);
+        relay_want(relay, relay->taken & ~relay->unloaded);
     }
     relay_go_on(relay);
 }
@@ -289,8 +236,10 @@ void events_relay_drain(struct events_relay *relay, void (*drained)(void *user))
 /* -- figures ------------------------------------------------------------------------ */
 static void add_lane(struct events_relay_stats *stats, struct relay_lane *lane)
 {
-    if (lane->newest > lane->acked)
-        stats->lag += lane->newest - lane->acked;
+    stats->lag += lane->woken;
+    aion_list_each (link, &lane->items) {
+        stats->lag += aion_container(link, struct relay_item, link)->last;
+    }
     struct aion_link *link = aion_list_first(&lane->items);
     if (link == NULL)
         return;
@@ -307,10 +256,8 @@ struct events_relay_stats events_relay_stats(const struct events_relay *relay)
                                     : EVENTS_RELAY_RUNNING;
     stats.error = relay->failing ? relay->error.text : "";
     stats.under_way = relay->under_way;
-    aion_list_each (link, &relay->lanes) {
-        struct relay_lane *lane = aion_container(link, struct relay_lane, all);
-        if (!lane->left)
-            add_lane(&stats, lane);
-    }
+    stats.catching_up = (relay->catching_up & relay->taken) != 0;
+    for (uint32_t i = 0; i < EVENTS_LANES; i++)
+        add_lane(&stats, (struct relay_lane *)(uintptr_t)&relay->lanes[i]);
     return stats;
 }

@@ -1,4 +1,4 @@
-/* The relay: rows from the outbox to a sink, lane by lane, at least once, in order.
+/* The relay: rows from the lanes of a source to a sink, at least once, in order.
  *
  * A lane (a shard, an audit writer) has three places: `marked`, the cursor in the store;
  * `acked`, up to which the sink has everything; `read`, up to which rows were handed to it.
@@ -26,7 +26,7 @@ enum events_relay_state {
 struct events_relay_conf {
     struct events_source *source;
     struct events_sink *sink;
-    const char *cursor;         /* name of the cursors: "kafka" */
+    const char *cursor;         /* its name: "kafka" */
     int64_t (*now)(void *user); /* monotonic */
     /* The relay wants events_relay_run at this time and not before; each call replaces the one
      * before. */
@@ -41,9 +41,9 @@ struct events_relay_conf {
     /* 0 = the default */
     uint32_t window_records; /* 8192 */
     size_t window_bytes;     /* 32 MiB */
-    uint32_t batch_rows;     /* of one read: 256 */
+    uint32_t batch_rows;     /* of one read: 512 */
     int64_t linger_us;       /* from a wake to the read, so that rows gather: 10 ms */
-    int64_t poll_us;         /* a lane that nobody woke is looked at this often: 1 s */
+    int64_t poll_us;         /* lanes that nobody woke are looked at this often: 1 s */
     int64_t mark_us;         /* from an acknowledgement to its cursor: 100 ms */
     int64_t wait_first_us;   /* after a failure, doubled each time: 200 ms */
     int64_t wait_longest_us; /* 10 s */
@@ -54,12 +54,12 @@ struct events_relay *events_relay_new(const struct events_relay_conf *conf);
 /* The sink has stopped and the source has completed its operations. NULL fine. */
 void events_relay_free(struct events_relay *relay);
 
-/* A lane is this process's from now on: read from its cursor. Twice is once. */
-void events_relay_take(struct events_relay *relay, struct events_lane lane);
-/* It is somebody else's: nothing more is read or marked. */
-void events_relay_leave(struct events_relay *relay, struct events_lane lane);
-/* Rows were written to the lane. One that is not taken: nothing. */
-void events_relay_wake(struct events_relay *relay, struct events_lane lane);
+/* The lanes of the set are this process's from now on: each is read from its cursor. */
+void events_relay_take(struct events_relay *relay, uint64_t lanes);
+/* They are somebody else's: nothing more of them is read or marked. */
+void events_relay_leave(struct events_relay *relay, uint64_t lanes);
+/* A row of this sequence was written to the lane. A lane that is not taken: nothing. */
+void events_relay_wake(struct events_relay *relay, uint32_t lane, uint64_t sequence);
 /* The time that was armed has come. */
 void events_relay_run(struct events_relay *relay);
 /* Nothing more is read; `drained` runs when all under way is acknowledged and marked, perhaps
@@ -73,9 +73,11 @@ struct events_relay_stats {
      * whole */
     uint64_t rows, records, failures, malformed;
     uint64_t under_way; /* records */
-    uint64_t lag;       /* visible and not acknowledged: sequences between, over all lanes */
-    int64_t oldest_us;  /* UTC of the oldest row under way; 0 = none */
-    uint32_t lanes;
+    /* Rows not acknowledged: those under way, and those that woke the relay and were not read
+     * yet. At least that many while it catches up with what was there before its start. */
+    uint64_t lag;
+    bool catching_up;
+    int64_t oldest_us; /* UTC of the oldest row under way; 0 = none */
     const char *error; /* FAILED: why; else "" */
 };
 struct events_relay_stats events_relay_stats(const struct events_relay *relay);

@@ -15,8 +15,6 @@
 #define AT_US   1732355999123456
 #define AT_TEXT "2024-11-23T09:59:59.123456Z"
 
-static const struct events_lane shard = {EVENTS_STREAM_TASKS, 42};
-
 static int setup(void **state)
 {
     static struct events_encoder encoder;
@@ -33,13 +31,14 @@ static int teardown(void **state)
 
 static struct events_row row_of(uint32_t kinds, uint32_t state)
 {
-    struct events_row row = {.sequence = 7,
+    struct events_row row = {.lane = 42,
+                             .sequence = 7,
                              .at_us = AT_US,
-                             .tenant = AION_STR("acme"),
-                             .intent = AION_STR("summarize_text"),
-                             .kinds = kinds,
-                             .state = state};
-    assert_true(aion_uuid_parse(AION_STR(TASK), &row.task_id));
+                             .of.task = {.tenant = AION_STR("acme"),
+                                         .intent = AION_STR("summarize_text"),
+                                         .kinds = kinds,
+                                         .state = state}};
+    assert_true(aion_uuid_parse(AION_STR(TASK), &row.of.task.id));
     return row;
 }
 
@@ -79,8 +78,8 @@ static void an_accepted_and_routed_task_gives_its_decision_and_its_lifecycle(voi
     decision.decision_id = id;
     decision.engine = &engine;
     decision.attempts_max = 3;
-    row.payload = pack(&decision.base, bytes, sizeof(bytes));
-    assert_true(events_encode(encoder, shard, &row, &count, NULL));
+    row.of.task.decision = pack(&decision.base, bytes, sizeof(bytes));
+    assert_true(events_encode(encoder, EVENTS_STREAM_TASKS, &row, &count, NULL));
     assert_int_equal(count, 2);
     check(&encoder->records[0], EVENTS_DECISIONS, TASK,
           "{\"taskId\":\"" TASK "\",\"sequence\":\"7\",\"shard\":42,\"at\":\"" AT_TEXT
@@ -102,10 +101,10 @@ static void an_end_carries_its_usage_attempt_and_note(void **state)
     size_t count;
     usage.run_us = 1500;
     usage.cost_nano_usd = 12;
-    row.payload = pack(&usage.base, bytes, sizeof(bytes));
-    row.attempt = 2;
-    row.note = AION_STR("na\xc3\xafve \"end\"");
-    assert_true(events_encode(encoder, shard, &row, &count, NULL));
+    row.of.task.usage = pack(&usage.base, bytes, sizeof(bytes));
+    row.of.task.attempt = 2;
+    row.of.task.note = AION_STR("na\xc3\xafve \"end\"");
+    assert_true(events_encode(encoder, EVENTS_STREAM_TASKS, &row, &count, NULL));
     assert_int_equal(count, 1);
     check(&encoder->records[0], EVENTS_LIFECYCLE, TASK,
           "{\"taskId\":\"" TASK "\",\"sequence\":\"7\",\"shard\":42,\"at\":\"" AT_TEXT
@@ -114,18 +113,77 @@ static void an_end_carries_its_usage_attempt_and_note(void **state)
           "\\\"end\\\"\",\"usage\":{\"runUs\":\"1500\",\"costNanoUsd\":\"12\"}}");
 }
 
+static void a_start_that_is_told_with_its_end_says_when_and_where(void **state)
+{
+    struct events_encoder *encoder = *state;
+    struct events_row row = row_of(8 | 64, 7);
+    size_t count;
+    row.of.task.attempt = 1;
+    row.of.task.started_us = AT_US - 1123456;
+    row.of.task.host = AION_STR("host-1");
+    assert_true(events_encode(encoder, EVENTS_STREAM_TASKS, &row, &count, NULL));
+    assert_int_equal(count, 1);
+    check(&encoder->records[0], EVENTS_LIFECYCLE, TASK,
+          "{\"taskId\":\"" TASK "\",\"sequence\":\"7\",\"shard\":42,\"at\":\"" AT_TEXT
+          "\",\"tenant\":\"acme\",\"intent\":\"summarize_text\",\"kinds\":[\"started\","
+          "\"succeeded\"],\"state\":\"TASK_STATE_SUCCEEDED\",\"attempt\":1,\"startedAt\":"
+          "\"2024-11-23T09:59:58Z\",\"host\":\"host-1\"}");
+}
+
+static void a_line_of_the_audit_is_keyed_by_its_actor(void **state)
+{
+    struct events_encoder *encoder = *state;
+    struct events_row row = {.sequence = 3,
+                             .at_us = AT_US,
+                             .of.audit = {.writer = AION_STR("control-1"),
+                                          .number = 3,
+                                          .actor = AION_STR("alice"),
+                                          .role = AION_STR("admin"),
+                                          .action = AION_STR("Budgets.SetBudget"),
+                                          .target = AION_STR("tenant/acme"),
+                                          .result = AION_STR("done"),
+                                          .hash = AION_STR("\x01\x02\x03")}};
+    char wanted[512];
+    size_t count;
+    assert_true(events_encode(encoder, EVENTS_STREAM_AUDIT, &row, &count, NULL));
+    assert_int_equal(count, 1);
+    const struct events_record *record = &encoder->records[0];
+    assert_int_equal(record->topic, EVENTS_AUDIT);
+    assert_true(aion_str_is(record->key, "alice"));
+    assert_true(record->sequence == events_audit_sequence(AION_STR("control-1"), 3));
+    snprintf(wanted, sizeof(wanted),
+             "{\"actorId\":\"alice\",\"sequence\":\"%llu\",\"at\":\"" AT_TEXT
+             "\",\"writer\":\"control-1\",\"number\":\"3\",\"role\":\"admin\",\"action\":"
+             "\"Budgets.SetBudget\",\"target\":\"tenant/acme\",\"result\":\"done\",\"hash\":"
+             "\"AQID\"}",
+             (unsigned long long)record->sequence);
+    assert_true(aion_str_is(record->value, wanted));
+}
+
+static void sequences_of_audit_grow_within_a_writer_and_differ_between_writers(void **state)
+{
+    aion_str a = AION_STR("control-1"), b = AION_STR("control-2");
+    (void)state;
+    for (uint64_t number = 1; number < 1000; number++) {
+        assert_true(events_audit_sequence(a, number) < events_audit_sequence(a, number + 1));
+        assert_true(events_audit_sequence(a, number) != events_audit_sequence(b, number));
+        assert_true(events_audit_sequence(a, number) <= INT64_MAX);
+    }
+}
+
 static void every_kind_has_its_name_and_unknown_ones_are_left_out(void **state)
 {
     struct events_encoder *encoder = *state;
     struct events_row row = row_of(0x80000000u | ((1u << EVENTS_KINDS) - 1 - 2), 3);
     size_t count;
-    assert_true(events_encode(encoder, shard, &row, &count, NULL));
+    assert_true(events_encode(encoder, EVENTS_STREAM_TASKS, &row, &count, NULL));
     assert_int_equal(count, 1);
     check(&encoder->records[0], EVENTS_LIFECYCLE, TASK,
           "{\"taskId\":\"" TASK "\",\"sequence\":\"7\",\"shard\":42,\"at\":\"" AT_TEXT
           "\",\"tenant\":\"acme\",\"intent\":\"summarize_text\",\"kinds\":[\"accepted\","
           "\"queued\",\"started\",\"retry\",\"resumed\",\"succeeded\",\"failed\",\"cancelled\","
-          "\"expired\",\"dead\"],\"state\":\"TASK_STATE_RUNNING\"}");
+          "\"expired\",\"dead\",\"doubt\",\"resolved\",\"held\",\"released\",\"replayed\"],"
+          "\"state\":\"TASK_STATE_RUNNING\"}");
 }
 
 static void a_payload_that_does_not_unpack_costs_its_own_record_alone(void **state)
@@ -134,8 +192,8 @@ static void a_payload_that_does_not_unpack_costs_its_own_record_alone(void **sta
     struct events_row row = row_of(2 | 4, 2);
     struct aion_err err;
     size_t count;
-    row.payload = AION_STR("\xff\xff\xff");
-    assert_false(events_encode(encoder, shard, &row, &count, &err));
+    row.of.task.decision = AION_STR("\xff\xff\xff");
+    assert_false(events_encode(encoder, EVENTS_STREAM_TASKS, &row, &count, &err));
     assert_int_equal(err.code, AION_DATA_LOSS);
     assert_non_null(strstr(err.text, "row 7 of lane 42"));
     assert_int_equal(count, 1);
@@ -148,11 +206,11 @@ static void the_same_row_gives_the_same_bytes(void **state)
     struct events_row row = row_of(8, 3);
     char first[1024];
     size_t count;
-    row.note = AION_STR("host-1");
-    assert_true(events_encode(encoder, shard, &row, &count, NULL));
+    row.of.task.note = AION_STR("host-1");
+    assert_true(events_encode(encoder, EVENTS_STREAM_TASKS, &row, &count, NULL));
     snprintf(first, sizeof(first), "%.*s", AION_STR_ARG(encoder->records[0].value));
     for (int i = 0; i < 100; i++) {
-        assert_true(events_encode(encoder, shard, &row, &count, NULL));
+        assert_true(events_encode(encoder, EVENTS_STREAM_TASKS, &row, &count, NULL));
         assert_true(aion_str_is(encoder->records[0].value, first));
     }
 }
@@ -180,6 +238,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_accepted_and_routed_task_gives_its_decision_and_its_lifecycle),
         cmocka_unit_test(an_end_carries_its_usage_attempt_and_note),
+        cmocka_unit_test(a_start_that_is_told_with_its_end_says_when_and_where),
+        cmocka_unit_test(a_line_of_the_audit_is_keyed_by_its_actor),
+        cmocka_unit_test(sequences_of_audit_grow_within_a_writer_and_differ_between_writers),
         cmocka_unit_test(every_kind_has_its_name_and_unknown_ones_are_left_out),
         cmocka_unit_test(a_payload_that_does_not_unpack_costs_its_own_record_alone),
         cmocka_unit_test(the_same_row_gives_the_same_bytes),

@@ -13,16 +13,15 @@ struct events_script_source;
 struct events_script_source *events_script_source_new(void);
 void events_script_source_free(struct events_script_source *script);
 struct events_source *events_script_source(struct events_script_source *script);
-/* Copies the row; its sequence must be above the lane's newest. */
-void events_script_add(struct events_script_source *script, struct events_lane lane,
-                       const struct events_row *row);
+/* Copies a task's row; its sequence must be above the lane's newest. */
+void events_script_add(struct events_script_source *script, const struct events_row *row);
 /* Completes what waits, oldest first; returns how many operations that were. */
 size_t events_script_complete(struct events_script_source *script);
 /* The next `count` operations end with this error instead, or (at once) are refused with it. */
 void events_script_source_fail(struct events_script_source *script, size_t count, bool at_once,
                                enum aion_code code);
 uint64_t events_script_cursor(const struct events_script_source *script, const char *name,
-                              struct events_lane lane);
+                              uint32_t lane);
 
 /* -- sink --------------------------------------------------------------------------- */
 struct events_script_sink;

@@ -4,18 +4,16 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { ROWS_MAX = 20000, CURSORS_MAX = 256, WAITING_MAX = 256, NAME_SIZE = 64 };
+enum { ROWS_MAX = 20000, CURSORS_MAX = 16, WAITING_MAX = 256, NAME_SIZE = 64 };
 
 struct script_row {
-    struct events_lane lane;
     struct events_row row;
     char *texts; /* what its strings point into */
 };
 
 struct script_cursor {
     char name[NAME_SIZE];
-    struct events_lane lane;
-    uint64_t sequence;
+    uint64_t sequence[EVENTS_LANES];
 };
 
 enum waiting_kind { WAITING_READ, WAITING_CURSOR_READ, WAITING_CURSOR_PUT };
@@ -40,11 +38,6 @@ struct events_script_source {
     enum aion_code fail_code;
 };
 
-static bool same_lane(struct events_lane a, struct events_lane b)
-{
-    return a.stream == b.stream && a.number == b.number;
-}
-
 /* -- rows --------------------------------------------------------------------------- */
 static aion_str move_text(char **at, aion_str text)
 {
@@ -59,26 +52,25 @@ static aion_str move_text(char **at, aion_str text)
 static struct events_row copy_row(const struct events_row *row, char *at)
 {
     struct events_row copy = *row;
-    copy.tenant = move_text(&at, row->tenant);
-    copy.intent = move_text(&at, row->intent);
-    copy.note = move_text(&at, row->note);
-    copy.payload = move_text(&at, row->payload);
-    copy.actor = move_text(&at, row->actor);
+    copy.of.task.tenant = move_text(&at, row->of.task.tenant);
+    copy.of.task.intent = move_text(&at, row->of.task.intent);
+    copy.of.task.note = move_text(&at, row->of.task.note);
+    copy.of.task.host = move_text(&at, row->of.task.host);
+    copy.of.task.decision = move_text(&at, row->of.task.decision);
+    copy.of.task.usage = move_text(&at, row->of.task.usage);
     return copy;
 }
 
 static size_t texts_size(const struct events_row *row)
 {
-    return row->tenant.size + row->intent.size + row->note.size + row->payload.size +
-           row->actor.size + 1;
+    return row->of.task.tenant.size + row->of.task.intent.size + row->of.task.note.size +
+           row->of.task.host.size + row->of.task.decision.size + row->of.task.usage.size + 1;
 }
 
-void events_script_add(struct events_script_source *script, struct events_lane lane,
-                       const struct events_row *row)
+void events_script_add(struct events_script_source *script, const struct events_row *row)
 {
     assert(script->row_count < ROWS_MAX);
     struct script_row *to = &script->rows[script->row_count++];
-    to->lane = lane;
     to->texts = malloc(texts_size(row));
     if (to->texts == NULL)
         abort();
@@ -90,55 +82,63 @@ static void read_rows(const struct events_script_source *script, struct events_r
     struct events_row *rows = aion_arena_array(read->arena, read->limit, sizeof(*rows));
     assert(rows != NULL);
     for (size_t i = 0; i < script->row_count; i++) {
-        const struct script_row *from = &script->rows[i];
-        if (!same_lane(from->lane, read->lane))
-            continue;
-        read->newest = from->row.sequence;
-        if (from->row.sequence <= read->after)
+        const struct events_row *row = &script->rows[i].row;
+        if ((read->lanes >> row->lane & 1) == 0 || row->sequence <= read->after[row->lane])
             continue;
         if (read->count == read->limit) {
             read->more = true;
-            continue;
+            break;
         }
-        char *texts = aion_arena_alloc(read->arena, texts_size(&from->row));
+        char *texts = aion_arena_alloc(read->arena, texts_size(row));
         assert(texts != NULL);
-        rows[read->count++] = copy_row(&from->row, texts);
+        rows[read->count++] = copy_row(row, texts);
     }
     read->rows = rows;
 }
 
 /* -- cursors ------------------------------------------------------------------------ */
-static struct script_cursor *find_cursor(const struct events_script_source *script,
-                                         aion_str name, struct events_lane lane)
+static const struct script_cursor *find_cursor(const struct events_script_source *script,
+                                               aion_str name)
 {
-    for (size_t i = 0; i < script->cursor_count; i++) {
-        const struct script_cursor *cursor = &script->cursors[i];
-        if (aion_str_is(name, cursor->name) && same_lane(cursor->lane, lane))
-            return (struct script_cursor *)(uintptr_t)cursor;
-    }
+    for (size_t i = 0; i < script->cursor_count; i++)
+        if (aion_str_is(name, script->cursors[i].name))
+            return &script->cursors[i];
     return NULL;
 }
 
 uint64_t events_script_cursor(const struct events_script_source *script, const char *name,
-                              struct events_lane lane)
+                              uint32_t lane)
 {
-    const struct script_cursor *cursor = find_cursor(script, aion_str_of(name), lane);
-    return cursor != NULL ? cursor->sequence : 0;
+    const struct script_cursor *cursor = find_cursor(script, aion_str_of(name));
+    return cursor != NULL ? cursor->sequence[lane] : 0;
+}
+
+static struct script_cursor *make_cursor(struct events_script_source *script, aion_str name)
+{
+    const struct script_cursor *found = find_cursor(script, name);
+    if (found != NULL)
+        return &script->cursors[found - script->cursors];
+    assert(script->cursor_count < CURSORS_MAX);
+    struct script_cursor *made = &script->cursors[script->cursor_count++];
+    bool fits = aion_str_copy(made->name, sizeof(made->name), name);
+    assert(fits);
+    (void)fits;
+    return made;
 }
 
 static void put_cursor(struct events_script_source *script, const struct events_cursor *from)
 {
-    struct script_cursor *cursor = find_cursor(script, from->name, from->lane);
-    if (cursor == NULL) {
-        assert(script->cursor_count < CURSORS_MAX);
-        cursor = &script->cursors[script->cursor_count++];
-        cursor->lane = from->lane;
-        bool fits = aion_str_copy(cursor->name, sizeof(cursor->name), from->name);
-        assert(fits);
-        (void)fits;
-    }
-    if (from->sequence > cursor->sequence)
-        cursor->sequence = from->sequence;
+    struct script_cursor *cursor = make_cursor(script, from->name);
+    for (size_t i = 0; i < EVENTS_LANES; i++)
+        if ((from->lanes >> i & 1) != 0 && from->sequence[i] > cursor->sequence[i])
+            cursor->sequence[i] = from->sequence[i];
+}
+
+static void get_cursor(const struct events_script_source *script, struct events_cursor *to)
+{
+    const struct script_cursor *cursor = find_cursor(script, to->name);
+    for (size_t i = 0; i < EVENTS_LANES; i++)
+        to->sequence[i] = cursor != NULL ? cursor->sequence[i] : 0;
 }
 
 /* -- operations --------------------------------------------------------------------- */
@@ -195,12 +195,10 @@ static void complete_cursor(struct events_script_source *script, enum waiting_ki
 {
     struct aion_err err;
     bool failed = take_failure(script, &err);
-    if (!failed && kind == WAITING_CURSOR_PUT) {
+    if (!failed && kind == WAITING_CURSOR_PUT)
         put_cursor(script, cursor);
-    } else if (!failed) {
-        const struct script_cursor *stored = find_cursor(script, cursor->name, cursor->lane);
-        cursor->sequence = stored != NULL ? stored->sequence : 0;
-    }
+    else if (!failed)
+        get_cursor(script, cursor);
     cursor->done(cursor, failed ? &err : NULL);
 }
 
@@ -234,6 +232,7 @@ struct events_script_source *events_script_source_new(void)
     struct events_script_source *script = calloc(1, sizeof(*script));
     if (script == NULL || (script->rows = calloc(ROWS_MAX, sizeof(*script->rows))) == NULL)
         abort();
+    script->source.stream = EVENTS_STREAM_TASKS;
     script->source.read = script_read;
     script->source.cursor_read = script_cursor_read;
     script->source.cursor_put = script_cursor_put;
