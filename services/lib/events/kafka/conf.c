@@ -70,7 +70,10 @@ static bool check_brokers(const char *brokers, struct aion_err *err)
         aion_str one = aion_str_trim(aion_str_cut(&rest, ','));
         const char *colon = one.size > 0 ? memrchr(one.data, ':', one.size) : NULL;
         uint64_t port = 0;
-        if (colon == NULL || colon == one.data ||
+        bool clean = true;
+        for (size_t i = 0; i < one.size; i++)
+            clean &= strchr(" \t;/", one.data[i]) == NULL;
+        if (!clean || colon == NULL || colon == one.data ||
             !aion_str_u64(aion_str_n(colon + 1, (size_t)(one.data + one.size - colon - 1)),
                           &port) ||
             port < 1 || port > 65535)
