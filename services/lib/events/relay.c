@@ -126,13 +126,16 @@ void relay_trouble(struct events_relay *relay, const struct aion_err *err)
         relay->conf.trouble(relay->conf.user, err);
 }
 
-void relay_fail(struct events_relay *relay, const struct aion_err *err)
+void relay_fail(struct events_relay *relay, uint32_t lane, uint64_t sequence,
+                const struct aion_err *err)
 {
     if (relay->halted)
         return; /* the others of the same failure */
     relay->halted = true;
     relay->retry_at_us = 0;
     relay->error = *err;
+    relay->failed_lane = lane;
+    relay->failed_sequence = sequence;
     relay->stats.failures++;
     relay->conf.sink->ops->reset(relay->conf.sink);
     if (!relay->failing) {
@@ -141,16 +144,16 @@ void relay_fail(struct events_relay *relay, const struct aion_err *err)
     }
 }
 
+/* Records before the one that fails may go through again and again: only it counts. */
 void relay_acknowledged(struct events_relay *relay)
 {
-    relay->stats.records++;
-    if (relay->halted)
-        return; /* it was sent before the failure */
+    bool ours = (relay->taken & relay_bit(relay->failed_lane)) != 0;
+    if (!relay->failing || relay->halted ||
+        (ours && relay->lanes[relay->failed_lane].acked < relay->failed_sequence))
+        return;
     relay->wait_us = 0;
-    if (relay->failing) {
-        relay->failing = false;
-        tell(relay, relay->draining ? EVENTS_RELAY_DRAINING : EVENTS_RELAY_RUNNING, NULL);
-    }
+    relay->failing = false;
+    tell(relay, relay->draining ? EVENTS_RELAY_DRAINING : EVENTS_RELAY_RUNNING, NULL);
 }
 
 /* Doubled each time, with up to a quarter less, so that several relays do not come together. */
@@ -256,7 +259,7 @@ struct events_relay_stats events_relay_stats(const struct events_relay *relay)
                                     : EVENTS_RELAY_RUNNING;
     stats.error = relay->failing ? relay->error.text : "";
     stats.under_way = relay->under_way;
-    stats.catching_up = (relay->catching_up & relay->taken) != 0;
+    stats.catching_up = ((relay->catching_up | relay->unloaded) & relay->taken) != 0;
     for (uint32_t i = 0; i < EVENTS_LANES; i++)
         add_lane(&stats, (struct relay_lane *)(uintptr_t)&relay->lanes[i]);
     return stats;

@@ -31,7 +31,7 @@ struct events_relay_conf {
     /* The relay wants events_relay_run at this time and not before; each call replaces the one
      * before. */
     void (*arm)(void *user, int64_t at_us);
-    /* A change of state. err only with FAILED; RUNNING after it: the first acknowledgement. */
+    /* A change of state. err only with FAILED; RUNNING after it when what failed is through. */
     void (*changed)(void *user, enum events_relay_state state, const struct aion_err *err);
     /* Something that must not go unseen but stops nothing: a row that cannot be told whole, a
      * store that does not answer. May be NULL. */

@@ -127,14 +127,14 @@ static void record_done(struct events_post *post, const struct aion_err *err)
     relay->full = false;
     item->acked = err == NULL;
     item->failed = err != NULL;
-    if (err == NULL)
-        relay_acknowledged(relay);
-    else
-        relay_fail(relay, err);
+    relay->stats.records += err == NULL;
+    if (err != NULL)
+        relay_fail(relay, item->lane, item->post.record.sequence, err);
     if (item->left)
         relay_item_free(relay, item);
     else
         take_acked(relay, &relay->lanes[item->lane]);
+    relay_acknowledged(relay);
     relay_go_on(relay);
 }
 
@@ -227,7 +227,7 @@ static bool send_rows(struct events_relay *relay, const struct events_read *read
         if (send_row(relay, &read->rows[i], &err))
             continue;
         if (err.code != AION_EXHAUSTED)
-            relay_fail(relay, &err);
+            relay_fail(relay, read->rows[i].lane, read->rows[i].sequence, &err);
         else if (relay->under_way > 0)
             relay->full = true; /* until a record is done */
         else                    /* full of somebody else's: nothing of ours will tell */

@@ -61,7 +61,9 @@ struct events_relay {
     /* after a failure: until nothing is under way, then until retry_at_us */
     bool halted;
     int64_t retry_at_us, wait_us; /* 0 = no time set */
-    bool failing;                 /* as told outside: until the first acknowledgement */
+    bool failing;                 /* as told outside: until the row that failed is through */
+    uint32_t failed_lane;
+    uint64_t failed_sequence;
     struct aion_err error;
     bool draining;
     void (*drained)(void *user);
@@ -80,8 +82,10 @@ static inline uint64_t relay_bit(uint32_t lane)
     for (struct relay_lane *lane = (relay)->lanes; lane < (relay)->lanes + EVENTS_LANES; lane++)
 
 /* -- relay.c -- */
-void relay_fail(struct events_relay *relay, const struct aion_err *err);
-void relay_acknowledged(struct events_relay *relay); /* the sink has taken a record */
+/* The row of this place failed. */
+void relay_fail(struct events_relay *relay, uint32_t lane, uint64_t sequence,
+                const struct aion_err *err);
+void relay_acknowledged(struct events_relay *relay); /* lanes have moved on */
 /* After every step: reads what can be read, marks what is due, asks for the next time. */
 void relay_go_on(struct events_relay *relay);
 void relay_trouble(struct events_relay *relay, const struct aion_err *err);

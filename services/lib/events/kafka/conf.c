@@ -268,6 +268,8 @@ static const struct {
      "the user may not use the group: give it Read"},
     {RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, AION_NOT_FOUND,
      "the topic is missing: `aion topics apply` makes it"},
+    {RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, AION_NOT_FOUND,
+     "the topic is missing: `aion topics apply` makes it"},
     {RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, AION_NOT_FOUND,
      "the topic is missing: `aion topics apply` makes it"},
     {RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS, AION_EXISTS, "the topic is there already"},
