@@ -94,6 +94,9 @@ struct events_cursor {
 /* First member of whatever gives rows. False: refused at once (*err), done does not run. */
 struct events_source {
     enum events_stream stream;
+    /* One writer has all lanes: rows come, and become visible, in the order of their sequences
+     * over all lanes. Then what was read says how far lanes without rows have come, too. */
+    bool ordered;
     bool (*read)(struct events_source *source, struct events_read *read, struct aion_err *err);
     bool (*cursor_read)(struct events_source *source, struct events_cursor *cursor,
                         struct aion_err *err);

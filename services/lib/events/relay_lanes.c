@@ -258,10 +258,26 @@ static uint64_t still_ours(const struct events_relay *relay, const struct events
     return lanes;
 }
 
+/* Lanes that have no row up to here have come as far: the next read of an ordered source need
+ * not begin where they had their last one. */
+static void move_quiet_lanes(struct events_relay *relay, uint64_t lanes, uint64_t sequence)
+{
+    for (uint32_t i = 0; i < EVENTS_LANES; i++) {
+        struct relay_lane *lane = &relay->lanes[i];
+        if ((lanes & relay_bit(i)) == 0 || lane->read >= sequence)
+            continue;
+        lane->read = sequence;
+        if (aion_list_empty(&lane->items))
+            lane->acked = sequence;
+    }
+}
+
 static void use_rows(struct events_relay *relay, const struct events_read *read)
 {
     uint64_t ours = still_ours(relay, read);
     bool whole = send_rows(relay, read, ours);
+    if (whole && read->count > 0 && relay->conf.source->ordered)
+        move_quiet_lanes(relay, ours, read->rows[read->count - 1].sequence);
     relay->batch = relay->conf.batch_rows;
     if (relay->halted)
         return; /* rewound when it begins anew */

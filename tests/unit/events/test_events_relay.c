@@ -257,6 +257,34 @@ static void a_restart_goes_on_behind_the_cursor(void **state)
     assert_int_equal(check_all(bench, 1), 0);
 }
 
+static void quiet_lanes_of_an_ordered_source_move_with_the_others(void **state)
+{
+    struct bench *bench = *state;
+    events_script_source(bench->source)->ordered = true;
+    events_relay_take(bench->relay, UINT64_MAX);
+    settle(bench);
+    for (uint64_t sequence = 1; sequence <= 1000; sequence++) {
+        uint32_t shard = (uint32_t)(sequence % 2); /* 62 lanes have none */
+        struct events_row row = {.lane = shard,
+                                 .sequence = sequence,
+                                 .at_us = T0,
+                                 .of.task = {.kinds = 8, .state = 3}};
+        row.of.task.id.bytes[15] = (uint8_t)shard;
+        events_script_add(bench->source, &row);
+        bench->added[shard]++;
+        events_relay_wake(bench->relay, shard, sequence);
+        if (sequence % 50 == 0) {
+            settle(bench);
+            events_script_acknowledge(bench->sink, 100);
+            settle(bench);
+        }
+    }
+    pass_time(bench, 10000000); /* ten more looks at all lanes */
+    assert_int_equal(check_all(bench, 2), 0);
+    assert_int_equal(events_script_looked(bench->source), 1000);
+    assert_in_range(events_script_cursor(bench->source, "test", 63), 999, 1000);
+}
+
 /* -- limits ------------------------------------------------------------------------- */
 static void the_window_bounds_what_is_under_way_and_the_outbox_holds_the_rest(void **state)
 {
@@ -587,6 +615,7 @@ int main(void)
         TEST(wakes_of_one_moment_are_one_read),
         TEST(a_lane_that_nobody_wakes_is_looked_at_in_time),
         TEST(a_restart_goes_on_behind_the_cursor),
+        TEST(quiet_lanes_of_an_ordered_source_move_with_the_others),
         TEST(the_window_bounds_what_is_under_way_and_the_outbox_holds_the_rest),
         TEST(a_full_sink_is_waited_for_without_reading_again_and_again),
         TEST(rows_too_large_to_read_together_are_read_in_smaller_batches),

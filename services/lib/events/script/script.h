@@ -13,6 +13,8 @@ struct events_script_source;
 struct events_script_source *events_script_source_new(void);
 void events_script_source_free(struct events_script_source *script);
 struct events_source *events_script_source(struct events_script_source *script);
+/* Rows that were read, ever, and those that had to be looked at. */
+uint64_t events_script_looked(const struct events_script_source *script);
 /* Copies a task's row; its sequence must be above the lane's newest. */
 void events_script_add(struct events_script_source *script, const struct events_row *row);
 /* Completes what waits, oldest first; returns how many operations that were. */

@@ -29,6 +29,7 @@ struct events_script_source {
     struct events_source source;
     struct script_row *rows;
     size_t row_count;
+    uint64_t looked;
     struct script_cursor cursors[CURSORS_MAX];
     size_t cursor_count;
     struct script_waiting waiting[WAITING_MAX];
@@ -77,12 +78,24 @@ void events_script_add(struct events_script_source *script, const struct events_
     to->row = copy_row(row, to->texts);
 }
 
-static void read_rows(const struct events_script_source *script, struct events_read *read)
+/* As a store does it whose outbox is one table: from the least place on. */
+static uint64_t least_after(const struct events_read *read)
+{
+    uint64_t least = UINT64_MAX;
+    for (size_t i = 0; i < EVENTS_LANES; i++)
+        if ((read->lanes >> i & 1) != 0 && read->after[i] < least)
+            least = read->after[i];
+    return least;
+}
+
+static void read_rows(struct events_script_source *script, struct events_read *read)
 {
     struct events_row *rows = aion_arena_array(read->arena, read->limit, sizeof(*rows));
+    uint64_t least = least_after(read);
     assert(rows != NULL);
     for (size_t i = 0; i < script->row_count; i++) {
         const struct events_row *row = &script->rows[i].row;
+        script->looked += row->sequence > least;
         if ((read->lanes >> row->lane & 1) == 0 || row->sequence <= read->after[row->lane])
             continue;
         if (read->count == read->limit) {
@@ -250,4 +263,9 @@ void events_script_source_free(struct events_script_source *script)
 struct events_source *events_script_source(struct events_script_source *script)
 {
     return &script->source;
+}
+
+uint64_t events_script_looked(const struct events_script_source *script)
+{
+    return script->looked;
 }
