@@ -333,8 +333,13 @@ void relay_read(struct events_relay *relay)
     if (relay->halted || relay->draining || relay->full || relay->reading ||
         relay->wanting == 0 || rows == 0 || relay_now(relay) < relay->read_at_us)
         return;
-    relay->read = (struct events_read){
-        .lanes = relay->wanting, .limit = rows, .arena = &relay->read_arena, .done = rows_read};
+    /* of an ordered source all lanes are read at once: so all of them move on together */
+    uint64_t all = relay->taken & ~relay->unloaded;
+    relay->read =
+        (struct events_read){.lanes = relay->conf.source->ordered ? all : relay->wanting,
+                             .limit = rows,
+                             .arena = &relay->read_arena,
+                             .done = rows_read};
     for (uint32_t i = 0; i < EVENTS_LANES; i++)
         relay->read.after[i] = relay->lanes[i].read;
     relay->wanting = 0;
