@@ -16,8 +16,17 @@
      .help = help_,                                                                         \
      .offset = offsetof(struct control_conf, name_)},
 
-const struct aion_opt control_options[] = {CONTROL_SECRETS(CONTROL_SECRET)
-                                               CONTROL_OPTIONS(CONTROL_ROW)};
+#define KAFKA_ROW(name_, kind_, fallback_, secret_, env_, help_) \
+    {.name = "kafka_" #name_,                                    \
+     .kind = AION_OPT_##kind_,                                   \
+     .fallback = fallback_,                                      \
+     .secret = secret_,                                          \
+     .env = env_,                                                \
+     .help = help_,                                              \
+     .offset = offsetof(struct control_conf, kafka.name_)},
+
+const struct aion_opt control_options[] = {CONTROL_SECRETS(CONTROL_SECRET) CONTROL_OPTIONS(
+    CONTROL_ROW) EVENTS_KAFKA_OPTIONS(KAFKA_ROW)};
 const size_t control_option_count = aion_countof(control_options);
 
 bool control_conf_check(const void *conf_, struct aion_err *err)
@@ -36,5 +45,5 @@ bool control_conf_check(const void *conf_, struct aion_err *err)
     struct control_sched_rules *rules =
         control_sched_rules_new(conf->tenant_weights, conf->task_limits, err);
     control_sched_rules_free(rules);
-    return rules != NULL;
+    return rules != NULL && events_kafka_conf_check(&conf->kafka, err);
 }

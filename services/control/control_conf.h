@@ -3,6 +3,7 @@
 #define CONTROL_CONF_H
 
 #include "base/conf.h"
+#include "events/kafka/kafka.h"
 
 /* name, kind, default, min, max, reload, variable, help */
 // clang-format off
@@ -54,6 +55,7 @@ struct control_conf {
     CONTROL_MEMBER_##kind name;
     CONTROL_SECRETS(CONTROL_MEMBER) CONTROL_OPTIONS(CONTROL_MEMBER)
 #undef CONTROL_MEMBER
+    struct events_kafka_conf kafka; /* options kafka_NAME */
 };
 
 extern const struct aion_opt control_options[];

@@ -1,6 +1,8 @@
 /* What a write tells others: its row of the outbox, and nothing when nobody needs to know. */
 #include "control_private.h"
 
+#include <assert.h>
+
 static const uint32_t of_state[STORE_STATES] = {
     [STORE_SUCCEEDED] = STORE_EVENT_SUCCEEDED, [STORE_FAILED] = STORE_EVENT_FAILED,
     [STORE_CANCELLED] = STORE_EVENT_CANCELLED, [STORE_EXPIRED] = STORE_EVENT_EXPIRED,
@@ -42,14 +44,32 @@ static void of_retry(const struct store_retry *retry, struct store_outbox *event
     event->note = retry->error.reason;
 }
 
-static void of_finish(const struct store_finish *finish, struct store_outbox *event)
+/* The wire form of the usage, as the event's payload. */
+static aion_str pack_usage(struct control_write *write)
 {
+    const struct control_task *task = write->task;
+    const struct store_usage *from = &write->as.finish.usage;
+    Aion__V1__Usage usage = AION__V1__USAGE__INIT;
+    usage.latency_us = write->as.finish.at_us - task->created_us;
+    usage.queue_us = from->queue_us;
+    usage.run_us = from->run_us;
+    usage.tokens_in = from->tokens_in;
+    usage.tokens_out = from->tokens_out;
+    usage.cost_nano_usd = from->cost_nano_usd;
+    assert(protobuf_c_message_get_packed_size(&usage.base) <= sizeof(write->usage));
+    return aion_str_n(write->usage, protobuf_c_message_pack(&usage.base, write->usage));
+}
+
+static void of_finish(struct control_write *write, struct store_outbox *event)
+{
+    const struct store_finish *finish = &write->as.finish;
     add_begin(finish->begin, event);
     event->kinds |= of_state[finish->state];
     event->state = finish->state;
     event->attempt = finish->token.attempt;
     event->at_us = finish->at_us;
     event->note = finish->error.reason;
+    event->payload = pack_usage(write);
 }
 
 static void of_mark(const struct store_mark *mark, struct store_outbox *event)
@@ -87,7 +107,7 @@ void control_event_fill(struct control_write *write)
         of_retry(&write->as.retry, event);
         break;
     case STORE_FINISH:
-        of_finish(&write->as.finish, event);
+        of_finish(write, event);
         break;
     case STORE_MARK:
         of_mark(&write->as.mark, event);

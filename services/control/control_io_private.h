@@ -25,6 +25,7 @@ struct control_write {
     uint64_t cursor;            /* newest chunk in it */
     struct store_chunk *chunks; /* owned */
     struct store_outbox event;
+    uint8_t usage[96]; /* what the event of an end points into: wire form of aion.v1.Usage */
     struct store_entry *entries; /* owned: what as.write.entries points to */
     struct aion_link lingers;    /* a start that is not submitted yet */
     int64_t linger_until_us;

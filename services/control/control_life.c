@@ -69,6 +69,7 @@ void control_init(struct control *control, struct mesh_loop *loop, struct store 
     aion_buf_init(&control->scratch, SCRATCH_MAX);
     control_timers_init(control);
     control_metrics_init(control);
+    control_events_init(control);
     control_plan_set(control, &control_plan_default);
     aion_list_init(&control->drained_hosts);
     control_ops_init(control);
@@ -82,6 +83,7 @@ void control_done(struct control *control)
     control_watches_forget(control);
     control_writes_abandon(control);
     control_orders_abandon(control);
+    control_events_done(control);
     mesh_timer_cancel(control->loop, &control->tick);
     mesh_timer_cancel(control->loop, &control->batch_timer);
     mesh_timer_cancel(control->loop, &control->gauge_timer);
@@ -215,6 +217,7 @@ void control_begin(struct control *control)
     control->loading = false;
     control_shards_begin(control);
     control_budgets_begin(control);
+    control_events_begin(control);
     control_gauges_start(control);
     control_ops_begin(control);
     control_route_unrouted(control);
@@ -246,5 +249,5 @@ void control_drain_step(struct control *control)
         return;
     void (*done)(struct control * control) = control->drained;
     control->drained = NULL;
-    done(control);
+    control_events_drain(control, done);
 }

@@ -37,6 +37,7 @@ static void stop(void *self)
     bool opened = control->store != NULL;
     control->draining = true;
     leave_router(control);
+    control_events_stop(control);
     if (opened)
         control_shards_leave(control);
     store_close(control->store);
@@ -63,7 +64,7 @@ static bool open_all(struct control *control, struct program *program,
     control_init(control, program->loop, store, conf);
     control->program = program;
     control->shards.lost = on_shards_lost;
-    if (!control_load(control, err))
+    if (!control_load(control, err) || !control_events_open(control, err))
         return false;
     control->router_channel = mesh_channel_new(program->loop, &router, err);
     if (control->router_channel == NULL)
@@ -130,8 +131,9 @@ static bool reload(void *self, const void *conf, struct aion_err *err)
 int control_run(int argc, char **argv)
 {
     static const struct codec_file *const files[] = {
-        &aion__v1__tasks_proto__file, &aion__v1__modules_proto__file,
-        &aion__v1__state_proto__file, &aion__v1__ops_proto__file, NULL};
+        &aion__v1__tasks_proto__file,  &aion__v1__modules_proto__file,
+        &aion__v1__state_proto__file,  &aion__v1__ops_proto__file,
+        &aion__v1__events_proto__file, NULL};
     const struct program_spec spec = {
         .name = "control",
         .summary = "admits, queues and dispatches tasks",

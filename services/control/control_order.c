@@ -218,6 +218,7 @@ static void accept_done(struct store_op *op, const struct aion_err *err)
     }
     switch (order->as.accept.write.outcome) {
     case STORE_DONE:
+        control_events_wrote(order->control, &order->as.accept.write);
         aion_failpoint("control/after_commit_before_ack");
         taken(order);
         return;

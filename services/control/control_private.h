@@ -22,6 +22,7 @@
 
 struct program;
 struct control_router;
+struct control_events;
 
 #include "control_shards.h"
 
@@ -73,6 +74,7 @@ struct control {
     bool draining;
     void (*drained)(struct control *control);
     bool store_ended;        /* it takes nothing any more: what is not written never will be */
+    struct control_events *events;
     struct aion_buf scratch; /* for packing; used within one function */
     struct control_ops *ops;
     struct aion_link drained_hosts; /* by admins: control_drain.c */
@@ -204,9 +206,11 @@ extern const struct aion_v1_aion_tasks_server control_tasks_table;
 extern const struct aion_v1_hosts_server control_hosts_table;
 extern const struct aion_v1_state_server control_state_table;
 extern const struct aion_v1_budgets_server control_budgets_table;
+extern const struct aion_v1_events_server control_events_table;
 
 #include "control_budget.h"
 #include "control_calls_private.h"
+#include "control_events_private.h"
 #include "control_hold.h"
 #include "control_io_private.h"
 #include "control_order.h"

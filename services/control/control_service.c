@@ -5,6 +5,7 @@ const struct aion_v1_aion_tasks_server control_tasks_table = AION_V1_AION_TASKS_
 const struct aion_v1_hosts_server control_hosts_table = AION_V1_HOSTS_SERVER(control);
 const struct aion_v1_state_server control_state_table = AION_V1_STATE_SERVER(control_state);
 const struct aion_v1_budgets_server control_budgets_table = AION_V1_BUDGETS_SERVER(control);
+const struct aion_v1_events_server control_events_table = AION_V1_EVENTS_SERVER(control);
 
 const struct aion_v1_ops_server control_ops_table = AION_V1_OPS_SERVER(control_ops);
 
@@ -18,6 +19,7 @@ void control_bind(struct control *control, struct mesh_server *server)
     mesh_server_bind(server, &aion_v1_state_type, &control_state_table, control);
     mesh_server_bind(server, &aion_v1_budgets_type, &control_budgets_table, control);
     mesh_server_on_failed(server, control_audit_failed, control);
+    mesh_server_bind(server, &aion_v1_events_type, &control_events_table, control);
     mesh_server_bind(server, &aion_v1_modules_type, &modules_table, control);
     mesh_server_bind(server, &aion_v1_ops_type, &control_ops_table, control);
 }

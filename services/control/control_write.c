@@ -98,6 +98,7 @@ static void write_done(struct store_op *op, const struct aion_err *err)
         later(write);
         return;
     }
+    control_events_wrote(control, &write->as.write);
     write->done(write);
     write_free(write);
     control_drain_step(control);

@@ -40,7 +40,7 @@ const char *events_kafka_library(void); /* "librdkafka 2.0.2" */
 /* Idempotent producer, acks=all, no gap ever: a record that fails for good fails all behind it
  * in its partition. Records wait in it for as long as the brokers are away. */
 struct events_kafka_sink_conf {
-    struct events_kafka_conf kafka; /* borrowed until free */
+    struct events_kafka_conf kafka; /* copied */
     struct aion_exec *exec;         /* where done and health run */
     const char *client;             /* "aion-control" */
     uint32_t records_max;           /* waiting or under way; beyond: EXHAUSTED */

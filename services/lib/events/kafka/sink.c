@@ -20,11 +20,13 @@ enum {
     RETRY_MS = 1000,   /* between attempts to make a producer, which fail for lack of memory */
     LOOK_US = 1000000, /* while no broker answers: is one back? */
     LOOK_FOR_MS = 500,
+    CONF_ARENA_MAX = 65536,
 };
 
 struct kafka_sink {
     struct events_sink sink;
     struct events_kafka_sink_conf conf;
+    struct aion_arena arena; /* what conf points into */
     struct kafka_watch watch;
     rd_kafka_t *rk;
     rd_kafka_topic_t *topics[EVENTS_TOPICS];
@@ -324,6 +326,7 @@ static void kafka_free(struct events_sink *sink)
 {
     struct kafka_sink *self = aion_container(sink, struct kafka_sink, sink);
     kafka_watch_done(&self->watch);
+    aion_arena_done(&self->arena);
     pthread_cond_destroy(&self->wake);
     pthread_mutex_destroy(&self->lock);
     free(self);
@@ -335,6 +338,23 @@ static const struct events_sink_ops kafka_ops = {.name = "kafka",
                                                  .stop = kafka_stop,
                                                  .free = kafka_free};
 
+/* Options live until the next reload, a sink longer. */
+static bool copy_conf(struct kafka_sink *self, const struct events_kafka_sink_conf *conf)
+{
+    struct events_kafka_conf *kafka = &self->conf.kafka;
+    const char **const texts[] = {&kafka->brokers,   &kafka->ca,        &kafka->cert,
+                                  &kafka->key,       &kafka->user,      &kafka->password,
+                                  &kafka->mechanism, &self->conf.client};
+    bool good = true;
+    self->conf = *conf;
+    aion_arena_init(&self->arena, CONF_ARENA_MAX, NULL, 0);
+    for (size_t i = 0; i < aion_countof(texts); i++) {
+        *texts[i] = aion_arena_text(&self->arena, aion_str_of(*texts[i]));
+        good &= *texts[i] != NULL;
+    }
+    return good;
+}
+
 struct events_sink *events_kafka_sink_open(const struct events_kafka_sink_conf *conf,
                                            struct aion_err *err)
 {
@@ -342,13 +362,17 @@ struct events_sink *events_kafka_sink_open(const struct events_kafka_sink_conf *
     if (self == NULL)
         return aion_fail_null(err, AION_UNAVAILABLE, "out of memory");
     self->sink.ops = &kafka_ops;
-    self->conf = *conf;
     self->job.run = run_job;
     self->done_last = &self->done_first;
     self->look_at_us = aion_clock_mono_us();
     pthread_mutex_init(&self->lock, NULL);
     pthread_cond_init(&self->wake, NULL);
     kafka_watch_init(&self->watch);
+    if (!copy_conf(self, conf)) {
+        kafka_free(&self->sink);
+        return aion_fail_null(err, AION_INVALID, "Kafka's options are longer than %d bytes",
+                              CONF_ARENA_MAX);
+    }
     if (!make_producer(self, err)) {
         kafka_free(&self->sink);
         return NULL;
