@@ -95,9 +95,10 @@ static int follow(struct cli_tail *tail)
     int status =
         tail->kafka.conf.brokers[0] != '\0' ? cli_tail_kafka(tail) : cli_tail_mesh(tail);
     if (status == CLI_OK)
-        fprintf(stderr, "%llu records, %llu repeats dropped; go on with --from %.*s\n",
+        fprintf(stderr, "%llu records, %llu repeats dropped%s%.*s\n",
                 (unsigned long long)tail->shown,
                 (unsigned long long)events_dedup_dropped(tail->dedup),
+                tail->position.size > 0 ? "; go on with --from " : "",
                 AION_STR_ARG(aion_buf_view(&tail->position)));
     aion_buf_done(&tail->line);
     aion_buf_done(&tail->position);

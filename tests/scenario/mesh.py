@@ -42,6 +42,16 @@ class Mesh:
             raise AssertionError(f"aion {' '.join(arguments)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
         return done
 
+    def command(self, *arguments, timeout=60):
+        """aion ARGUMENTS, of a command that knows no home: what it printed."""
+        return subprocess.run([self.executable, *arguments], capture_output=True, text=True, timeout=timeout, check=True).stdout
+
+    def admin(self, name, path):
+        """A page of a program's admin port."""
+        port = next(process["admin_port"] for process in self.status()["processes"] if process["name"] == name)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+            return answer.read().decode()
+
     def up(self, *arguments):
         self.run("up", "--port-base", "0", "--detach", *arguments, check=True)
         self.read_env()

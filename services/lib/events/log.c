@@ -67,11 +67,22 @@ static bool take_row(struct events_log_step *step, const struct events_row *row)
 /* -- reads -------------------------------------------------------------------------- */
 static bool read_on(struct events_log_step *step, struct aion_err *err);
 
+/* Of an ordered source every lane has come as far as the last row: the next page need not begin
+ * where a quiet one had its last event. */
+static void move_quiet_lanes(struct events_log_read *read, uint64_t sequence)
+{
+    for (uint32_t lane = 0; lane < EVENTS_LANES && read->source->ordered; lane++)
+        if ((read->lanes >> lane & 1) != 0 && read->after[lane] < sequence)
+            read->after[lane] = sequence;
+}
+
 static bool take_rows(struct events_log_step *step)
 {
-    for (size_t i = 0; i < step->rows.count; i++)
+    for (size_t i = 0; i < step->rows.count; i++) {
         if (!take_row(step, &step->rows.rows[i]))
             return false;
+        move_quiet_lanes(step->read, step->rows.rows[i].sequence);
+    }
     return true;
 }
 

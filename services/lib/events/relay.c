@@ -21,7 +21,7 @@ static void set_defaults(struct events_relay_conf *conf)
     conf->poll_us = or_default(conf->poll_us, 1000000);
     conf->mark_us = or_default(conf->mark_us, 100000);
     conf->wait_first_us = or_default(conf->wait_first_us, 200000);
-    conf->wait_longest_us = or_default(conf->wait_longest_us, 10000000);
+    conf->wait_longest_us = or_default(conf->wait_longest_us, 5000000);
 }
 
 static void make_items(struct events_relay *relay)

@@ -46,7 +46,7 @@ struct events_relay_conf {
     int64_t poll_us;         /* lanes that nobody woke are looked at this often: 1 s */
     int64_t mark_us;         /* from an acknowledgement to its cursor: 100 ms */
     int64_t wait_first_us;   /* after a failure, doubled each time: 200 ms */
-    int64_t wait_longest_us; /* 10 s */
+    int64_t wait_longest_us; /* 5 s */
 };
 
 /* Aborts without memory: called at start. */

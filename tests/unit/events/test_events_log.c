@@ -133,6 +133,19 @@ static void rows_of_other_topics_are_stepped_over(void **state)
     assert_true(pages < 12);
 }
 
+static void quiet_lanes_of_an_ordered_source_move_with_the_others(void **state)
+{
+    struct bench *bench = *state;
+    events_script_source(bench->source)->ordered = true;
+    bench->read.limit = 10;
+    add_rows(bench, 5, 1, 200, 8);
+    do {
+        read_page(bench);
+        assert_int_equal(bench->read.after[63], bench->read.after[5]);
+    } while (bench->read.more);
+    assert_int_equal(bench->read.after[63], 200);
+}
+
 static void a_failing_store_is_told(void **state)
 {
     struct bench *bench = *state;
@@ -178,6 +191,7 @@ int main(void)
         TEST(pages_of_any_size_give_every_event_once_in_order),
         TEST(bytes_bound_a_page_and_one_event_always_comes),
         TEST(rows_of_other_topics_are_stepped_over),
+        TEST(quiet_lanes_of_an_ordered_source_move_with_the_others),
         TEST(a_failing_store_is_told),
         TEST(memory_that_does_not_hold_one_event_is_an_answer),
     };

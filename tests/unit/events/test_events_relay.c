@@ -410,7 +410,7 @@ static void waits_grow_to_the_longest_and_are_forgotten_after_a_success(void **s
         while (events_script_waiting(bench->sink) == 0)
             pass_time(bench, 1000);
         wait = bench->now - began;
-        int64_t full = i < 6 ? 200000LL << i : 10000000;
+        int64_t full = i < 5 ? 200000LL << i : 5000000;
         assert_in_range(wait, full * 3 / 4, full + 20000);
     }
     assert_int_equal(bench->failed, 1); /* told once */

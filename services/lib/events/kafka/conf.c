@@ -212,7 +212,7 @@ rd_kafka_conf_t *kafka_conf_new(const struct events_kafka_conf *conf, const char
     }
     kafka_set(to, "client.id", client);
     kafka_set(to, "reconnect.backoff.ms", "100");
-    kafka_set(to, "reconnect.backoff.max.ms", "10000");
+    kafka_set(to, "reconnect.backoff.max.ms", "2000");
     kafka_set(to, "socket.keepalive.enable", "true");
     kafka_set(to, "allow.auto.create.topics", "false");
     rd_kafka_conf_set_log_cb(to, on_log);
