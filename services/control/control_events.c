@@ -261,6 +261,7 @@ bool control_events_open(struct control *control, struct aion_err *err)
                                             .under_way_max = METRICS_WINDOW};
     events_spool_free(events->spool);
     events->spool = events_spool_new(&spool);
+    events->up = true; /* until it is known better, which takes a moment */
     open_relay(events, RELAY_TASKS, events->tasks, TASK_WINDOW, "tasks");
     open_relay(events, RELAY_AUDIT, events->audit, AUDIT_WINDOW, "audit");
     return true;

@@ -2,6 +2,8 @@
  * acknowledged from the front on moves them. */
 #include "events/relay_private.h"
 
+#include "base/failpoint.h"
+
 enum { ROWS_AT_LEAST = 16 }; /* a read of fewer waits for room, unless the window is small */
 
 /* -- cursors ------------------------------------------------------------------------ */
@@ -84,6 +86,7 @@ void relay_mark(struct events_relay *relay)
     if (relay->mark.lanes == 0)
         return; /* they were left */
     relay->marking = true;
+    aion_failpoint("events/before_mark");
     if (relay->conf.source->cursor_put(relay->conf.source, &relay->mark, &err))
         return;
     relay->marking = false;
