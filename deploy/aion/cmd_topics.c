@@ -9,7 +9,7 @@ static const char *const words[] = {"list",       "apply",         "--dry-run",
 static int run(int argc, char **argv);
 const struct cli_command cli_topics = {
     "topics", "list | apply [--dry-run] [--replicas N]   " CLI_KAFKA_USAGE,
-    "show and set up Kafka's topics", words, run};
+    "show and set up the topics of Kafka", words, run};
 
 struct topics {
     struct cli_kafka kafka;

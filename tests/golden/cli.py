@@ -10,7 +10,8 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-COMMANDS = ("up", "down", "status", "env", "logs", "submit", "tasks", "policy", "store", "doctor", "completion")
+COMMANDS = ("up", "down", "status", "env", "logs", "submit", "tasks", "policy", "store", "doctor", "topics", "events",
+            "completion")
 NO_MESH = ["--home", "HOME"]
 
 # file: calls
@@ -26,12 +27,17 @@ CASES = {
         ["policy"], ["policy", "eat"], ["policy", "get", "-o", "xml"], ["completion"], ["completion", "tcsh"],
         ["store"], ["store", "eat"], ["store", "export"], ["store", "import"], ["store", "migrate", "--colour"],
         ["up", "--port-base"], ["up", "--port-base", "x", *NO_MESH], ["up", "--port-base", "70000", *NO_MESH],
+        ["topics"], ["topics", "eat"], ["topics", "list"], ["topics", "list", "--brokers", "nowhere"], ["topics", "apply", "--replicas", "0"],
+        ["topics", "apply", "--brokers", "a:1", "--environment", "stage"], ["doctor", "kafka", "--brokers"],
+        ["doctor", "kafka", "--brokers", "a:1", "--user", "u", *NO_MESH], ["events"], ["events", "tail"], ["events", "tail", "aion.tasks"],
+        ["events", "forget"], ["events", "forget", "g", "--kafka"],
         ["status", "more"], ["logs", "nobody", *NO_MESH], ["control", "--colour"], ["router", "--listen"],
     ],
     "no-mesh": [
         ["down", *NO_MESH], ["status", *NO_MESH], ["status", "--json", *NO_MESH], ["env", *NO_MESH], ["logs", *NO_MESH],
         ["submit", "noop", *NO_MESH], ["tasks", "list", *NO_MESH], ["policy", "get", *NO_MESH],
         ["store", "export", "--to", "-", *NO_MESH],
+        ["events", "tail", "aion.tasks.lifecycle", *NO_MESH], ["events", "forget", "g", *NO_MESH],
     ],
 }
 

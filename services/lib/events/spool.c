@@ -4,6 +4,7 @@
 
 #include "base/list.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 enum spool_state { SPOOL_WAITING, SPOOL_UNDER_WAY, SPOOL_DONE };
@@ -109,8 +110,8 @@ void events_spool_send(struct events_spool *spool)
 /* -- the ring ----------------------------------------------------------------------- */
 static void push_out_oldest(struct events_spool *spool)
 {
-    struct spool_entry *entry =
-        aion_container(aion_list_first(&spool->entries), struct spool_entry, link);
+    assert(!aion_list_empty(&spool->entries));
+    struct spool_entry *entry = aion_container(spool->entries.next, struct spool_entry, link);
     aion_list_remove(&entry->link);
     spool->bytes -= entry->bytes;
     spool->stats.records--;

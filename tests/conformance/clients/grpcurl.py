@@ -17,7 +17,8 @@ FAILED_PRECONDITION, UNIMPLEMENTED = 9, 12
 EXIT_OF_CODES = 64  # grpcurl ends with this plus the code
 
 ENDPOINTS = {  # what reflection must list, beside the services of every endpoint
-    "AION_CONTROL": {"aion.v1.AionTasks", "aion.v1.Budgets", "aion.v1.Hosts", "aion.v1.Modules", "aion.v1.Ops", "aion.v1.State"},
+    "AION_CONTROL": {"aion.v1.AionTasks", "aion.v1.Budgets", "aion.v1.Events", "aion.v1.Hosts", "aion.v1.Modules", "aion.v1.Ops",
+                     "aion.v1.State"},
     "AION_ROUTER": {"aion.v1.Router"},
     "AION_RETENTION": {"aion.v1.Retention"},
     "AION_HOSTS": {"aion.v1.ModuleHost"},
@@ -101,6 +102,23 @@ ROWS = {
         ("user-admin", {"pageToken": "x"}, INVALID_ARGUMENT, "page_token"),
     ],
     "aion.v1.AionTasks.WatchStreams": [("gateway", {}, OK, ""), ("gateway", WATCH, OK, '"closed"')],
+    "aion.v1.Events.ReadEvents": [
+        ("user-admin", {"topic": "aion.tasks.lifecycle"}, OK, "LifecycleEvent/1"),
+        ("user-admin", {"topic": "aion.router.decisions", "limit": 1}, OK, "DecisionEvent/1"),
+        ("user-admin", {"topic": "aion.no"}, INVALID_ARGUMENT, "topic"),
+        ("user-admin", {"topic": "aion.tasks.lifecycle", "limit": 1001}, INVALID_ARGUMENT, "limit"),
+        ("user-admin", {"topic": "aion.tasks.lifecycle", "wait": "31s"}, INVALID_ARGUMENT, "wait"),
+        ("user-admin", {"topic": "aion.tasks.lifecycle", "group": "A"}, INVALID_ARGUMENT, "group"),
+        ("user-admin", {"topic": "aion.tasks.lifecycle", "after": [{"source": "64"}]}, INVALID_ARGUMENT, "source"),
+    ],
+    "aion.v1.Events.CommitEvents": [
+        ("user-admin", {"topic": "aion.tasks.lifecycle", "group": "g", "positions": [{"source": "1", "sequence": "1"}]}, OK, "{"),
+        ("user-admin", {"topic": "aion.tasks.lifecycle"}, INVALID_ARGUMENT, "group"),
+    ],
+    "aion.v1.Events.ForgetReader": [
+        ("user-admin", {"group": "g"}, OK, "{"), ("user-admin", {"group": "g"}, NOT_FOUND, "no reader"),
+        ("user-admin", {}, INVALID_ARGUMENT, "group"),
+    ],
     "aion.v1.Hosts.Attach": [
         ("host-1", {}, FAILED_PRECONDITION, "hello"),
         ("host-1", {"hello": {"pool": "cpu", "slots": 1}}, INVALID_ARGUMENT, "host_id"),
