@@ -2,6 +2,7 @@
  * unpacked with the method's own bounds; what is taken packs, reads back, and survives as JSON.
  *
  * The first byte chooses the method. */
+#include "aion/v1/events.mesh.h"
 #include "aion/v1/modules.mesh.h"
 #include "aion/v1/ops.mesh.h"
 #include "aion/v1/retention.mesh.h"
@@ -18,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const struct mesh_service_type *const services[] = {
     &aion_v1_aion_tasks_type, &aion_v1_hosts_type,     &aion_v1_module_host_type,
     &aion_v1_modules_type,    &aion_v1_ops_type,       &aion_v1_router_type,
-    &aion_v1_state_type,      &aion_v1_retention_type,
+    &aion_v1_state_type,      &aion_v1_retention_type, &aion_v1_events_type,
 };
 
 static const struct mesh_method *choose(uint8_t number)
