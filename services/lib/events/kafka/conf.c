@@ -179,12 +179,6 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
     pthread_mutex_unlock(&watch->lock);
 }
 
-/* Its log goes nowhere: errors come by on_error, and only mains log. */
-static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
-{
-    (void)rk, (void)level, (void)facility, (void)text;
-}
-
 rd_kafka_resp_err_t kafka_watch_take(struct kafka_watch *watch, char text[KAFKA_TEXT_MAX])
 {
     pthread_mutex_lock(&watch->lock);
@@ -215,7 +209,8 @@ rd_kafka_conf_t *kafka_conf_new(const struct events_kafka_conf *conf, const char
     kafka_set(to, "reconnect.backoff.max.ms", "2000");
     kafka_set(to, "socket.keepalive.enable", "true");
     kafka_set(to, "allow.auto.create.topics", "false");
-    rd_kafka_conf_set_log_cb(to, on_log);
+    /* its log goes nowhere: errors come by on_error, and only mains log */
+    rd_kafka_conf_set_log_cb(to, NULL);
     rd_kafka_conf_set_error_cb(to, on_error);
     rd_kafka_conf_set_opaque(to, watch);
     return to;

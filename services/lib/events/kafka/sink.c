@@ -147,6 +147,7 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
     struct kafka_sink *self = aion_container(watch, struct kafka_sink, watch);
     struct events_post *post = message->_private;
     (void)rk;
+    aion_tsan_acquire(post);
     post->code = message->err;
     post->next = self->answered;
     self->answered = post;
@@ -290,6 +291,7 @@ static bool kafka_send(struct events_sink *sink, struct events_post *post, struc
         return aion_fail(err, AION_UNAVAILABLE, "Kafka's producer begins anew");
     int size =
         snprintf(sequence, sizeof(sequence), "%llu", (unsigned long long)record->sequence);
+    aion_tsan_release(post); /* librdkafka's locks are invisible to TSan */
     rd_kafka_resp_err_t code = rd_kafka_producev(
         self->rk, RD_KAFKA_V_RKT(self->topics[record->topic]),
         RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
@@ -385,3 +387,43 @@ struct events_sink *events_kafka_sink_open(const struct events_kafka_sink_conf *
     }
     return &self->sink;
 }
+
+#if defined(AION_TSAN)
+/* librdkafka makes its threads by C11's names, which TSan does not know: an unknown thread
+ * crashes in the first function that TSan watches. These stand before libc's. */
+#include <threads.h>
+
+struct c11_start {
+    thrd_start_t run;
+    void *argument;
+};
+
+static void *c11_run(void *user)
+{
+    struct c11_start start = *(struct c11_start *)user;
+    free(user);
+    return (void *)(intptr_t)start.run(start.argument);
+}
+
+int thrd_create(thrd_t *thread, thrd_start_t run, void *argument)
+{
+    struct c11_start *start = malloc(sizeof(*start));
+    if (start == NULL)
+        return thrd_nomem;
+    *start = (struct c11_start){run, argument};
+    if (pthread_create(thread, NULL, c11_run, start) == 0)
+        return thrd_success;
+    free(start);
+    return thrd_error;
+}
+
+int thrd_join(thrd_t thread, int *ret_result)
+{
+    void *result;
+    if (pthread_join(thread, &result) != 0)
+        return thrd_error;
+    if (ret_result != NULL)
+        *ret_result = (int)(intptr_t)result;
+    return thrd_success;
+}
+#endif
