@@ -525,7 +525,12 @@ static void looked(struct store_op *op, const struct aion_err *err)
     }
     grouping->as.drop = (struct store_cursor_drop){
         .op.done = dropped, .name = aion_str_of(grouping->names[grouping->at])};
-    if (!store_cursor_drop(grouping->control->store, &grouping->as.drop, &own))
+    struct control_deed deed = control_deed_of(grouping->call);
+    char target[NAME_SIZE + 16];
+    snprintf(target, sizeof(target), "reader/%s", grouping->names[grouping->at]);
+    deed.target = aion_str_of(target);
+    if (!control_audit_effect(grouping->control, &deed, &grouping->as.drop.op,
+                              STORE_CURSOR_DROP, &own))
         grouping_fail(grouping, &own);
 }
 

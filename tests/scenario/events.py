@@ -193,6 +193,9 @@ def kafka(mesh):
         deaths = restarts(mesh)
         eventually("control dies before it marks", lambda: restarts(mesh) >= deaths + (20 if LONG else 3), 200)
         ids = load.stop()
+        for task in list(ids)[:5]:  # what is done, and what is refused, is told too
+            assert mesh.http("DELETE", f"/v1/tasks/{task}").status == 200
+            assert mesh.http("DELETE", f"/v1/tasks/{task[:-4]}0000").status == 404
         wait_done(mesh, ids)
 
         lifecycle, repeats = first_of_each(broker.kcat("aion.tasks.lifecycle"))
@@ -200,6 +203,10 @@ def kafka(mesh):
         check_told(ids, lifecycle, decisions)
         assert repeats > 0, "control was killed between send and mark, and nothing came twice"
         print(f"{len(ids)} tasks, {len(lifecycle)} events, {repeats} repeats")
+        audit, _ = first_of_each(broker.kcat("aion.audit.activity"))
+        lines = [json.loads(record.value) for record in audit]
+        assert [line["actorId"] for line in lines] == [record.key for record in audit]
+        assert sum(line["action"] == "AionTasks/Cancel" and line["result"] == "done" for line in lines) == 5, lines
         compare_readers(mesh, broker)
         missing_topic(mesh, broker)
     finally:
