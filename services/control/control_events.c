@@ -46,8 +46,11 @@ struct control_events {
     struct mesh_timer gauge, drain;
     bool ending;
     void (*drained)(struct control *control);
-    struct store_cursor_read held; /* for a Kafka that is not configured any more */
-    struct aion_arena held_arena;
+    union {
+        struct store_cursor_put registers; /* with Kafka */
+        struct store_cursor_read held;     /* for one that is not configured any more */
+    } place;
+    struct aion_arena place_arena;
     struct aion_link waiting; /* calls of ReadEvents */
 };
 
@@ -219,7 +222,7 @@ void control_events_init(struct control *control)
     events_encoder_init(&events->encoder);
     aion_rand_secret(&events->instance, sizeof(events->instance));
     aion_list_init(&events->waiting);
-    aion_arena_init(&events->held_arena, 65536, NULL, 0);
+    aion_arena_init(&events->place_arena, 65536, NULL, 0);
 }
 
 static void open_relay(struct control_events *events, int which, struct events_source *source,
@@ -270,8 +273,8 @@ bool control_events_open(struct control *control, struct aion_err *err)
 /* The outbox keeps what Kafka has not had, for ever if nobody mends it. */
 static void held_read(struct store_op *op, const struct aion_err *err)
 {
-    struct control_events *events = aion_container(op, struct control_events, held.op);
-    if (err == NULL && events->held.found)
+    struct control_events *events = aion_container(op, struct control_events, place.held.op);
+    if (err == NULL && events->place.held.found)
         aion_log_line(AION_LOG_WARN,
                       "events are kept for Kafka, which is not configured: set "
                       "AION_KAFKA_BROKERS, or let them go by aion events forget --kafka",
@@ -280,10 +283,24 @@ static void held_read(struct store_op *op, const struct aion_err *err)
 
 static void look_for_held(struct control_events *events)
 {
-    events->held = (struct store_cursor_read){
-        .op = {.done = held_read, .arena = &events->held_arena}, .name = AION_STR(CURSOR)};
+    events->place.held = (struct store_cursor_read){
+        .op = {.done = held_read, .arena = &events->place_arena}, .name = AION_STR(CURSOR)};
     /* a store that is too busy to tell is asked by the next start */
-    bool asked = store_cursor_read(events->control->store, &events->held, NULL);
+    bool asked = store_cursor_read(events->control->store, &events->place.held, NULL);
+    (void)asked;
+}
+
+static void registered(struct store_op *op, const struct aion_err *err)
+{
+    (void)op, (void)err; /* the first mark does it otherwise */
+}
+
+/* From now on the outbox is held for Kafka, though it may be away from the first moment on. */
+static void register_relay(struct control_events *events)
+{
+    events->place.registers =
+        (struct store_cursor_put){.op.done = registered, .name = AION_STR(CURSOR)};
+    bool asked = store_cursor_put(events->control->store, &events->place.registers, NULL);
     (void)asked;
 }
 
@@ -294,6 +311,7 @@ void control_events_begin(struct control *control)
         look_for_held(events);
         return;
     }
+    register_relay(events);
     events_relay_take(events->relays[RELAY_TASKS].relay, control->shards.mine);
     events_relay_take(events->relays[RELAY_AUDIT].relay, UINT64_MAX);
     events->gauge.fire = gauge;
@@ -420,7 +438,7 @@ void control_events_done(struct control *control)
     if (events->sink != NULL)
         events->sink->ops->free(events->sink);
     events_encoder_done(&events->encoder);
-    aion_arena_done(&events->held_arena);
+    aion_arena_done(&events->place_arena);
     control_events_source_free(events->tasks);
     control_events_source_free(events->audit);
     free(events);
