@@ -132,11 +132,11 @@ static void check_store(struct doctor *doctor, int admin_port)
     bool got = cli_http_get(admin_port, "/metrics", &body) == 200;
     const char *at = got ? strstr(body.data, name) : NULL;
     if (at != NULL && sscanf(at + sizeof(name) - 1, "%31[a-z]\"} %c", driver, &up) == 2)
-        report(doctor, up == '1' ? FINE : FAIL, "store", "%s%s", driver,
-               up == '1' ? ", the last commit went through"
-                         : ", down: tasks are refused; see aion logs control");
+        doctor_report(doctor, up == '1' ? DOCTOR_FINE : DOCTOR_FAIL, "store", "%s%s", driver,
+                      up == '1' ? ", the last commit went through"
+                                : ", down: tasks are refused; see aion logs control");
     else
-        report(doctor, WARN, "store", "control does not say how it is");
+        doctor_report(doctor, DOCTOR_WARN, "store", "control does not say how it is");
     aion_buf_done(&body);
 }
 
