@@ -53,7 +53,8 @@ struct control_conf {
 #define CONTROL_MEMBER_BOOL     bool
 #define CONTROL_MEMBER(name, kind, fallback, min, max, reload, env, help) \
     CONTROL_MEMBER_##kind name;
-    CONTROL_SECRETS(CONTROL_MEMBER) CONTROL_OPTIONS(CONTROL_MEMBER)
+    CONTROL_SECRETS(CONTROL_MEMBER)
+    CONTROL_OPTIONS(CONTROL_MEMBER)
 #undef CONTROL_MEMBER
     struct events_kafka_conf kafka; /* options kafka_NAME */
 };

@@ -84,11 +84,9 @@ static struct control_host *find_host(struct control *control, const char *host_
 }
 
 /* -- the call ----------------------------------------------------------------------- */
-static bool bad(struct aion_err *err, enum aion_code code, const char *reason,
-                const char *field, const char *text)
+static bool bad(struct aion_err *err, enum aion_code code, const char *field, const char *text)
 {
     aion_err_set(err, __func__, code, "%s", text);
-    aion_err_reason(err, reason);
     aion_err_field(err, "%s", field);
     return false;
 }
@@ -101,18 +99,26 @@ static size_t count_drained(const struct control *control)
     return count;
 }
 
+static bool not_found(const char *host_id, struct aion_err *err)
+{
+    aion_err_set(err, __func__, AION_NOT_FOUND,
+                 "no host '%.128s' is attached: ListHosts names those that are", host_id);
+    aion_err_reason(err, "HOST_NOT_FOUND");
+    aion_err_field(err, "host_id");
+    return false;
+}
+
 static bool check(struct control *control, const Aion__V1__DrainHostRequest *request,
                   struct aion_err *err)
 {
     size_t reason = strlen(request->reason);
     bool drained = control_drained_find(control, request->host_id) != NULL;
     if (reason < 1 || reason > REASON_MAX)
-        return bad(err, AION_INVALID, "", "reason", "reason has 1 to 256 bytes: say why");
+        return bad(err, AION_INVALID, "reason", "reason has 1 to 256 bytes: say why");
     if (find_host(control, request->host_id) == NULL && !drained)
-        return bad(err, AION_NOT_FOUND, "HOST_NOT_FOUND", "host_id",
-                   "no such host is attached");
+        return not_found(request->host_id, err);
     if (!request->undrain && !drained && count_drained(control) >= DRAINED_MAX)
-        return bad(err, AION_EXHAUSTED, "", "host_id", "1024 hosts are drained already");
+        return bad(err, AION_EXHAUSTED, "host_id", "1024 hosts are drained already");
     return true;
 }
 

@@ -79,8 +79,9 @@ static bool is_its_own(const struct mesh_call *call, const Aion__V1__OpsReport *
     const struct mesh_peer *peer = mesh_peer(call);
     if (peer->spiffe_id.size == 0 || aion_str_is(peer->service, report->component))
         return true;
-    aion_err_set(err, __func__, AION_DENIED, "%.*s reports as %s", AION_STR_ARG(peer->service),
-                 report->component);
+    aion_err_set(err, __func__, AION_DENIED,
+                 "%.*s reports as '%.64s': a program speaks for itself alone",
+                 AION_STR_ARG(peer->service), report->component);
     aion_err_field(err, "component");
     return false;
 }

@@ -73,7 +73,7 @@ struct control {
     bool loading;               /* control_begin has not been */
     bool draining;
     void (*drained)(struct control *control);
-    bool store_ended;        /* it takes nothing any more: what is not written never will be */
+    bool store_ended; /* it takes nothing any more: what is not written never will be */
     struct control_events *events;
     struct aion_buf scratch; /* for packing; used within one function */
     struct control_ops *ops;

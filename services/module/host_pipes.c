@@ -63,8 +63,8 @@ static void run_note(struct aion_job *job)
     note->pipes->on_note(note->pipes->user, note);
 }
 
-static struct host_note *new_note(struct host_pipes *pipes, int kind, uint64_t ticket,
-                                  aion_str data)
+static struct host_note *new_note(struct host_pipes *pipes, enum host_note_kind kind,
+                                  uint64_t ticket, aion_str data)
 {
     struct host_note *note = malloc(sizeof(*note) + data.size + 1);
     if (note == NULL)

@@ -11,20 +11,22 @@
 struct host_pipes;
 struct host_process;
 
+enum host_note_kind {
+    HOST_STARTED,
+    HOST_FAILED,
+    HOST_FRAME,
+    HOST_GARBAGE, /* what came is no frame; nothing further is read */
+    HOST_LOG,
+    HOST_EXITED,
+    HOST_SPAWNER_GONE
+};
+
 /* What happened to a process; posted to the exec, freed by host_note_free. */
 struct host_note {
     struct aion_job job;          /* private */
     struct host_pipes *pipes;     /* private */
     struct host_process *process; /* private: FRAME, whose lead it counts in */
-    enum {
-        HOST_STARTED,
-        HOST_FAILED,
-        HOST_FRAME,
-        HOST_GARBAGE, /* what came is no frame; nothing further is read */
-        HOST_LOG,
-        HOST_EXITED,
-        HOST_SPAWNER_GONE
-    } kind;
+    enum host_note_kind kind;
     uint64_t ticket; /* of the process */
     pid_t pid;       /* STARTED */
     int in;          /* STARTED: the module's stdin; the receiver closes it */

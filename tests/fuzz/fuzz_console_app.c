@@ -1,5 +1,6 @@
 /* What control, the router and retention may answer: any message to any question, shown in any
- * view, sought and compared. Input: pieces of {question, view and key, size 2 bytes, message}. */
+ * view, sought and compared. Input: pieces of {question, view and key, size 2 bytes, message}.
+ */
 #include "app.h"
 
 #include "codec/message.h"

@@ -38,8 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     aion_str bytes = aion_str_n(data, size);
     tui_input_feed(&whole, bytes, hear, &first);
     for (size_t at = 0; at < size; at += step)
-        tui_input_feed(&pieces, aion_str_n(data + at, size - at < step ? size - at : step), hear,
-                       &second);
+        tui_input_feed(&pieces, aion_str_n(data + at, size - at < step ? size - at : step),
+                       hear, &second);
     assert(first.hash == second.hash && first.count == second.count);
     tui_input_flush(&pieces, hear, &second);
     assert(tui_input_wait_us(&pieces) == 0);

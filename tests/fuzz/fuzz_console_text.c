@@ -1,5 +1,5 @@
-/* Texts from outside: what comes out of the one door holds nothing that a terminal acts upon and
- * is as wide as it says; filters, times, key names and typed lines take any bytes. */
+/* Texts from outside: what comes out of the one door holds nothing that a terminal acts upon
+ * and is as wide as it says; filters, times, key names and typed lines take any bytes. */
 #include "cells.h"
 #include "filter.h"
 #include "format.h"

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 
 SOURCE = pathlib.Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(SOURCE / "tests/scenario"), str(SOURCE / "tests/golden")]
@@ -13,7 +14,7 @@ from digests import policy_digest  # noqa: E402
 from mesh import Mesh  # noqa: E402
 
 OK, INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND, PERMISSION_DENIED = 0, 3, 4, 5, 7
-FAILED_PRECONDITION, UNIMPLEMENTED = 9, 12
+FAILED_PRECONDITION, OUT_OF_RANGE, UNIMPLEMENTED = 9, 11, 12
 EXIT_OF_CODES = 64  # grpcurl ends with this plus the code
 
 ENDPOINTS = {  # what reflection must list, beside the services of every endpoint
@@ -124,6 +125,16 @@ ROWS = {
         ("host-1", {"hello": {"pool": "cpu", "slots": 1}}, INVALID_ARGUMENT, "host_id"),
         ("host-1", {"hello": {"hostId": "grpcurl", "pool": "cpu", "slots": 1}}, OK, '"welcome"'),
     ],
+    "aion.v1.Hosts.DrainHost": [
+        ("user-admin", {}, INVALID_ARGUMENT, "reason"),
+        ("user-admin", {"hostId": "nobody", "reason": "a look"}, NOT_FOUND, "nobody"),
+    ],
+    "aion.v1.Ops.Watch": [
+        ("user-admin", {"rateHz": 11}, INVALID_ARGUMENT, "rate_hz"),
+        ("user-admin", {"rateHz": 1, "kinds": ["OPS_KIND_MESH"]}, DEADLINE_EXCEEDED, '"full": true'),
+    ],
+    "aion.v1.Ops.Report": [("gateway", {"component": "router"}, PERMISSION_DENIED, "as 'router'")],
+    "aion.v1.Ops.GetAt": [("user-admin", {"atUs": "NOW"}, OK, '"atUs"'), ("user-admin", {}, OUT_OF_RANGE, "oldest second")],
     "aion.v1.Hosts.ListHosts": [("user-admin", {}, OK, '"summarize_text"')],
     "aion.v1.State.PutPolicyRevision": [("router", {}, INVALID_ARGUMENT, "digest")],
     "aion.v1.State.ListPolicyRevisions": [("router", {}, OK, '"revisions"')],
@@ -235,7 +246,8 @@ def judge_method(faults, client, address, method, role, unstable, task_id):
         if role == "SERVICE":
             rows = rows + [("user-admin", {}, PERMISSION_DENIED, "role service")]
     for whose, request, code, part in rows:
-        request = json.loads(json.dumps(request).replace('"TASK"', f'"{task_id}"'))
+        request = json.loads(json.dumps(request).replace('"TASK"', f'"{task_id}"')
+                             .replace('"NOW"', f'"{int((time.time() - 2) * 1e6)}"'))
         judge(faults, client, address, method, (whose, request, code, part))
     return len(rows)
 

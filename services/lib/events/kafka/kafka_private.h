@@ -53,6 +53,15 @@ bool kafka_topic_create(struct events_kafka_admin *admin, const struct kafka_new
 bool kafka_topic_delete(struct events_kafka_admin *admin, const char *name, int64_t timeout_us,
                         struct aion_err *err) AION_MUST_CHECK;
 
+/* The code alone; `error` is consumed, NULL is NO_ERROR. */
+static inline rd_kafka_resp_err_t kafka_code_of(rd_kafka_error_t *error)
+{
+    rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+    if (error != NULL)
+        rd_kafka_error_destroy(error);
+    return code;
+}
+
 static inline int kafka_ms(int64_t us)
 {
     return us <= 0 ? 0 : (int)((us + 999) / 1000);

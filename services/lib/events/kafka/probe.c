@@ -34,9 +34,13 @@ static bool wait_delivery(rd_kafka_t *rk, struct delivery *delivery, int64_t tim
 static bool send_one(rd_kafka_t *rk, struct delivery *delivery, const char *topic,
                      aion_str value, int64_t timeout_us, struct aion_err *err)
 {
-    rd_kafka_resp_err_t code = rd_kafka_producev(
-        rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-        RD_KAFKA_V_VALUE((void *)(uintptr_t)value.data, value.size), RD_KAFKA_V_END);
+    const rd_kafka_vu_t parts[] = {
+        {.vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = topic},
+        {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
+        {.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {(void *)(uintptr_t)value.data, value.size}},
+    };
+    rd_kafka_resp_err_t code =
+        kafka_code_of(rd_kafka_produceva(rk, parts, aion_countof(parts)));
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR && wait_delivery(rk, delivery, timeout_us))
         return true;
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)

@@ -292,15 +292,21 @@ static bool kafka_send(struct events_sink *sink, struct events_post *post, struc
     int size =
         snprintf(sequence, sizeof(sequence), "%llu", (unsigned long long)record->sequence);
     aion_tsan_release(post); /* librdkafka's locks are invisible to TSan */
-    rd_kafka_resp_err_t code = rd_kafka_producev(
-        self->rk, RD_KAFKA_V_RKT(self->topics[record->topic]),
-        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-        RD_KAFKA_V_KEY((void *)(uintptr_t)record->key.data, record->key.size),
-        RD_KAFKA_V_VALUE((void *)(uintptr_t)record->value.data, record->value.size),
-        RD_KAFKA_V_TIMESTAMP(record->at_us / 1000),
-        RD_KAFKA_V_HEADER("aion-schema", about->schema, (ssize_t)strlen(about->schema)),
-        RD_KAFKA_V_HEADER("aion-sequence", sequence, (ssize_t)size), RD_KAFKA_V_OPAQUE(post),
-        RD_KAFKA_V_END);
+    const rd_kafka_vu_t parts[] = {
+        {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = self->topics[record->topic]},
+        {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
+        {.vtype = RD_KAFKA_VTYPE_KEY,
+         .u.mem = {(void *)(uintptr_t)record->key.data, record->key.size}},
+        {.vtype = RD_KAFKA_VTYPE_VALUE,
+         .u.mem = {(void *)(uintptr_t)record->value.data, record->value.size}},
+        {.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = record->at_us / 1000},
+        {.vtype = RD_KAFKA_VTYPE_HEADER,
+         .u.header = {"aion-schema", about->schema, (ssize_t)strlen(about->schema)}},
+        {.vtype = RD_KAFKA_VTYPE_HEADER, .u.header = {"aion-sequence", sequence, size}},
+        {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = post},
+    };
+    rd_kafka_resp_err_t code =
+        kafka_code_of(rd_kafka_produceva(self->rk, parts, aion_countof(parts)));
     return code == RD_KAFKA_RESP_ERR_NO_ERROR || refuse(code, record->topic, err);
 }
 
