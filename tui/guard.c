@@ -14,9 +14,11 @@
 
 enum { RESTORE_MAX = 256, STACK_SIZE = 64 * 1024, WRITE_TRIES = 20, WRITE_MS = 50 };
 
+enum armed { DISARMED, ARMED, RESTORING };
+
 /* Shared with the parent: what the terminal was, and how to get it back. */
 struct shared {
-    atomic_int armed;
+    atomic_int armed; /* enum armed */
     struct termios before;
     char restore[RESTORE_MAX];
     size_t restore_size;
@@ -49,11 +51,24 @@ static void put_right(int fd)
     tcsetattr(fd, TCSANOW, &shared->before);
 }
 
+/* Two threads may be told to end at once (who loses both guard and terminal gets TERM and HUP):
+ * the second waits for the first, or it would end the process in the midst of it. */
+static void restore_once(void)
+{
+    int armed = ARMED;
+    if (atomic_compare_exchange_strong(&shared->armed, &armed, RESTORING)) {
+        put_right(terminal);
+        atomic_store(&shared->armed, DISARMED);
+    }
+    for (int tries = 0; atomic_load(&shared->armed) == RESTORING && tries < WRITE_TRIES;
+         tries++)
+        poll(NULL, 0, WRITE_MS);
+}
+
 static void on_fatal(int number)
 {
     int saved = errno;
-    if (atomic_exchange(&shared->armed, 0) != 0)
-        put_right(terminal);
+    restore_once();
     signal(number, SIG_DFL);
     raise(number);
     errno = saved;
@@ -81,19 +96,18 @@ void tui_guard_arm(aion_str restore)
         restore.size = RESTORE_MAX;
     memcpy(shared->restore, restore.data, restore.size);
     shared->restore_size = restore.size;
-    atomic_store(&shared->armed, 1);
+    atomic_store(&shared->armed, ARMED);
     catch_fatal();
 }
 
 void tui_guard_disarm(void)
 {
-    if (atomic_exchange(&shared->armed, 0) != 0)
-        put_right(terminal);
+    restore_once();
 }
 
 bool tui_guard_armed(void)
 {
-    return atomic_load(&shared->armed) != 0;
+    return atomic_load(&shared->armed) == ARMED;
 }
 
 /* -- the parent ------------------------------------------------------------ */
@@ -169,7 +183,7 @@ int tui_guard_run(int (*run)(void *user), void *user)
     pass_signals();
     sigprocmask(SIG_SETMASK, &before, NULL);
     int status = wait_for(child);
-    if (atomic_exchange(&shared->armed, 0) != 0)
+    if (atomic_exchange(&shared->armed, DISARMED) != DISARMED)
         put_right(STDOUT_FILENO);
     return end_like(status);
 }

@@ -94,6 +94,8 @@ class Test:
             os.kill(self.mesh.pid("control"), signal.SIGKILL)
             eventually("control is down", lambda: not self.mesh.status()["ready"])
             self.mesh.wait_ready(30)
+            eventually("the gateway has found it again",  # 503 with retry-after until then
+                       lambda: self.mesh.http("GET", f"/v1/tasks/{task_id}").status == 200)
             self.prompt("control restarted", task_id, text)
             owed = self.owed()
             print(f"owed: {owed // READERS} bytes a reader")

@@ -294,7 +294,7 @@ def files(mesh):
     write(settings, "# mine\nset theme mono\nbind z overview\nbind ctrl-t tasks\n")
     folder = pathlib.Path(mesh.home, "exports")
     folder.mkdir()
-    screen = Tmux(f"cd {folder} && exec {command(mesh, '--settings', str(settings))}", cols=100, rows=30)
+    screen = Tmux(f"cd {folder} && {command(mesh, '--settings', str(settings))}", cols=100, rows=30)
     try:
         screen.wait(r"LIVE 10 Hz")
         screen.keys("C-t")
