@@ -222,7 +222,7 @@ static void heads_read(struct store_op *op, const struct aion_err *err)
     next(audit);
 }
 
-static void read_heads(struct control_audit *audit)
+static void read_heads(struct control_audit *audit, struct line *line)
 {
     struct reading *reading = calloc(1, sizeof(*reading));
     if (reading == NULL)
@@ -235,7 +235,7 @@ static void read_heads(struct control_audit *audit)
         return;
     aion_arena_done(&reading->arena);
     free(reading);
-    later(first_of(audit));
+    later(line);
 }
 
 static void submit(struct control_audit *audit, struct line *line)
@@ -260,7 +260,7 @@ static void next(struct control_audit *audit)
     if (audit->busy || line == NULL)
         return;
     if (audit->unclear)
-        read_heads(audit);
+        read_heads(audit, line);
     else
         submit(audit, line);
 }

@@ -106,7 +106,7 @@ void module_fail(struct module_job *job, enum aion_code code, const char *reason
 static void run(struct server *server, Aion__V1__HostCommand__Execute *const *tasks,
                 size_t count)
 {
-    struct module_job *jobs[BATCH_MAX];
+    struct module_job *jobs[BATCH_MAX] = {NULL};
     for (size_t i = 0; i < count; i++) {
         jobs[i] = &server->jobs[i];
         *jobs[i] = (struct module_job){.server = server, .place = (uint32_t)i};
