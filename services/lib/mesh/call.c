@@ -34,7 +34,7 @@ static struct mesh_call *new_call(struct mesh_server *server)
 }
 
 /* All of a call but what the pool keeps: its place, the server and the metadata's memory. */
-static void reset(struct mesh_call *call, const struct mesh_server_method *at)
+static void reset(struct mesh_call *call, struct mesh_server_method *at)
 {
     struct mesh_server *server = call->server;
     grpc_metadata_array metadata = call->metadata;
@@ -58,7 +58,7 @@ static void reset(struct mesh_call *call, const struct mesh_server_method *at)
     aion_arena_init(&call->messages, limit, NULL, 0);
 }
 
-bool mesh_call_arm(struct mesh_server *server, const struct mesh_server_method *at)
+bool mesh_call_arm(struct mesh_server *server, struct mesh_server_method *at)
 {
     if (server->stopping)
         return false;
@@ -296,6 +296,13 @@ static void begin(struct mesh_call *call)
     mesh_call_unref(call);
 }
 
+/* Each call of a method lets one more wait for the next, up to what a busy one wants. */
+static void arm_more(struct mesh_server *server, struct mesh_server_method *at)
+{
+    if (at != NULL && at->slots < (at->stream ? MESH_STREAM_SLOTS : MESH_UNARY_SLOTS))
+        at->slots += mesh_call_arm(server, at);
+}
+
 static void on_new(struct mesh_op *op, bool ok)
 {
     struct mesh_call *call = aion_container(op, struct mesh_call, op_new);
@@ -307,6 +314,7 @@ static void on_new(struct mesh_op *op, bool ok)
         return;
     }
     mesh_call_arm(server, call->at); /* always re-armed: no call waits unseen */
+    arm_more(server, call->at);
     begin(call);
 }
 

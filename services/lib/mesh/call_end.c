@@ -27,7 +27,7 @@ static void count(struct mesh_call *call, int64_t duration_us)
         aion_metric_add(aion_metric(&calls_family, "unknown", aion_code_name(code)), 1);
         return;
     }
-    struct mesh_server_method *at = (struct mesh_server_method *)(uintptr_t)call->at;
+    struct mesh_server_method *at = call->at;
     if (at->by_code[code] == NULL)
         at->by_code[code] = aion_metric(&calls_family, at->method->path, aion_code_name(code));
     aion_metric_add(at->by_code[code], 1);

@@ -190,9 +190,9 @@ static void register_method(struct mesh_server *server, const struct mesh_bound 
 static void arm_all(struct mesh_server *server)
 {
     for (size_t i = 0; i < server->method_count; i++) {
-        int slots = server->methods[i].stream ? MESH_STREAM_SLOTS : MESH_UNARY_SLOTS;
-        for (int k = 0; k < slots; k++)
-            mesh_call_arm(server, &server->methods[i]);
+        struct mesh_server_method *at = &server->methods[i];
+        while (at->slots < MESH_FIRST_SLOTS && mesh_call_arm(server, at))
+            at->slots++;
     }
     for (int k = 0; k < MESH_GENERIC_SLOTS; k++)
         mesh_call_arm(server, NULL);

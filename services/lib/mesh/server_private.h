@@ -15,9 +15,10 @@ enum {
     MESH_HEADERS_MAX = 8,
     MESH_NOTES_MAX = 4,
     MESH_NOTE_SIZE = 64,
-    MESH_UNARY_SLOTS =
-        32, /* armed requests of a unary method; measured: 1 is too few, 512 too many */
+    MESH_UNARY_SLOTS = 32, /* armed requests of a busy unary method; measured: 1 is too few, 512
+                              too many */
     MESH_STREAM_SLOTS = 4,
+    MESH_FIRST_SLOTS = 2, /* of a method that nobody has called yet: an idle mesh is small */
     MESH_GENERIC_SLOTS = 8,
     MESH_POOL_MAX = 2048, /* calls kept for reuse, about 5 KiB each; what a peak had beyond goes
                              back to the heap */
@@ -37,6 +38,7 @@ struct mesh_server_method {
     const struct mesh_bound *bound;
     void *registered; /* the core's handle; NULL for what the catch-all answers */
     bool stream;      /* either side streams */
+    uint32_t slots;   /* armed requests, up to its kind's number */
     struct aion_metric *duration, *live;
     struct aion_metric *by_code[AION_UNAUTHENTICATED + 1]; /* made on first use */
 };
@@ -101,8 +103,8 @@ struct mesh_header_pair {
 struct mesh_call {
     struct aion_link link; /* free_calls or live_calls */
     struct mesh_server *server;
-    const struct mesh_server_method *at; /* NULL: the catch-all's */
-    atomic_int refs;                     /* a worker may hold a call too */
+    struct mesh_server_method *at; /* NULL: the catch-all's */
+    atomic_int refs;               /* a worker may hold a call too */
     grpc_call *core;
     grpc_metadata_array metadata;
     grpc_call_details details; /* the catch-all's only */
@@ -159,7 +161,7 @@ struct mesh_call {
 /* -- call.c --------------------------------------------------------------- */
 /* Asks the core for the next call of the method (NULL = any other); false: the server is
  * stopping. */
-bool mesh_call_arm(struct mesh_server *server, const struct mesh_server_method *at);
+bool mesh_call_arm(struct mesh_server *server, struct mesh_server_method *at);
 /* Ends the call for its handler: cancelled from outside. */
 void mesh_call_gone(struct mesh_call *call);
 

@@ -47,12 +47,12 @@ void events_kafka_admin_close(struct events_kafka_admin *admin)
 /* -- the cluster -------------------------------------------------------------------- */
 /* Asks in slices, so that errors of connections are heard meanwhile; one that no time will mend
  * ends the waiting. */
-static const struct rd_kafka_metadata *ask(struct events_kafka_admin *admin,
-                                           rd_kafka_topic_t *topic, const char *what,
-                                           int64_t timeout_us, struct aion_err *err)
+static const rd_kafka_metadata_t *ask(struct events_kafka_admin *admin, rd_kafka_topic_t *topic,
+                                      const char *what, int64_t timeout_us,
+                                      struct aion_err *err)
 {
     int64_t until = aion_clock_mono_us() + timeout_us;
-    const struct rd_kafka_metadata *metadata;
+    const rd_kafka_metadata_t *metadata;
     for (;;) {
         rd_kafka_resp_err_t code = rd_kafka_metadata(admin->rk, 0, topic, &metadata, 500);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -71,7 +71,7 @@ static const struct rd_kafka_metadata *ask(struct events_kafka_admin *admin,
 bool events_kafka_cluster(struct events_kafka_admin *admin, int64_t timeout_us,
                           struct events_kafka_cluster *ret_cluster, struct aion_err *err)
 {
-    const struct rd_kafka_metadata *metadata = ask(admin, NULL, "Kafka", timeout_us, err);
+    const rd_kafka_metadata_t *metadata = ask(admin, NULL, "Kafka", timeout_us, err);
     if (metadata == NULL)
         return false;
     *ret_cluster = (struct events_kafka_cluster){.broker_count = (size_t)metadata->broker_cnt};
@@ -309,7 +309,7 @@ static bool retain(struct events_kafka_admin *admin, const char *name, int64_t r
 }
 
 /* -- topics ------------------------------------------------------------------------- */
-static void read_partitions(const struct rd_kafka_metadata_topic *topic,
+static void read_partitions(const rd_kafka_metadata_topic_t *topic,
                             struct events_topic_seen *seen)
 {
     seen->exists = true;
@@ -326,7 +326,7 @@ static bool read_topic(struct events_kafka_admin *admin, const char *name, int64
 {
     *seen = (struct events_topic_seen){0};
     rd_kafka_topic_t *topic = rd_kafka_topic_new(admin->rk, name, NULL);
-    const struct rd_kafka_metadata *metadata = ask(admin, topic, name, timeout_us, err);
+    const rd_kafka_metadata_t *metadata = ask(admin, topic, name, timeout_us, err);
     rd_kafka_topic_destroy(topic);
     if (metadata == NULL)
         return false;

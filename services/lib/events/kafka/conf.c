@@ -197,7 +197,7 @@ rd_kafka_conf_t *kafka_conf_new(const struct events_kafka_conf *conf, const char
         return aion_fail_null(err, AION_INVALID,
                               "no brokers: give --brokers or AION_KAFKA_BROKERS, as "
                               "127.0.0.1:9092");
-    if (!events_kafka_conf_check(conf, err))
+    if (!events_kafka_conf_check(conf, err) || !librdkafka_load(err))
         return NULL;
     rd_kafka_conf_t *to = rd_kafka_conf_new();
     if (!set_given(to, conf, err)) {

@@ -3,8 +3,8 @@
 #define EVENTS_KAFKA_KAFKA_PRIVATE_H
 
 #include "events/kafka/kafka.h"
+#include "events/kafka/librdkafka.h"
 
-#include <librdkafka/rdkafka.h>
 #include <pthread.h>
 
 enum { KAFKA_TEXT_MAX = 256 };

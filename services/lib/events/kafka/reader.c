@@ -42,7 +42,7 @@ static rd_kafka_conf_t *consumer_conf(const struct events_kafka_reader_conf *con
 static bool count_partitions(struct events_kafka_reader *reader, int64_t timeout_us,
                              struct aion_err *err)
 {
-    const struct rd_kafka_metadata *metadata = NULL;
+    const rd_kafka_metadata_t *metadata = NULL;
     int64_t until = aion_clock_mono_us() + timeout_us;
     rd_kafka_topic_t *topic = rd_kafka_topic_new(reader->rk, reader->topic, NULL);
     rd_kafka_resp_err_t code;

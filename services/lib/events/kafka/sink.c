@@ -232,7 +232,7 @@ static void begin_anew(struct kafka_sink *self)
 /* A delivery says that a broker answers; else, while none does, ask. */
 static void look_at_health(struct kafka_sink *self)
 {
-    const struct rd_kafka_metadata *metadata;
+    const rd_kafka_metadata_t *metadata;
     char text[KAFKA_TEXT_MAX];
     rd_kafka_resp_err_t code = kafka_watch_take(&self->watch, text);
     int64_t now = aion_clock_mono_us();

@@ -10,10 +10,9 @@
 #define STORE_POSTGRES_CONN_H
 
 #include "store/postgres/args.h"
+#include "store/postgres/libpq.h"
 #include "store/postgres/sqlstate.h"
 #include "store/postgres/url.h"
-
-#include <libpq-fe.h>
 
 /* A statement of ours and the window whose tables it is for (statement.h). */
 struct pg_statement {

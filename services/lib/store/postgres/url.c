@@ -4,8 +4,8 @@
 #include "store/postgres/url.h"
 
 #include "base/buf.h"
+#include "store/postgres/libpq.h"
 
-#include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -207,6 +207,8 @@ bool pg_url_parse(aion_str rest, struct pg_url *ret_url, struct aion_err *err)
     struct aion_buf text;
     aion_buf_init(&text, URL_MAX);
     *ret_url = (struct pg_url){.connections = CONNECTIONS, .schema = "aion"};
+    if (!libpq_load(err))
+        return false;
     bool parsed = conninfo_of(ret_url, rest, &text, err) &&
                   take_conninfo(ret_url, text.data != NULL ? text.data : "", err);
     if (text.data != NULL)

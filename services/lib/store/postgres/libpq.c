@@ -1,0 +1,21 @@
+#define LIBPQ_PLAIN
+#include "store/postgres/libpq.h"
+
+#include "base/library.h"
+
+#define NAME(name) #name,
+static const char *const names[] = {LIBPQ(NAME)};
+
+struct libpq libpq;
+_Static_assert(sizeof(libpq) == aion_countof(names) * sizeof(void *), "a slot a name");
+
+bool libpq_load(struct aion_err *err)
+{
+    static struct aion_library library = {.soname = "libpq.so.5",
+                                          .package = "libpq5",
+                                          .names = names,
+                                          .count = aion_countof(names),
+                                          .slots = (void **)(void *)&libpq,
+                                          .lock = PTHREAD_MUTEX_INITIALIZER};
+    return aion_library_load(&library, err);
+}
