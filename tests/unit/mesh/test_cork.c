@@ -2,6 +2,7 @@
  * touched. Method: setsockopt is wrapped and what it is asked for is counted. */
 #include "fixture.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <setjmp.h>
@@ -29,7 +30,7 @@ int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t 
         assert_in_range(fd, 0, FDS_MAX - 1);
         memcpy(&corked[fd], value, sizeof(corked[fd]));
         corks += (unsigned)corked[fd];
-        refused += status != 0;
+        refused += status != 0 && errno != EBADF; /* closed while corked: no matter */
     }
     return status;
 }
@@ -96,6 +97,18 @@ static void a_burst_is_corked_and_let_go(void **state)
     fixture_stop(&fixture);
 }
 
+static unsigned connections(void)
+{
+    unsigned count = 0;
+    for (int fd = 0; fd < FDS_MAX; fd++) {
+        struct sockaddr_storage peer;
+        socklen_t size = sizeof(peer);
+        count +=
+            getpeername(fd, (struct sockaddr *)&peer, &size) == 0 && peer.ss_family != AF_UNIX;
+    }
+    return count;
+}
+
 static void the_number_of_a_closed_socket_is_forgotten(void **state)
 {
     struct aion_err err;
@@ -103,9 +116,11 @@ static void the_number_of_a_closed_socket_is_forgotten(void **state)
     (void)state;
     begin();
     burst();
+    assert_int_equal(connections(), 2);
     mesh_channel_close(fixture.channel);
-    for (int i = 0; i < 20; i++) /* the core closes the server's end a little later */
+    for (int i = 0; i < 2000 && connections() > 0; i++) /* the server's end a little later */
         fixture_step(&fixture);
+    assert_int_equal(connections(), 0);
     int pipes[FDS_MAX / 8][2]; /* their numbers are taken by other files */
     for (size_t i = 0; i < aion_countof(pipes); i++)
         assert_int_equal(pipe(pipes[i]), 0);
