@@ -2,22 +2,24 @@
 #include "cli_client.h"
 
 #include "aion/v1/tasks.mesh.h"
+#include "base/clock.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static const char *const words[] = {"get", "list",     "cancel",  "watch",   "--home",
-                                    "-o",  "--intent", "--state", "--limit", NULL};
+static const char *const words[] = {"get",      "list",    "cancel",  "watch",   "--home", "-o",
+                                    "--intent", "--state", "--limit", "--since", NULL};
 static int run(int argc, char **argv);
 const struct cli_command cli_tasks = {"tasks",
                                       "get ID | list [--state STATE] [--intent NAME] [--limit "
-                                      "N] | cancel ID | watch ID   [-o json] [--home DIR]",
+                                      "N] | cancel ID | watch ID | watch [--state STATE] "
+                                      "[--intent NAME] [--since 10m]   [-o json] [--home DIR]",
                                       "show, follow and cancel tasks", words, run};
 
 struct tasks {
     struct cli_client client;
     const char *verb, *id, *home, *intent, *state;
-    int64_t limit;
+    int64_t limit, since_us; /* ago; -1 = from now on */
     bool json;
 };
 
@@ -152,30 +154,77 @@ static void on_closed(struct mesh_rpc *rpc, const struct mesh_result *result)
     mesh_loop_stop(watching->tasks->client.loop);
 }
 
+static void on_event(struct mesh_rpc *rpc, const ProtobufCMessage *message)
+{
+    const struct watching *watching = mesh_rpc_user(rpc);
+    const Aion__V1__TaskEvent *event = aion_v1_aion_tasks_watch_tasks_read(message);
+    if (watching->tasks->json)
+        cli_print_json(&aion__v1__task_event__schema, message);
+    else
+        printf("%s  %-10s  %-20s  %-10s %s\n", event->task_id, state_name(event->state),
+               event->intent, event->kind, event->note);
+    fflush(stdout);
+}
+
+static int follow(struct watching *watching)
+{
+    while (!watching->closed)
+        mesh_loop_run(watching->tasks->client.loop);
+    return watching->failed ? cli_error(&watching->err) : CLI_OK;
+}
+
+static const struct mesh_rpc_opts when_ready = {.wait_for_ready = true};
+
+/* All tasks of the tenant, until it is interrupted. */
+static int watch_all(struct tasks *tasks)
+{
+    static const struct mesh_stream_ops ops = {.message = on_event, .closed = on_closed};
+    struct watching watching = {.tasks = tasks};
+    Aion__V1__WatchTasksRequest request = AION__V1__WATCH_TASKS_REQUEST__INIT;
+    Google__Protobuf__Timestamp since = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    Aion__V1__TaskState state;
+    struct mesh_channel *channel = cli_channel(&tasks->client, "control", &watching.err);
+    if (channel == NULL)
+        return cli_error(&watching.err);
+    if (tasks->intent != NULL)
+        request.intent = (char *)(uintptr_t)tasks->intent;
+    if (tasks->state != NULL) {
+        if (!read_state(tasks->state, &state))
+            return cli_usage(&cli_tasks, "--state: \"%s\" is no state of a task", tasks->state);
+        request.states = &state;
+        request.n_states = 1;
+    }
+    if (tasks->since_us >= 0) {
+        since.seconds = (aion_clock_utc_us() - tasks->since_us) / 1000000;
+        request.since = &since;
+    }
+    aion_v1_aion_tasks_watch_tasks_open(channel, &request, &when_ready, &ops, &watching);
+    return follow(&watching);
+}
+
 static int watch(struct tasks *tasks)
 {
     static const struct mesh_stream_ops ops = {.message = on_chunk, .closed = on_closed};
     struct watching watching = {.tasks = tasks};
     Aion__V1__StreamRequest request = AION__V1__STREAM_REQUEST__INIT;
-    const struct mesh_rpc_opts opts = {.wait_for_ready = true};
+    if (tasks->id == NULL)
+        return watch_all(tasks);
     struct mesh_channel *channel = cli_channel(&tasks->client, "control", &watching.err);
     if (channel == NULL)
         return cli_error(&watching.err);
     request.task_id = (char *)(uintptr_t)tasks->id;
-    aion_v1_aion_tasks_stream_open(channel, &request, &opts, &ops, &watching);
-    while (!watching.closed)
-        mesh_loop_run(tasks->client.loop);
-    return watching.failed ? cli_error(&watching.err) : CLI_OK;
+    aion_v1_aion_tasks_stream_open(channel, &request, &when_ready, &ops, &watching);
+    return follow(&watching);
 }
 
 static const struct {
     const char *name;
-    bool needs_id;
+    bool takes_id, needs_id;
     int (*run)(struct tasks *tasks);
-} verbs[] = {{"get", true, get},
-             {"list", false, list},
-             {"cancel", true, cancel},
-             {"watch", true, watch}};
+} verbs[] = {{"get", true, true, get},
+             {"list", false, false, list},
+             {"cancel", true, true, cancel},
+             {"watch", true, false, watch}};
 
 static int run_verb(struct tasks *tasks)
 {
@@ -183,10 +232,10 @@ static int run_verb(struct tasks *tasks)
     for (size_t i = 0; i < aion_countof(verbs); i++) {
         if (strcmp(verbs[i].name, tasks->verb) != 0)
             continue;
-        if (verbs[i].needs_id != (tasks->id != NULL))
-            return cli_usage(&cli_tasks,
-                             verbs[i].needs_id ? "%s needs a task's id" : "%s takes no id",
-                             tasks->verb);
+        if (verbs[i].needs_id && tasks->id == NULL)
+            return cli_usage(&cli_tasks, "%s needs a task's id", tasks->verb);
+        if (!verbs[i].takes_id && tasks->id != NULL)
+            return cli_usage(&cli_tasks, "%s takes no id", tasks->verb);
         int status = cli_client_open(&tasks->client, tasks->home, &err) ? verbs[i].run(tasks)
                                                                         : cli_error(&err);
         cli_client_close(&tasks->client);
@@ -201,6 +250,7 @@ static int run(int argc, char **argv)
     struct cli_args args = {argc, argv, 1};
     const char *value;
     tasks.limit = 50;
+    tasks.since_us = -1;
     while (args.at < argc) {
         if ((value = cli_value(&args, "--home")) != NULL)
             tasks.home = value;
@@ -212,6 +262,9 @@ static int run(int argc, char **argv)
             if (!aion_str_i64(aion_str_of(value), &tasks.limit) || tasks.limit < 1 ||
                 tasks.limit > 1000)
                 return cli_usage(&cli_tasks, "--limit: \"%s\" is not 1..1000", value);
+        } else if ((value = cli_value(&args, "--since")) != NULL) {
+            if (!aion_str_duration(aion_str_of(value), &tasks.since_us))
+                return cli_usage(&cli_tasks, "--since: \"%s\" is no time as 10m", value);
         } else if ((value = cli_value(&args, "-o")) != NULL) {
             if (strcmp(value, "json") != 0)
                 return cli_usage(&cli_tasks, "-o: \"%s\" is not json", value);

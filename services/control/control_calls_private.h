@@ -60,6 +60,9 @@ void control_cancel(struct mesh_call *call, const Aion__V1__CancelRequest *reque
 void control_stream(struct mesh_call *call, const Aion__V1__StreamRequest *request);
 void control_stream_writable(struct mesh_call *call);
 void control_stream_done(struct mesh_call *call, bool cancelled);
+void control_watch_tasks(struct mesh_call *call, const Aion__V1__WatchTasksRequest *request);
+void control_watch_tasks_writable(struct mesh_call *call);
+void control_watch_tasks_done(struct mesh_call *call, bool cancelled);
 void control_ack_stream(struct mesh_call *call, const Aion__V1__AckStreamRequest *request);
 void control_watch_streams_open(struct mesh_call *call);
 void control_watch_streams(struct mesh_call *call,

@@ -327,6 +327,7 @@ void control_events_wrote(struct control *control, const struct store_write *wri
     if (events->sink != NULL)
         events_relay_wake(events->relays[RELAY_TASKS].relay, store_seq_shard(write->seq),
                           write->event->sequence);
+    control_tails_told(control, write->event, store_seq_shard(write->seq));
     control_events_calls_wake(control);
 }
 

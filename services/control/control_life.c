@@ -70,6 +70,7 @@ void control_init(struct control *control, struct mesh_loop *loop, struct store 
     control_timers_init(control);
     control_metrics_init(control);
     control_events_init(control);
+    control_tails_init(&control->tails);
     control_plan_set(control, &control_plan_default);
     aion_list_init(&control->drained_hosts);
     control_ops_init(control);
@@ -234,6 +235,7 @@ void control_drain(struct control *control, void (*done)(struct control *control
     control->drained = done;
     control_waits_end(control);
     control_watches_end(control);
+    control_tails_end(control);
     control_hosts_end(control);
     control_writes_hurry(control);
     control_ops_end(control);

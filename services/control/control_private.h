@@ -25,6 +25,7 @@ struct control_router;
 struct control_events;
 
 #include "control_shards.h"
+#include "control_tail.h"
 
 struct control {
     struct program *program; /* NULL: a test */
@@ -75,7 +76,8 @@ struct control {
     void (*drained)(struct control *control);
     bool store_ended; /* it takes nothing any more: what is not written never will be */
     struct control_events *events;
-    struct aion_buf scratch; /* for packing; used within one function */
+    struct control_tails tails; /* calls of WatchTasks */
+    struct aion_buf scratch;    /* for packing; used within one function */
     struct control_ops *ops;
     struct aion_link drained_hosts; /* by admins: control_drain.c */
 };
@@ -168,6 +170,8 @@ void control_reply_task(struct control *control, struct mesh_call *call,
 Google__Protobuf__Timestamp *control_timestamp(struct aion_arena *arena, int64_t utc_us);
 Aion__V1__TaskError *control_task_error(struct aion_arena *arena,
                                         const struct store_error *error);
+/* What one store_event_kind is called, and the state it leads to. */
+const char *control_event_name(unsigned kind, Aion__V1__TaskState *ret_state);
 /* The tenant of the caller. False: the call has been failed. */
 bool control_tenant(struct mesh_call *call, aion_str *ret_tenant);
 /* A task id of a request. False: the call has been failed. */

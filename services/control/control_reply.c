@@ -2,6 +2,7 @@
 #include "codec/message.h"
 #include "control_private.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 /* A message in the arena; arenas of calls are bounded, so that NULL must be expected. */
@@ -144,6 +145,14 @@ static const struct {
     {"released", AION__V1__TASK_STATE__TASK_STATE_QUEUED},
     {"replayed", AION__V1__TASK_STATE__TASK_STATE_DEAD},
 };
+
+const char *control_event_name(unsigned kind, Aion__V1__TaskState *ret_state)
+{
+    size_t bit = (size_t)__builtin_ctz(kind);
+    assert(bit < aion_countof(event_names));
+    *ret_state = event_names[bit].state;
+    return event_names[bit].kind;
+}
 
 static size_t count_events(const struct store_task *stored)
 {

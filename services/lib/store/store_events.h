@@ -55,8 +55,11 @@ struct store_events_read {
     struct store_op op;
     uint64_t shards;              /* set */
     uint64_t after[STORE_SHARDS]; /* sequence, exclusive; of the shards in the set */
-    uint32_t limit;               /* 1..10000 rows */
-    size_t bytes_max;             /* of payloads; at least one row comes. 0 = 1 MiB */
+    /* What was told before is of no interest, and is left out as far as that saves reading; so
+     * is what was written more than a minute later than told. 0 = all. */
+    int64_t from_us;
+    uint32_t limit;   /* 1..10000 rows */
+    size_t bytes_max; /* of payloads; at least one row comes. 0 = 1 MiB */
     /* out */
     struct store_outbox *events;
     size_t count;

@@ -96,6 +96,12 @@ ROWS = {
     "aion.v1.AionTasks.GetTask": of_a_task('"attempts"'),
     "aion.v1.AionTasks.Cancel": of_a_task("TASK_STATE_SUCCEEDED"),
     "aion.v1.AionTasks.Stream": of_a_task('"final"'),
+    "aion.v1.AionTasks.WatchTasks": [
+        ("user-admin", {"since": "2020-01-01T00:00:00Z"}, INVALID_ARGUMENT, "24 h"),
+        ("user-admin", {"states": [99]}, INVALID_ARGUMENT, "states"),
+        ("user-admin", {"since": "TODAY", "intent": "noop"}, DEADLINE_EXCEEDED, '"succeeded"'),
+        ("control", {}, PERMISSION_DENIED, "no tenant"),
+    ],
     "aion.v1.AionTasks.AckStream": of_a_task("{"),
     "aion.v1.AionTasks.ListTasks": [
         ("user-admin", {}, OK, '"tasks"'),
@@ -247,6 +253,7 @@ def judge_method(faults, client, address, method, role, unstable, task_id):
             rows = rows + [("user-admin", {}, PERMISSION_DENIED, "role service")]
     for whose, request, code, part in rows:
         request = json.loads(json.dumps(request).replace('"TASK"', f'"{task_id}"')
+                             .replace("TODAY", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 3600)))
                              .replace('"NOW"', f'"{int((time.time() - 2) * 1e6)}"'))
         judge(faults, client, address, method, (whose, request, code, part))
     return len(rows)

@@ -81,6 +81,31 @@ static void a_page_of_events_is_bounded_in_bytes(void **state)
     assert_in_range(read.count, 1, 2);
 }
 
+/* Ten minutes, an event each: from the sixth on none is missing, and of what was long before
+ * only as much comes as a window (an hour here at most) may hold. */
+static void events_from_a_time_on_are_all_there(void **state)
+{
+    struct bench *bench = *state;
+    enum { COUNT = 10, FROM = 6 };
+    size_t wanted = 0;
+    for (unsigned i = 0; i < COUNT; i++) {
+        struct store_outbox event = event_of(bench, i, STORE_EVENT_ACCEPTED);
+        struct store_accept accept = accept_of(bench, i);
+        event.at_us = T0 + i * INT64_C(60000000);
+        accept.write.event = &event;
+        wait_for(bench, accept, &accept);
+    }
+    struct store_events_read read = read_of(bench);
+    read.from_us = T0 + FROM * INT64_C(60000000);
+    wait_for(bench, events_read, &read);
+    for (size_t i = 0; i < read.count; i++)
+        wanted += read.events[i].at_us >= read.from_us;
+    assert_int_equal(wanted, COUNT - FROM);
+    read.from_us = T0 + INT64_C(2) * 3600 * 1000000;
+    wait_for(bench, events_read, &read);
+    assert_int_equal(read.count, 0);
+}
+
 static void a_refused_write_tells_nobody(void **state)
 {
     struct bench *bench = *state;
@@ -126,6 +151,7 @@ const struct CMUnitTest events_tests[] = {
     contract_test(an_event_is_read_as_it_was_written),
     contract_test(events_come_per_shard_in_order),
     contract_test(a_page_of_events_is_bounded_in_bytes),
+    contract_test(events_from_a_time_on_are_all_there),
     contract_test(a_refused_write_tells_nobody),
     contract_test(a_cursor_only_grows),
 };

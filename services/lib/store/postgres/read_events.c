@@ -21,6 +21,7 @@ struct turn {
     uint64_t after[STORE_SHARDS], asking; /* a set */
     size_t room;                          /* of a shard */
     size_t bytes, bytes_max;
+    int64_t from_us, window_us;
     struct pg_rows *results; /* one a window */
     size_t windows;
 };
@@ -42,9 +43,12 @@ static bool ask(struct pg_wait *wait, const struct turn *turn, int64_t window,
     return pg_defer(wait, statement, rows);
 }
 
-/* A sealed window of which the reader has had everything is not asked. */
+/* A sealed window of which the reader has had everything is not asked, nor one that ended
+ * before what is of interest. */
 static bool may_have(const struct turn *turn, const struct pg_window *window)
 {
+    if (turn->from_us > 0 && (window->number + 1) * turn->window_us <= turn->from_us)
+        return false;
     if (window->state != PG_SEALED)
         return true;
     for (unsigned shard = 0; shard < STORE_SHARDS; shard++)
@@ -161,6 +165,8 @@ bool pg_events_read(struct pg_store *self, struct pg_wait *wait, struct store_op
     struct store_events_read *op = aion_container(base, struct store_events_read, op);
     struct turn turn = {.op = op,
                         .asking = op->shards,
+                        .from_us = op->from_us,
+                        .window_us = self->windows.length_us,
                         .bytes_max = op->bytes_max > 0 ? op->bytes_max : BYTES_MAX};
     memcpy(turn.after, op->after, sizeof(turn.after));
     op->count = 0;

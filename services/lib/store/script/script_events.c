@@ -34,7 +34,8 @@ void script_events_read(struct script_store *self, struct store_op *base)
         const struct script_row *row = script_at(self, STORE_TABLE_OUTBOX, i);
         unsigned shard = (unsigned)script_i64(row, OUTBOX_shard);
         if (base->err != NULL || (op->shards >> shard & 1) == 0 ||
-            script_u64(row, OUTBOX_sequence) <= op->after[shard])
+            script_u64(row, OUTBOX_sequence) <= op->after[shard] ||
+            script_i64(row, OUTBOX_at_us) < op->from_us)
             continue;
         op->more = op->count == op->limit || (op->count > 0 && bytes >= bytes_max);
         if (op->more)

@@ -1,6 +1,8 @@
 /* The outbox and its cursors; the audit log. */
 #include "store/sqlite/sqlite_private.h"
 
+#define LATE_US INT64_C(60000000)
+
 /* -- outbox ------------------------------------------------------------------------- */
 static void get_event(struct sql_use *use, struct store_outbox *event, uint64_t place,
                       struct aion_arena *arena)
@@ -30,6 +32,48 @@ static uint64_t least_after(const struct store_events_read *op)
     return least == UINT64_MAX ? INT64_MAX : (least + 1) << STORE_SHARD_BITS;
 }
 
+/* The first row behind a place: where it stands, and whether it was told before from_us. */
+static bool look_behind(struct sqlite_conn *conn, uint64_t *place, int64_t from_us,
+                        bool *ret_before)
+{
+    struct sql_use use = sql_use(conn, SQL_EVENT_LOOK);
+    sql_u64(&use, *place);
+    *ret_before = false;
+    if (sql_row(&use)) {
+        *place = sql_get_u64(&use);
+        *ret_before = sql_get_i64(&use) < from_us;
+    }
+    return sql_end(&use);
+}
+
+static bool newest_place(struct sqlite_conn *conn, uint64_t *ret_place)
+{
+    struct sql_use use = sql_use(conn, SQL_NEWEST_EVENT);
+    *ret_place = sql_row(&use) ? sql_get_u64(&use) : 0;
+    return sql_end(&use);
+}
+
+/* Moves the place on behind what is of no interest: halves what is between it and the newest
+ * row. Times grow with places, but for what was written late. */
+static bool pass_early(struct sqlite_conn *conn, const struct store_events_read *op,
+                       uint64_t *place)
+{
+    uint64_t high;
+    if (op->from_us == 0 || !newest_place(conn, &high))
+        return op->from_us == 0;
+    while (*place < high) {
+        uint64_t middle = *place + (high - *place) / 2, at = middle;
+        bool before;
+        if (!look_behind(conn, &at, op->from_us - LATE_US, &before))
+            return false;
+        if (before)
+            *place = at;
+        else
+            high = middle;
+    }
+    return true;
+}
+
 /* In the order of commits, over all shards. */
 bool sqlite_events_read(struct sqlite_store *self, struct sqlite_conn *conn,
                         struct store_op *base)
@@ -40,10 +84,11 @@ bool sqlite_events_read(struct sqlite_store *self, struct sqlite_conn *conn,
     op->count = 0;
     op->more = false;
     op->events = sqlite_make_array(conn, base->arena, op->limit, sizeof(*op->events));
-    if (op->events == NULL)
+    uint64_t after = least_after(op) - 1;
+    if (op->events == NULL || !pass_early(conn, op, &after))
         return false;
     struct sql_use use = sql_use(conn, SQL_EVENT_READ);
-    sql_u64(&use, least_after(op) - 1);
+    sql_u64(&use, after);
     sql_u64(&use, op->shards);
     while (sql_row(&use)) {
         uint64_t place = sql_get_u64(&use);
