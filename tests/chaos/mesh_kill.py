@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """kill -9 of any process of the mesh, again and again, under load: mesh_kill.py AION MODULES KILLS [SEED]
 
+On SQLite; run by tests/servers/postgres.sh with tcp durable -- it is on that PostgreSQL, whose server is killed, too.
+
 Writers submit tasks with idempotency keys and repeat what was not answered; readers follow streams and come back with
 their cursor. At the end: every acknowledged task has succeeded, once, with the right result; every stream was read
 without gap or double; the same key never gave two tasks; each task that succeeded is paid for once; the audit log is whole.
@@ -13,6 +15,7 @@ import random
 import re
 import signal
 import sqlite3
+import subprocess
 import sys
 import threading
 import time
@@ -29,6 +32,7 @@ routes:
 """
 PRICES = {"drip": 5000, "noop": 1000}
 LIMIT = 10**12  # nano-USD of the budget that pays for all of it
+POSTGRES_URL = os.environ.get("AION_TEST_POSTGRES_URL")  # with the script and the folder of its server beside it
 WRITERS, READERS = 6, 4
 LEASE = 10  # of a host, in seconds: control's default
 LINES, PAUSE_MS, WIDTH = 30, 20, 32
@@ -219,12 +223,25 @@ def module_pids(host):
     return found
 
 
+def kill_postgres():
+    """The server and its backends, as a power switch would; it is started again at once."""
+    script, folder = os.environ["AION_TEST_POSTGRES"], os.environ["AION_TEST_POSTGRES_DIR"]
+    for command in ("kill", "start"):
+        subprocess.run([script, command, folder], capture_output=True, check=True)
+
+
 def kill_some(mesh, kills):
     """Kills at random moments; a process is struck again only once it is up again."""
-    counts = {}
+    counts, names = {}, ["control", "control", "router", "host-1", "gateway", "retention", "module"]
+    if POSTGRES_URL:
+        names += ["postgres", "postgres"]
     while sum(counts.values()) < kills:
         processes = {p["name"]: p["pid"] for p in mesh.status()["processes"] if p["pid"] > 0}
-        name = random.choice(["control", "control", "router", "host-1", "gateway", "retention", "module"])
+        name = random.choice(names)
+        if name == "postgres":
+            kill_postgres()
+            counts[name] = counts.get(name, 0) + 1
+            continue
         pid = processes.get(name)
         if name == "module":
             pids = module_pids(processes.get("host-1", -1))
@@ -245,15 +262,18 @@ def kill_some(mesh, kills):
 
 
 def judge(mesh, ledger):
-    """Every acknowledged task: succeeded, with its own result, by one committed outcome."""
+    """Every acknowledged task: succeeded, with its own result, by one committed outcome, soon enough."""
     client = Client(mesh)
     until = time.monotonic() + 2 * LEASE
     for task_id, text in ledger.acknowledged.items():
+        answer = None
+
         def final():
+            nonlocal answer
             answer = client.ask("GET", f"/v1/tasks/{task_id}")
             return answer is not None and answer[0] == 200 and answer[1]["state"] in FINAL
         eventually(f"task {task_id} is final after twice a host's lease", final, max(until - time.monotonic(), 1))
-        task = client.ask("GET", f"/v1/tasks/{task_id}")[1]
+        task = answer[1]
         if task["state"] != "TASK_STATE_SUCCEEDED" or task["result"]["text"] != text:
             ledger.fault(f"{task_id}: {task['state']} {task.get('error')}")
         finals = [event for event in task["events"] if event["state"] in FINAL]
@@ -281,33 +301,51 @@ def judge_money(mesh, ledger):
         ledger.fault(f"the audit log: {verdict}")
 
 
-def windows_of(db, table):
-    """The tables that a table is, window by window."""
-    return [name for name, in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            if re.fullmatch(table + "_(w[0-9]+|k[0-9]+|kept)", name)]
+class Sqlite:
+    """The database file: a table is the tables of its windows."""
+
+    def __init__(self, home):
+        self.db = sqlite3.connect(f"file:{home}/aion.db?mode=ro", uri=True)
+
+    def sum(self, table, what="1", where="true"):
+        names = [name for name, in self.db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+                 if re.fullmatch(table + "(_(w[0-9]+|k[0-9]+|kept))?", name)]
+        return sum(self.db.execute(f"SELECT coalesce(sum({what}), 0) FROM {name} WHERE {where}").fetchone()[0] for name in names)
+
+    def close(self):
+        self.db.close()
 
 
-def count_rows(db, table):
-    return sum(db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in windows_of(db, table))
+class Postgres:
+    """The server of tests/servers/postgres.sh: a table is its partitions, and what was kept of windows that went."""
+
+    def __init__(self, url):
+        self.url = url
+
+    def ask(self, query):
+        done = subprocess.run(["psql", "-X", "-Atq", self.url, "-c", "SET search_path = aion", "-c", query], capture_output=True,
+                              text=True, check=True)
+        return done.stdout.strip()
+
+    def sum(self, table, what="1", where="true"):
+        names = self.ask(f"SELECT tablename FROM pg_tables WHERE schemaname = 'aion' AND tablename IN ('{table}', '{table}_kept')")
+        return sum(int(self.ask(f"SELECT coalesce(sum({what}), 0) FROM {name} WHERE {where}")) for name in names.split())
+
+    def close(self):
+        pass
 
 
-def sum_column(db, table, column):
-    return sum(db.execute(f"SELECT coalesce(sum({column}), 0) FROM {name}").fetchone()[0] for name in windows_of(db, table))
-
-
-def judge_store(home, ledger):
-    """The database itself: as many tasks as keys, an outcome each, one beginning and one end of each told."""
-    with sqlite3.connect(f"file:{home}/aion.db?mode=ro", uri=True) as db:
-        tasks, outcomes, keys = (count_rows(db, table) for table in ("task", "outcome", "idempotency"))
-        begun, ended = (db.execute(f"SELECT count(*) FROM outbox WHERE kinds & {bits}").fetchone()[0]
-                        for bits in (1, 64 | 128 | 256 | 512 | 1024))
+def judge_store(db, ledger):
+    """The database itself: as many tasks as keys, an outcome each, one beginning and one end of each told; and the books' sum."""
+    tasks, outcomes, keys = (db.sum(table) for table in ("task", "outcome", "idempotency"))
+    begun, ended = (db.sum("outbox", where=f"kinds & {bits} <> 0") for bits in (1, 64 | 128 | 256 | 512 | 1024))
     if not tasks == outcomes == keys == begun == ended or tasks < len(ledger.acknowledged):
         ledger.fault(f"store: {tasks} tasks, {outcomes} outcomes, {keys} keys, {begun} begun and {ended} ended in the "
                      f"outbox, {len(ledger.acknowledged)} acknowledged")
-    with sqlite3.connect(f"file:{home}/aion.db?mode=ro", uri=True) as db:
-        sums = sum_column(db, "ledger", "nano_usd") + db.execute("SELECT coalesce(sum(nano_usd), 0) FROM balance").fetchone()[0]
-    if sums != 0:
-        ledger.fault(f"store: the sum over all accounts is {sums}")
+    books = db.sum("ledger", "nano_usd") + db.sum("balance", "nano_usd")
+    if books != 0:
+        ledger.fault(f"store: the sum over all accounts is {books}")
+    db.close()
 
 
 def modules_folder(mesh, executable, test_modules):
@@ -321,6 +359,8 @@ def modules_folder(mesh, executable, test_modules):
 def run(mesh, modules, kills):
     pathlib.Path(mesh.home, "policies").mkdir()
     write(pathlib.Path(mesh.home, "policies/10-default.yaml"), POLICY)
+    if POSTGRES_URL:
+        os.environ["AION_STORE_URL"] = POSTGRES_URL
     mesh.up("--modules", modules_folder(mesh, mesh.executable, modules))
     made = mesh.http("POST", "/v1/budgets/kill-loop", {"period": "PERIOD_MONTH", "limitNanoUsd": str(LIMIT)})
     assert made.status == 200, made.body
@@ -338,7 +378,7 @@ def run(mesh, modules, kills):
     judge(mesh, ledger)
     judge_money(mesh, ledger)
     mesh.down()
-    judge_store(mesh.home, ledger)
+    judge_store(Postgres(POSTGRES_URL) if POSTGRES_URL else Sqlite(mesh.home), ledger)
     print(f"{sum(counts.values())} kills {counts}: {len(ledger.acknowledged)} tasks acknowledged, {ledger.repeats} submits "
           f"repeated, {ledger.streams} streams read over {ledger.resumes} resumptions and {ledger.restarts} restarts")
     for fault in ledger.faults[:20]:
@@ -351,7 +391,7 @@ def run(mesh, modules, kills):
 def main():
     executable, modules, kills = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), int(sys.argv[3])
     if os.environ.get("AION_TEST_LONG"):
-        kills *= 10
+        kills *= 12
     seed = int(sys.argv[4]) if len(sys.argv) > 4 else random.SystemRandom().randrange(1 << 31)
     print(f"seed {seed}")
     random.seed(seed)
