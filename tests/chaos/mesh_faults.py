@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Control's commits under the whole mesh: mesh_faults.py AION MODULES FAILING SECONDS
+"""Commits that fail and places to die at, under the whole mesh: mesh_faults.py AION MODULES FAILING SECONDS
 
-Each control process lives until one of its fsyncs: that one fails, and it must acknowledge nothing more, say why, end with
-an error and be started again; or it is killed just before the commit, or after the commit and before any acknowledgement.
-Clients repeat what was not answered. Then a mesh without faults must have every acknowledged task, done once."""
+In the first run each control process lives until one of its fsyncs fails: it must acknowledge nothing more, say why, end
+with an error and be started again. In the others a process kills itself at a named point: before the commit, after it and
+before any acknowledgement, with a result committed and not settled, with an attempt run and not reported. Clients repeat
+what was not answered. Then a mesh without faults must have every acknowledged task, done once."""
 import os
 import pathlib
 import sys
@@ -12,8 +13,22 @@ import time
 
 from mesh_kill import POLICY, WRITERS, Ledger, Mesh, judge, modules_folder, write, write_tasks
 
-# tests/chaos/faults/failing.h: what happens to the control process at which of its commits
-FAULTS = {"fails": "sync-wal 150 5 1", "killed before": "sync-wal 90 -1 1", "killed after": "sync-wal 90 -2 1"}
+# what: who must have died of it
+FAULTS = {
+    "fsync fails": "control",  # by tests/chaos/faults/failing.c
+    "store/before_commit=kill:90": "control",
+    "store/after_commit=kill:90": "control",
+    "control/after_commit_before_ack=kill:60": "control",
+    "control/after_finish_before_settled=kill:60": "control",
+    "host/after_run_before_report=kill:60": "host-1",
+}
+
+
+def environment(name, failing, home):
+    if name == "fsync fails":
+        return {"LD_PRELOAD": failing, "ASAN_OPTIONS": "verify_asan_link_order=0", "AION_FAULT_FOLDER": home,
+                "AION_FAULT": "sync-wal 150 5 1"}
+    return {"AION_FAILPOINTS": name}
 
 
 def load_for(mesh, ledger, seconds):
@@ -31,10 +46,8 @@ def run(mesh, modules, failing, name, seconds):
     pathlib.Path(mesh.home, "policies").mkdir()
     write(pathlib.Path(mesh.home, "policies/10-default.yaml"), POLICY)
     folder = modules_folder(mesh, mesh.executable, modules)
-    faults = {"LD_PRELOAD": failing, "ASAN_OPTIONS": "verify_asan_link_order=0", "AION_FAULT_FOLDER": mesh.home,
-              "AION_FAULT": FAULTS[name]}
     before = dict(os.environ)
-    os.environ.update(faults)
+    os.environ.update(environment(name, failing, mesh.home))
     try:
         mesh.up("--modules", folder)
     finally:
@@ -48,14 +61,15 @@ def run(mesh, modules, failing, name, seconds):
     mesh.up("--modules", folder)
     judge(mesh, ledger)
     mesh.down()
-    print(f"a commit {name}: {restarts['control']} controls, {len(ledger.acknowledged)} tasks acknowledged, "
+    victim = FAULTS[name]
+    print(f"{name}: {restarts[victim]} times, {len(ledger.acknowledged)} tasks acknowledged, "
           f"{ledger.repeats} submits repeated")
     for fault in ledger.faults[:20]:
         print("FAULT:", fault)
     assert not ledger.faults, f"{len(ledger.faults)} faults"
-    assert restarts["control"] > 1 and len(ledger.acknowledged) > 50, "too little happened to mean anything"
-    assert sum(restarts.values()) == restarts["control"], f"others ended, too: {restarts}"
-    if name == "fails":
+    assert restarts[victim] > 1 and len(ledger.acknowledged) > 50, "too little happened to mean anything"
+    assert sum(restarts.values()) == restarts[victim], f"others ended, too: {restarts}"
+    if name == "fsync fails":
         assert "cannot go on" in log and "the disk has failed" in log, "control has not said why it ended"
 
 
