@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """A history of tasks under kill -9, judged by Porcupine: history.py AION LOAD OPERATIONS [SEED]
 
+On SQLite; run by tests/servers/postgres.sh with tcp durable -- it is on that PostgreSQL, whose server is killed, too.
+
 history/load.c records what its clients and scripted hosts do and hear while processes of the mesh are killed at random;
 history/judge looks for an order of it that its model of a task allows. The same history, spoiled in known ways, must be
 found illegal. A history that is judged illegal is kept with the page that shows why."""
@@ -18,6 +20,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "scenario"))
 from mesh import Mesh, write  # noqa: E402
+from mesh_kill import POSTGRES_URL, kill_postgres  # noqa: E402
 
 POLICY = """version: 1
 default: {privacy: local_only}
@@ -28,7 +31,7 @@ routes:
 # hear a cancellation in time meet control's own end of their task.
 OPTIONS = {"AION_CONTROL_HOST_LEASE": "2s", "AION_CONTROL_HOST_GRACE": "500ms", "AION_CONTROL_CANCEL_GRACE": "10ms",
            "AION_CONTROL_RETRY_FIRST": "10ms", "AION_CONTROL_RETRY_LONGEST": "200ms"}
-TARGETS = ["control"] * 6 + ["router"] * 2 + ["gateway", "host-1", "retention"]
+TARGETS = ["control"] * 6 + ["router"] * 2 + ["gateway", "host-1", "retention"] + ["postgres"] * (3 if POSTGRES_URL else 0)
 
 
 def build_judge():
@@ -48,6 +51,10 @@ def kill_until(mesh, calm):
     counts = {}
     while not calm.wait(random.uniform(0.2, 0.8)):
         name = random.choice(TARGETS)
+        if name == "postgres":
+            kill_postgres()
+            counts[name] = counts.get(name, 0) + 1
+            continue
         pid = next((p["pid"] for p in mesh.status()["processes"] if p["name"] == name and p["pid"] > 0), None)
         if pid is None:
             continue
@@ -111,6 +118,8 @@ def main():
     folder = tempfile.mkdtemp(prefix="aion-history-")
     path, page = f"{folder}/history.jsonl", f"{folder}/history.html"
     os.environ.update(OPTIONS)
+    if POSTGRES_URL:
+        os.environ["AION_STORE_URL"] = POSTGRES_URL + "?aion_schema=history"
     mesh = Mesh(executable)
     try:
         pathlib.Path(mesh.home, "policies").mkdir()
