@@ -14,11 +14,12 @@ import engine
 import fleet
 import gateway
 import peers
+import queued
 import task
 from bench import SOURCE, Noise
 from mesh import Mesh
 
-PARTS = {"echo": echo, "gateway": gateway, "task": task, "engine": engine, "fleet": fleet}
+PARTS = {"echo": echo, "gateway": gateway, "task": task, "engine": engine, "queued": queued, "fleet": fleet}
 
 
 class Context:
