@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 
+import console
 import echo
 import engine
 import fleet
@@ -19,7 +20,7 @@ import task
 from bench import SOURCE, Noise
 from mesh import Mesh
 
-PARTS = {"echo": echo, "gateway": gateway, "task": task, "engine": engine, "queued": queued, "fleet": fleet}
+PARTS = {"echo": echo, "gateway": gateway, "task": task, "engine": engine, "queued": queued, "fleet": fleet, "console": console}
 
 
 class Context:
@@ -86,8 +87,11 @@ def versions(context):
                    if line.startswith("\t") and len(line.split()) == 2)
     return ("gRPC core {libgrpc-dev}, nghttp2 {libnghttp2-dev}, SQLite {libsqlite3-dev}; ".format(**packages)
             + "grpc-go " + modules["google.golang.org/grpc"]
-            + ", grpc-gateway " + modules["github.com/grpc-ecosystem/grpc-gateway/v2"] + ", " + peers.ENVOY
-            + ", AION " + first("git", "-C", str(SOURCE), "rev-parse", "--short", "HEAD"))
+            + ", grpc-gateway " + modules["github.com/grpc-ecosystem/grpc-gateway/v2"] + ", " + peers.ENVOY)
+
+
+def commit():
+    return subprocess.run(["git", "-C", str(SOURCE), "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
 
 
 def main():
@@ -96,14 +100,21 @@ def main():
     if unknown:
         sys.exit(f"no benchmark {unknown[0]!r}; there are: {' '.join(PARTS)}")
     context = Context(sys.argv[1])
-    parts = []
+    parts, own = [], {}
     for name in names:
         print(f"measuring {name}", flush=True)
         text = PARTS[name].report(PARTS[name].measure(context))
-        parts.append(f"## {name}\n{' '.join(PARTS[name].__doc__.split())}\n\n{text}")
+        section = f"## {name}\n{' '.join(PARTS[name].__doc__.split())}\n\n{text}"
+        if getattr(PARTS[name], "RESULTS", None):
+            own[PARTS[name].RESULTS] = section + "\n\nVersions: " + PARTS[name].versions() + "."
+        else:
+            parts.append(section)
         print(text, flush=True)
-    head = (f"# Results\nWritten by `tests/bench/run` on {datetime.date.today()}; {os.cpu_count()} cores, {cpu_model()}, Linux "
-            f"{platform.release()}.\nMedian (least-most) of {context.rounds} interleaved rounds of {context.seconds:g} s. CPU is the "
+    machine = (f"Written by `tests/bench/run {' '.join(sys.argv[2:])}` on {datetime.date.today()}; {os.cpu_count()} cores, {cpu_model()}, "
+               f"Linux {platform.release()}; AION {commit()}.\n").replace("run `", "run`")
+    for name, text in own.items():
+        (SOURCE / "tests/bench" / name).write_text(f"# Results\n{machine}Noise: {context.noise.report()}.\n\n{text}\n")
+    head = (f"# Results\n{machine}Median (least-most) of {context.rounds} interleaved rounds of {context.seconds:g} s. CPU is the "
             f"server process's, from schedstat; rates and latencies\nare indicative only.\n\nVersions: {versions(context)}.\n\n"
             f"Noise: {context.noise.report()}.\n")
     print(context.noise.report())

@@ -1,5 +1,6 @@
-/* The console against an address in plain text, for tests without certificates:
- *   console_run ADDRESS [--ascii] [--theme NAME] [--settings FILE]
+/* The console against one address, for tests and benchmarks: in plain text, or as CERT at a
+ * control of CA alone:
+ *   console_run ADDRESS [--ascii] [--theme NAME] [--settings FILE] [--tls CA CERT KEY]
  *   console_run ADDRESS get|watch NAME [json] [all] [COUNT] */
 #include "tui_main.h"
 
@@ -26,10 +27,11 @@ static int print(const struct tui_options *options, int argc, char **argv)
 int main(int argc, char **argv)
 {
     if (argc < 2) {
-        fprintf(stderr,
-                "usage: console_run ADDRESS [--ascii] [--theme NAME] [--settings FILE]\n");
+        fprintf(stderr, "usage: console_run ADDRESS [--ascii] [--theme NAME] [--settings FILE] "
+                        "[--tls CA CERT KEY]\n");
         return 2;
     }
+    struct mesh_tls tls = {.trust_domain = "aion.local"};
     struct tui_options options = {.control = argv[1], .router = argv[1], .retention = argv[1]};
     if (argc > 3 && (strcmp(argv[2], "get") == 0 || strcmp(argv[2], "watch") == 0))
         return print(&options, argc, argv);
@@ -40,6 +42,13 @@ int main(int argc, char **argv)
         if (strcmp(argv[i], "--settings") == 0 && i + 1 < argc) {
             options.settings_file = argv[i + 1];
             options.settings_named = true;
+        }
+        if (strcmp(argv[i], "--tls") == 0 && i + 3 < argc) {
+            tls.ca_file = argv[i + 1];
+            tls.cert_file = argv[i + 2];
+            tls.key_file = argv[i + 3];
+            options.tls = &tls;
+            options.router = options.retention = NULL;
         }
     }
     return tui_run(&options);

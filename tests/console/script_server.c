@@ -3,9 +3,11 @@
  * signal.
  *
  *   console_server [--routes N] [--hosts N] [--edges N] [--events PER_SECOND] [--port N]
- *                  [--read-only] [--history SECONDS]
+ *                  [--read-only 1] [--history SECONDS] [--still 1] [--speed N]
  *
- * Prints "ready PORT". For goldens' big sister, benchmarks and stories without a mesh. */
+ * Prints "ready PORT". --still: nothing moves, nothing happens. --speed: its clock runs N times
+ * as fast, so that hours pass in minutes. For benchmarks, and to try the console without a
+ * mesh. */
 #include "world.h"
 
 #include "aion/v1/modules.mesh.h"
@@ -43,9 +45,13 @@ struct server {
     uint64_t revision;
 };
 
+static struct {
+    int64_t began_us, speed;
+} run;
+
 static int64_t now_us(void)
 {
-    return aion_clock_utc_us();
+    return run.began_us + (aion_clock_utc_us() - run.began_us) * run.speed;
 }
 
 /* -- Ops ------------------------------------------------------------------- */
@@ -67,7 +73,7 @@ struct reader {
 
 static void arm(struct reader *reader)
 {
-    int64_t wait = reader->next_us - now_us();
+    int64_t wait = (reader->next_us - now_us()) / run.speed;
     mesh_timer_set(reader->server->loop, &reader->timer,
                    aion_clock_mono_us() + (wait > 0 ? wait : 0));
 }
@@ -76,6 +82,13 @@ static enum mesh_sent send_reply(struct reader *reader, Aion__V1__OpsWatchReply 
 {
     reply->server_us = now_us();
     return aion_v1_ops_watch_send(reader->call, reply);
+}
+
+/* As control does: of tenths in which nothing moved only the fifth is sent. */
+static bool is_news(const Aion__V1__OpsFrame *frame)
+{
+    return frame->at_us % (SECOND_US / 2) == 0 || frame->full ||
+           frame->n_rows + frame->n_entities + frame->n_gone > 0;
 }
 
 static enum mesh_sent send_frame(struct reader *reader)
@@ -88,7 +101,7 @@ static enum mesh_sent send_frame(struct reader *reader)
                               : whole              ? 1000
                                                    : 100,
                               reader->kinds, &reader->arena);
-    return send_reply(reader, &reply);
+    return is_news(reply.frame) ? send_reply(reader, &reply) : MESH_SENT;
 }
 
 /* At most TAIL_MAX a second, in batches; the counts are of all. */
@@ -423,6 +436,9 @@ int main(int argc, char **argv)
                                         (unsigned)number(argc, argv, "--events", 80) / 4};
     char listen[64];
     struct aion_err err;
+    run.began_us = aion_clock_utc_us();
+    run.speed = (int64_t)number(argc, argv, "--speed", 1);
+    run.speed = run.speed > 0 ? run.speed : 1;
     world_init(&server.world, &conf);
     server.revision = REVISION;
     server.read_only = number(argc, argv, "--read-only", 0) != 0;

@@ -10,7 +10,7 @@
  * way; so `events` a second more come in the hosts' reports, as every program's own events do:
  * what is measured of them is control's ingest, its filters and its readers, not its task
  * engine. At the end: reports and events sent, reports dropped by us because a stream was full,
- * tasks and failures. */
+ * tasks and failures. SIGTERM ends it before its time, in the same way. */
 #include "aion/v1/modules.mesh.h"
 #include "aion/v1/ops.mesh.h"
 #include "aion/v1/router.mesh.h"
@@ -22,6 +22,7 @@
 #include "mesh/loop.h"
 #include "mesh/server.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -497,8 +498,18 @@ static void submit(void)
     aion_v1_aion_tasks_submit_call(run.client, &request, NULL, submitted, NULL);
 }
 
+static volatile sig_atomic_t told_to_end;
+
+static void on_term(int number)
+{
+    (void)number;
+    told_to_end = 1;
+}
+
 static void tick(struct mesh_timer *timer)
 {
+    if (told_to_end)
+        mesh_loop_stop(run.loop);
     mesh_timer_set(run.loop, timer, timer->node.key + TICK_US);
     run.owed += (double)run.tasks * TICK_US / SECOND_US;
     for (; run.owed >= 1; run.owed--)
@@ -571,6 +582,7 @@ int main(int argc, char **argv)
     mesh_loop_run(run.loop);
     printf("attached %zu\n", run.welcomed);
     fflush(stdout);
+    signal(SIGTERM, on_term);
     run.running = true;
     run.tick.fire = tick;
     run.end.fire = end;

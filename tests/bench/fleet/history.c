@@ -271,6 +271,8 @@ int main(int argc, char **argv)
     }
     int64_t seconds = (int64_t)(strtod(argv[2], NULL) * 3600),
             begin_us = 1795478400 * SECOND_US;
+    if (argc > 5 && strtoll(argv[5], NULL, 10) > 0)
+        begin_us = (strtoll(argv[5], NULL, 10) - seconds) * SECOND_US;
     unsigned hosts = (unsigned)strtoul(argv[3], NULL, 10);
     aion_rand_seed(&run.rand, 7);
     ops_fold_init(&run.fold);
