@@ -9,6 +9,7 @@
 enum {
     HISTORY_BYTES_MAX = 8 * 1024 * 1024,
     FRAME_ARENA_MAX = 16 * 1024 * 1024,
+    SCRATCH_SIZE = 1024 * 1024,
     PAGE_ARENA_MAX = 8 * 1024 * 1024,
     MESSAGE_US = 5000000,
     PASTE_US = 100000,
@@ -39,7 +40,9 @@ bool tui_app_init(struct tui_app *app, const struct tui_port *port, struct tui_t
     app->focused = true;
     app->key_us = now.mono_us;
     app->settings.rate_hz = 10;
-    aion_arena_init(&app->arena, FRAME_ARENA_MAX, NULL, 0);
+    app->scratch = malloc(SCRATCH_SIZE);
+    aion_arena_init(&app->arena, FRAME_ARENA_MAX, app->scratch,
+                    app->scratch != NULL ? SCRATCH_SIZE : 0);
     tui_answers_init(&app->answers, port);
     tui_bindings_reset(app);
     for (size_t i = 0; i < TUI_VIEWS; i++)
@@ -59,6 +62,7 @@ void tui_app_done(struct tui_app *app)
     tui_answers_done(&app->answers);
     tui_model_done(&app->model);
     aion_arena_done(&app->arena);
+    free(app->scratch);
 }
 
 void tui_say(struct tui_app *app, enum tui_role role, const char *fmt, ...)
@@ -103,10 +107,21 @@ const struct tui_item *tui_app_items(struct tui_app *app, size_t *ret_count)
                            list->reverse, ret_count);
 }
 
+/* Between two frames; what is longer makes the numbers old. Control speaks twice a second, or
+ * once if it is asked for one frame. */
+static int64_t silence_us(const struct tui_app *app)
+{
+    return app->asked_hz > 1 ? SECOND_US * 8 / 10 : 2 * SECOND_US + SECOND_US / 2;
+}
+
 enum tui_fresh tui_app_fresh(const struct tui_app *app)
 {
-    int64_t silence = app->asked_hz >= 5 ? SECOND_US : 2 * SECOND_US + SECOND_US / 2;
-    return tui_model_fresh(&app->model, app->now, silence);
+    return tui_model_fresh(&app->model, app->now, silence_us(app));
+}
+
+int64_t tui_app_stale_us(const struct tui_app *app)
+{
+    return app->model.open ? app->model.heard_us + silence_us(app) + 1 : INT64_MAX;
 }
 
 const char *tui_app_forbidden(const struct tui_app *app)
@@ -350,7 +365,8 @@ int64_t tui_app_pace_us(const struct tui_app *app, struct tui_time now)
 bool tui_app_changed(const struct tui_app *app, struct tui_time now)
 {
     return app->redraw || app->model.version != app->drawn_version ||
-           now.mono_us / SECOND_US != app->drawn_second;
+           now.mono_us / SECOND_US != app->drawn_second ||
+           tui_model_fresh(&app->model, now, silence_us(app)) != app->drawn_fresh;
 }
 
 void tui_app_tick(struct tui_app *app, struct tui_time now)

@@ -100,6 +100,7 @@ struct tui_app {
     struct tui_binding bindings[TUI_BINDINGS_MAX];
     size_t binding_count;
     struct aion_arena arena; /* of one drawing, or one key */
+    void *scratch;           /* its first memory: what every drawing needs */
 
     /* Of the stream, when no person looks: all events, no sample; no history and no rest. */
     struct {
@@ -122,6 +123,7 @@ struct tui_app {
     int64_t filter_us; /* mono: when the filter changed */
     uint64_t drawn_version;
     int64_t drawn_second;
+    enum tui_fresh drawn_fresh;
 };
 
 bool tui_app_init(struct tui_app *app, const struct tui_port *port, struct tui_time now);
@@ -175,6 +177,8 @@ const struct tui_item *tui_app_items(struct tui_app *app, size_t *ret_count);
 void tui_app_open(struct tui_app *app, size_t view);
 bool tui_app_back(struct tui_app *app); /* false: there is nothing to go back to */
 enum tui_fresh tui_app_fresh(const struct tui_app *app);
+/* Monotonic: from when on it is no longer fresh if nothing more comes. */
+int64_t tui_app_stale_us(const struct tui_app *app);
 /* Hz that are wanted of control now. */
 unsigned tui_app_rate(const struct tui_app *app);
 /* Why nothing may be changed; NULL: it may. */

@@ -222,6 +222,9 @@ static int wait_ms(struct console *console)
     }
     if (escape > 0 && console->byte_us + escape - now.mono_us < until)
         until = console->byte_us + escape - now.mono_us;
+    int64_t stale = tui_app_stale_us(&console->app);
+    if (stale > now.mono_us && stale - now.mono_us < until)
+        until = stale - now.mono_us;
     if (console->app.retry_us > now.mono_us && console->app.retry_us - now.mono_us < until)
         until = console->app.retry_us - now.mono_us;
     if (tui_term_pending(console->term) && until > BLOCKED_US)

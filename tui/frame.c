@@ -30,9 +30,9 @@ static void alarm_text(struct tui_app *app, char *out, size_t size)
     enum tui_fresh fresh = tui_app_fresh(app);
     size_t used = 0;
     out[0] = '\0';
-    int64_t since =
-        (app->now.mono_us - (fresh == TUI_STALE ? model->heard_us : model->lost_us)) /
-        SECOND_US;
+    int64_t since = fresh == TUI_STALE
+                        ? (app->now.mono_us - model->heard_us + SECOND_US / 2) / SECOND_US
+                        : (app->now.mono_us - model->lost_us) / SECOND_US;
     if (fresh == TUI_DISCONNECTED)
         used += (size_t)snprintf(out, size, "DISCONNECTED %" PRId64 " s ", since);
     else if (fresh == TUI_STALE)

@@ -102,7 +102,7 @@ struct tui_item *tui_table_items(const struct tui_table *table, const struct tui
                                  const struct tui_filter *filter, int sort, bool reverse,
                                  size_t *ret_count)
 {
-    struct tui_item *items = aion_arena_array(scene->arena, TUI_ITEMS_MAX, sizeof(*items));
+    struct tui_item *items = aion_arena_alloc(scene->arena, TUI_ITEMS_MAX * sizeof(*items));
     *ret_count = 0;
     if (items == NULL)
         return NULL;

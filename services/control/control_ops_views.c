@@ -24,6 +24,13 @@ bool control_ops_due(unsigned rate_hz, unsigned tenth)
     return tenth > 0 && tenth * rate_hz / 10 != (tenth - 1) * rate_hz / 10;
 }
 
+/* The frame in the middle of the second is told even when nothing moved: a reader hears of us
+ * twice a second, and silence means that something is wrong. */
+static bool is_beat(unsigned rate_hz, unsigned tenth)
+{
+    return rate_hz > 1 && tenth * rate_hz / 10 == rate_hz / 2;
+}
+
 /* -- sending ------------------------------------------------------------------------ */
 /* The packed reply, with the reader's own count in front where it has one: fields may come in
  * any order. */
@@ -94,14 +101,15 @@ static bool is_empty(const Aion__V1__OpsFrame *frame)
 /* A reply with what changed since `since` (0: everything), in ops->wire. False: nothing to say.
  */
 static bool pack_frame(struct control_ops *ops, const struct control_ops_view *view,
-                       uint32_t since, bool second, int64_t at_us, bool gap)
+                       uint32_t since, unsigned tenth, int64_t at_us, bool gap)
 {
+    bool second = tenth == 10, beat = second || is_beat(view->rate_hz, tenth);
     Aion__V1__OpsWatchReply reply = AION__V1__OPS_WATCH_REPLY__INIT;
     struct aion_arena arena;
     aion_arena_init(&arena, ARENA_MAX, NULL, 0);
     Aion__V1__OpsFrame *frame = ops_frame_build(&ops->fold.table, &view->shows, since, &arena);
     aion_buf_reset(&ops->wire);
-    if (frame != NULL && (second || since == 0 || !is_empty(frame))) {
+    if (frame != NULL && (beat || since == 0 || !is_empty(frame))) {
         frame->at_us = at_us;
         frame->span_ms = second ? 1000 : 100;
         frame->gap = gap;
@@ -149,9 +157,10 @@ static void send_to(struct control_ops *ops, struct control_ops_view *view, uint
 }
 
 /* One message for all that are as far; those that had to wait have theirs. */
-static void send_view(struct control_ops *ops, struct control_ops_view *view, bool second,
+static void send_view(struct control_ops *ops, struct control_ops_view *view, unsigned tenth,
                       int64_t at_us, bool gap)
 {
+    bool second = tenth == 10;
     aion_list_each (link, &view->readers) {
         struct control_ops_reader *reader =
             aion_container(link, struct control_ops_reader, in_view);
@@ -159,7 +168,7 @@ static void send_view(struct control_ops *ops, struct control_ops_view *view, bo
         if (reader->full) {
             reader->dropped++;
         } else if (reader->stamp != ops->fold.table.stamp) {
-            (void)pack_frame(ops, view, since, second, at_us, gap);
+            (void)pack_frame(ops, view, since, tenth, at_us, gap);
             send_to(ops, view, since, second, at_us);
         }
     }
@@ -170,7 +179,7 @@ void control_ops_views_send(struct control *control, unsigned tenth, int64_t at_
     aion_list_each_safe (link, &control->ops->views) {
         struct control_ops_view *view = aion_container(link, struct control_ops_view, link);
         if (control_ops_due(view->rate_hz, tenth))
-            send_view(control->ops, view, tenth == 10, at_us, gap);
+            send_view(control->ops, view, tenth, at_us, gap);
     }
 }
 

@@ -187,7 +187,7 @@ static void cells_from_the_past_are_those_that_were_live(void **state)
     assert_int_equal(reader->whole, 1);
     assert_true(reader->frames > 10); /* live cells moved in between */
     assert_true(cell(reader, OPS_ROUTE, "noop/local", 0) > 0);
-    assert_int_equal(cell(reader, OPS_HOST, "host-0", 0), 2);
+    bench_until(&bench, cell(reader, OPS_HOST, "host-0", 0) == 2); /* silent for a moment? */
     assert_true(cell(reader, OPS_MODULE, "noop@", 0) > 0);
     assert_int_equal(reader->model.faults, 0);
     for (size_t i = 0; i < reader->second_count; i++)
