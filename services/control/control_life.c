@@ -154,32 +154,59 @@ static void take_loaded(struct control *control, const struct store_task *stored
     control_task_unref(task);
 }
 
-static bool load_page(struct control *control, struct store_load *load, struct aion_err *err)
-{
+/* A page of tasks; the next one is read while this one is taken. */
+struct page {
+    struct store_load load;
+    struct store_waiter *waiter;
     struct aion_arena arena;
-    aion_arena_init(&arena, LOAD_ARENA_MAX, NULL, 0);
-    load->op.arena = &arena;
-    bool good = store_load_wait(control->store, load, err);
-    for (size_t i = 0; good && i < load->count; i++)
-        take_loaded(control, &load->tasks[i]);
-    load->after = load->next;
-    aion_arena_done(&arena);
-    return good;
+};
+
+static bool ask_page(struct control *control, struct page *page, uint64_t after,
+                     struct aion_err *err)
+{
+    aion_arena_init(&page->arena, LOAD_ARENA_MAX, NULL, 0);
+    page->load = (struct store_load){.op.arena = &page->arena,
+                                     .shards = control->shards.mine,
+                                     .after = after,
+                                     .limit = LOAD_PAGE};
+    page->waiter = store_ask(control->store, &page->load.op, STORE_LOAD, err);
+    if (page->waiter == NULL)
+        aion_arena_done(&page->arena);
+    return page->waiter != NULL;
+}
+
+static void take_page(struct control *control, struct page *page)
+{
+    for (size_t i = 0; i < page->load.count; i++)
+        take_loaded(control, &page->load.tasks[i]);
+    aion_arena_done(&page->arena);
+}
+
+static bool load_tasks(struct control *control, struct aion_err *err)
+{
+    struct page pages[2];
+    if (!ask_page(control, &pages[0], 0, err))
+        return false;
+    for (size_t i = 0;; i++) {
+        struct page *page = &pages[i % 2], *next = &pages[(i + 1) % 2];
+        bool good = store_await(page->waiter, &page->load.op, err);
+        bool more = good && page->load.more;
+        if (!good || (more && !ask_page(control, next, page->load.next, err))) {
+            aion_arena_done(&page->arena);
+            return false;
+        }
+        take_page(control, page);
+        if (!more)
+            return true;
+    }
 }
 
 bool control_load(struct control *control, struct aion_err *err)
 {
-    struct store_load load = {.limit = LOAD_PAGE};
-    if (!control_shards_open(control, err) || !load_plan(control, err) ||
-        !control_budgets_load(control, err) || !control_audit_open(control, err) ||
-        !control_holds_load(control, err) || !control_ops_open(control, err))
-        return false;
-    load.shards = control->shards.mine;
-    do {
-        if (!load_page(control, &load, err))
-            return false;
-    } while (load.more);
-    return true;
+    return control_shards_open(control, err) && load_plan(control, err) &&
+           control_budgets_load(control, err) && control_audit_open(control, err) &&
+           control_holds_load(control, err) && control_ops_open(control, err) &&
+           load_tasks(control, err);
 }
 
 /* -- beginning ---------------------------------------------------------------------- */

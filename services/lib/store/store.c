@@ -99,25 +99,54 @@ static bool take_error(struct store_op *op, struct aion_err *err)
     return false;
 }
 
+static void wait_for(struct store_waiter *waiter)
+{
+    pthread_mutex_lock(&waiter->lock);
+    while (!waiter->done)
+        pthread_cond_wait(&waiter->wake, &waiter->lock);
+    pthread_mutex_unlock(&waiter->lock);
+}
+
 bool store_wait_op(struct store *store, struct store_op *op, enum store_kind kind,
                    struct aion_err *err)
 {
     struct store_waiter waiter = {.lock = PTHREAD_MUTEX_INITIALIZER,
                                   .wake = PTHREAD_COND_INITIALIZER};
     op->waiter = &waiter;
-    if (!store_submit(store, op, kind, err)) {
-        op->waiter = NULL;
-        return false;
-    }
-    pthread_mutex_lock(&waiter.lock);
-    while (!waiter.done)
-        pthread_cond_wait(&waiter.wake, &waiter.lock);
-    pthread_mutex_unlock(&waiter.lock);
+    bool taken = store_submit(store, op, kind, err);
+    if (taken)
+        wait_for(&waiter);
     op->waiter = NULL;
+    return taken && take_error(op, err);
+}
+
+struct store_waiter *store_ask(struct store *store, struct store_op *op, enum store_kind kind,
+                               struct aion_err *err)
+{
+    struct store_waiter *waiter = calloc(1, sizeof(*waiter));
+    if (waiter == NULL)
+        abort();
+    pthread_mutex_init(&waiter->lock, NULL);
+    pthread_cond_init(&waiter->wake, NULL);
+    op->waiter = waiter;
+    if (store_submit(store, op, kind, err))
+        return waiter;
+    op->waiter = NULL;
+    free(waiter);
+    return NULL;
+}
+
+bool store_await(struct store_waiter *waiter, struct store_op *op, struct aion_err *err)
+{
+    wait_for(waiter);
+    op->waiter = NULL;
+    pthread_cond_destroy(&waiter->wake);
+    pthread_mutex_destroy(&waiter->lock);
+    free(waiter);
     return take_error(op, err);
 }
 
-/* The waiter's stack is gone once the lock is released. */
+/* The waiter is gone once the lock is released. */
 static void wake_waiter(struct store_waiter *waiter)
 {
     pthread_mutex_lock(&waiter->lock);

@@ -163,6 +163,12 @@ bool store_healthy(struct store *store);
  * never for exec's thread. `submit` is one of the functions below, by way of the macro. */
 bool store_wait_op(struct store *store, struct store_op *op, enum store_kind kind,
                    struct aion_err *err) AION_MUST_CHECK;
+/* Its two halves, for a caller that has something to do meanwhile: after an ask that is not
+ * NULL an await must follow. */
+struct store_waiter *store_ask(struct store *store, struct store_op *op, enum store_kind kind,
+                               struct aion_err *err);
+bool store_await(struct store_waiter *waiter, struct store_op *op,
+                 struct aion_err *err) AION_MUST_CHECK;
 
 /* Figures for metrics; any thread. */
 struct store_stats {
