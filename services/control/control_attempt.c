@@ -59,7 +59,7 @@ void control_attempt_begin(struct control *control, struct control_task *task,
                            struct control_host *host, int64_t at_us)
 {
     control_move(control, task, TASK_START);
-    task->error = (struct control_error){.code = 0};
+    control_task_set_error(task, &control_error_none);
     task->started_us = mesh_loop_now(control->loop);
     task->reported = false;
     aion_str_copy(task->host_id, sizeof(task->host_id), aion_str_of(host->host_id));
@@ -171,7 +171,7 @@ static void resume(struct control_host *host, const Aion__V1__AttemptToken *toke
         join(control, task, host);
         write_resume(control, task);
         if (task->cancelling)
-            control_host_cancel(task, task->cancel_reason);
+            control_host_cancel(task, control_task_cancel_reason(task));
     } else if (is_unwritten_start(control, task, token)) {
         control_sched_remove(&control->sched, &task->queued);
         task->epoch = token->epoch;
@@ -381,7 +381,8 @@ static void failed(struct control *control, struct control_task *task,
     if (error.code == 0)
         error.code = AION_UNKNOWN;
     if (task->cancelling) {
-        snprintf(error.message, sizeof(error.message), "%.255s", task->cancel_reason);
+        snprintf(error.message, sizeof(error.message), "%.255s",
+                 control_task_cancel_reason(task));
         control_finish(control, task, TASK_CANCEL, &error);
     } else if (result->retriable && died_at_work(&error)) {
         control_outcome_unknown(control, task, &error);

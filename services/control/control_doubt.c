@@ -18,7 +18,7 @@ static void doubt_done(struct control_write *write)
         return; /* it ended meanwhile */
     control->pending_bytes -= task->log.pending_bytes;
     control_log_commit(&task->log, write->cursor);
-    task->error = write->error;
+    control_task_set_error(task, &write->error);
     if (task->host != NULL)
         control_host_settled(task->host, task, NULL, task->reported);
     control_attempt_leave(task);

@@ -67,7 +67,7 @@ static void finish_done(struct control_write *write)
     }
     control->pending_bytes -= task->log.pending_bytes;
     control_log_commit(&task->log, write->cursor);
-    task->error = write->error;
+    control_task_set_error(task, &write->error);
     control_move(control, task, event_to(write->as.finish.state));
     task->updated_us = write->as.finish.at_us;
     control_bytes_free(&task->body);
@@ -149,7 +149,7 @@ static void retry_done(struct control_write *write)
     control->pending_bytes -= task->log.pending_bytes;
     control_log_commit(&task->log, write->cursor);
     control_count(COUNT_RETRY);
-    task->error = write->error;
+    control_task_set_error(task, &write->error);
     if (task->host != NULL)
         control_host_settled(task->host, task, NULL, task->reported);
     control_attempt_leave(task);
@@ -158,7 +158,7 @@ static void retry_done(struct control_write *write)
     control_hosts_pause(control);
     int64_t wait_us = write->as.retry.due_us - aion_clock_utc_us();
     if (task->cancelling)
-        control_cancel_task(control, task, task->cancel_reason);
+        control_cancel_task(control, task, NULL);
     else
         control_due_at(control, task,
                        mesh_loop_now(control->loop) + (wait_us > 0 ? wait_us : 0));
@@ -205,17 +205,17 @@ void control_cancel_task(struct control *control, struct control_task *task, con
 {
     if (task->settling || control_state_final(task->state))
         return;
-    if (task->cancel_reason != reason)
-        snprintf(task->cancel_reason, sizeof(task->cancel_reason), "%s", reason);
+    if (reason != NULL)
+        control_task_set_cancel_reason(task, reason);
     if (task->state == TASK_RUNNING && task->host != NULL) {
         if (!task->cancelling)
             control_due_at(control, task,
                            mesh_loop_now(control->loop) + control->conf->cancel_grace);
         task->cancelling = true;
-        control_host_cancel(task, task->cancel_reason);
+        control_host_cancel(task, control_task_cancel_reason(task));
         return;
     }
-    struct control_error error = cancelled_error(task->cancel_reason);
+    struct control_error error = cancelled_error(control_task_cancel_reason(task));
     control_finish(control, task, TASK_CANCEL, &error);
 }
 
@@ -236,7 +236,7 @@ static void attempt_overdue(struct control *control, struct control_task *task)
 {
     struct control_error error = {.code = AION_DEADLINE, .reason = "ATTEMPT_TIMEOUT"};
     if (task->cancelling) {
-        error = cancelled_error(task->cancel_reason);
+        error = cancelled_error(control_task_cancel_reason(task));
         control_finish(control, task, TASK_CANCEL, &error);
         return;
     }

@@ -142,7 +142,7 @@ static struct control_subject subject_of(const struct control_task *task)
                                     .tenant = task->tenant,
                                     .intent = task->intent,
                                     .module = aion_str_of(task->module),
-                                    .reason = aion_str_of(task->error.reason),
+                                    .reason = aion_str_of(task->error->reason),
                                     .created_us = task->created_us};
 }
 

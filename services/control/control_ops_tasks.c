@@ -104,9 +104,9 @@ void control_ops_moved(struct control *control, struct control_task *task,
                   (int64_t)control_task_bytes(task));
     if (what == TASK_START)
         return; /* told by control_ops_started, with its host */
-    if (task->error.code != 0) {
-        event.reason = aion_str_of(task->error.reason);
-        event.note = aion_str_of(task->error.message);
+    if (task->error->code != 0) {
+        event.reason = aion_str_of(task->error->reason);
+        event.note = aion_str_of(task->error->message);
     }
     if (final) {
         event.latency_us = task->updated_us - task->created_us;

@@ -149,7 +149,8 @@ void control_outcome_unknown(struct control *control, struct control_task *task,
 /* The doubted attempt did not do its work: another one. */
 void control_doubt_requeue(struct control *control, struct control_task *task);
 bool control_is_doubted(const struct control_task *task, const Aion__V1__AttemptToken *token);
-/* By request of a client: queued ones end now, running ones when the module stopped. */
+/* By request of a client: queued ones end now, running ones when the module stopped. reason
+ * NULL: as it was given before. */
 void control_cancel_task(struct control *control, struct control_task *task,
                          const char *reason);
 /* The time of the task's `due` has come. */

@@ -62,8 +62,8 @@ static void send_final(struct control_watcher *watcher)
     const struct control_task *task = watcher->task;
     Aion__V1__StreamChunk message = AION__V1__STREAM_CHUNK__INIT;
     Aion__V1__StreamChunk__Final final = AION__V1__STREAM_CHUNK__FINAL__INIT;
-    struct store_error error = {task->error.code, aion_str_of(task->error.reason),
-                                aion_str_of(task->error.message)};
+    struct store_error error = {task->error->code, aion_str_of(task->error->reason),
+                                aion_str_of(task->error->message)};
     struct aion_arena arena;
     char first[2048], digest[AUTH_SHA256_TEXT];
     aion_arena_init(&arena, PIECE_BYTES, first, sizeof(first));

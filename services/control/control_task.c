@@ -127,7 +127,7 @@ void control_enqueue(struct control *control, struct control_task *task)
     if (control_hold_take(control, task))
         return; /* its place in the bounds it keeps */
     control_sched_unreserve(&control->sched, &task->ticket);
-    if (!any_host_has(control, task))
+    if (!aion_list_empty(&control->hosts) && !any_host_has(control, task))
         choose_module(control, task);
     task->queued_us = mesh_loop_now(control->loop);
     struct control_sched_place place = control_task_place(task);
@@ -213,8 +213,12 @@ struct control_task *control_task_load(struct control *control, const struct sto
     control_bytes_set(&task->key_id, stored->key_id);
     control_bytes_set(&task->decision, stored->decision.bytes);
     control_bytes_set(&task->result, stored->result);
-    control_error_set(&task->error, stored->error.code, stored->error.reason,
-                      stored->error.message);
+    if (stored->error.code != 0) {
+        struct control_error error;
+        control_error_set(&error, stored->error.code, stored->error.reason,
+                          stored->error.message);
+        control_task_set_error(task, &error);
+    }
     task->usage = (struct control_usage){stored->usage.queue_us, stored->usage.run_us,
                                          stored->usage.tokens_in, stored->usage.tokens_out,
                                          stored->usage.cost_nano_usd};
@@ -241,8 +245,8 @@ void control_task_view(const struct control_task *task, struct store_task *ret_v
         .updated_us = task->updated_us,
         .deadline_us = task->deadline_us,
         .cursor = task->log.committed,
-        .error = {task->error.code, aion_str_of(task->error.reason),
-                  aion_str_of(task->error.message)},
+        .error = {task->error->code, aion_str_of(task->error->reason),
+                  aion_str_of(task->error->message)},
         .usage = {task->usage.queue_us, task->usage.run_us, task->usage.tokens_in,
                   task->usage.tokens_out, task->usage.cost_nano_usd},
         .meta = control_bytes_view(&task->meta),

@@ -6,6 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { CANCEL_REASON_MAX = 256 };
+
+const struct control_error control_error_none = {.code = 0};
+
 void control_bytes_set(struct control_bytes *bytes, aion_str value)
 {
     control_bytes_free(bytes);
@@ -35,6 +39,7 @@ struct control_task *control_task_new(const struct aion_uuid *id, aion_str tenan
     memcpy(text + tenant.size, intent.data, intent.size);
     task->refs = 1;
     task->id = *id;
+    task->error = &control_error_none;
     aion_uuid_text(id, task->id_text);
     task->tenant = aion_str_n(text, tenant.size);
     task->intent = aion_str_n(text + tenant.size, intent.size);
@@ -68,6 +73,8 @@ void control_task_unref(struct control_task *task)
     control_bytes_free(&task->key_id);
     control_log_done(&task->log);
     auth_sha256_free(task->sha);
+    control_task_set_error(task, &control_error_none);
+    free(task->cancel_reason);
     free(task);
 }
 
@@ -85,6 +92,34 @@ struct control_sched_place control_task_place(const struct control_task *task)
                                         .intent = task->intent,
                                         .alone = task->attempt > 0,
                                         .labels = aion_str_of(task->labels)};
+}
+
+/* Most tasks never have one: it is kept apart, that a queued task is small. */
+void control_task_set_error(struct control_task *task, const struct control_error *error)
+{
+    if (task->error != &control_error_none)
+        free((void *)(uintptr_t)task->error);
+    task->error = &control_error_none;
+    if (error->code == 0)
+        return;
+    struct control_error *own = malloc(sizeof(*own));
+    if (own == NULL)
+        abort();
+    *own = *error;
+    task->error = own;
+}
+
+void control_task_set_cancel_reason(struct control_task *task, const char *reason)
+{
+    free(task->cancel_reason);
+    task->cancel_reason = strndup(reason, CANCEL_REASON_MAX);
+    if (task->cancel_reason == NULL)
+        abort();
+}
+
+const char *control_task_cancel_reason(const struct control_task *task)
+{
+    return task->cancel_reason != NULL ? task->cancel_reason : "";
 }
 
 void control_error_set(struct control_error *error, int32_t code, aion_str reason,

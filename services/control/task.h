@@ -71,7 +71,7 @@ struct control_task {
     struct control_bytes meta, body, decision, result;
     struct control_bytes key_id; /* of the API key it came with */
     bool body_known;
-    struct control_error error;
+    const struct control_error *error; /* owned; never NULL: control_error_none */
     struct control_usage usage;
 
     /* Decision, in short */
@@ -93,7 +93,7 @@ struct control_task {
     bool settling;                 /* its end is being written: nothing else may be decided */
     bool reported;                 /* the attempt's end is what its host reported */
     bool cancelling;               /* the host was asked to stop */
-    char cancel_reason[257];
+    char *cancel_reason;           /* owned; NULL = none was given */
 
     struct control_sched_item queued;
     struct control_hold *hold; /* HELD: by this one */
@@ -133,6 +133,13 @@ void control_task_unref(struct control_task *task); /* NULL fine */
 size_t control_task_bytes(const struct control_task *task);
 /* Where it may run, and whose it is; borrows from the task. */
 struct control_sched_place control_task_place(const struct control_task *task);
+/* What went wrong last, or code 0: nothing. */
+void control_task_set_error(struct control_task *task, const struct control_error *error);
+/* At most 256 bytes of it are kept. */
+void control_task_set_cancel_reason(struct control_task *task, const char *reason);
+/* "" when none was given. */
+const char *control_task_cancel_reason(const struct control_task *task);
+extern const struct control_error control_error_none;
 void control_error_set(struct control_error *error, int32_t code, aion_str reason,
                        aion_str message);
 
