@@ -1,5 +1,5 @@
 """(e) A restart of control with a million queued tasks, each a copy of a real one of 1 KiB with its decision: after kill -9, until it serves
-with all of them in its queue; what memory they take. No host is attached, so that none of them starts."""
+with all of them in its queue; what memory they take beside what control counts them as, which queue_bytes_max bounds. No host is attached, so that none of them starts."""
 import os
 import pathlib
 import re
@@ -14,8 +14,8 @@ from engine import Postgres
 from mesh import Mesh, eventually
 
 TASKS = int(os.environ.get("AION_BENCH_QUEUED", "1000000"))
-GOAL_S, TASK_BYTES_GOAL = 10, 1024
-BYTES = 1024
+GOAL_S, BYTES = 10, 1024
+SLACK = 1.15, 64  # control's own count of its queue, and what it may have resident: by this factor, and MiB
 
 
 class Pattern:
@@ -55,9 +55,9 @@ class Control:
             raise RuntimeError(f"control did not start; see {context.log}")
         self.admin = words["admin"]
 
-    def queued(self):
+    def metric(self, name):
         text = urllib.request.urlopen(f"http://{self.admin}/metrics", timeout=30).read().decode()
-        return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(("aion_control_queue_tasks ", "aion_control_queue_tasks{")))
+        return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith((name + " ", name + "{")))
 
     def memory_mib(self, name):
         return int(re.search(name + r":\s+(\d+)", pathlib.Path(f"/proc/{self.process.pid}/status").read_text())[1]) / 1024
@@ -76,8 +76,8 @@ def restart(context, pattern, url, database_cpu):
     try:
         got = {"seconds": control.served, "cpu": cpu_seconds(control.process.pid), "database": database_cpu() - before,
                "resident": control.memory_mib("VmRSS"), "peak": control.memory_mib("VmHWM")}
-        eventually(f"{TASKS} tasks in the queue", lambda: control.queued() == TASKS, 30)
-        got["first_answer"] = time.monotonic() - control.began
+        eventually(f"{TASKS} tasks in the queue", lambda: control.metric("aion_control_queue_tasks") == TASKS, 30)
+        got["counted"] = control.metric("aion_control_queue_bytes") / 1048576
     finally:
         control.kill()
     return got
@@ -122,13 +122,13 @@ def report(taken):
         if name not in taken:
             continue
         run = taken[name]
-        bytes_each = run["resident"] * 1048576 / run["tasks"]
+        bound = run["counted"] * SLACK[0] + SLACK[1]
         rows.append([name, f"{run['tasks']:.0f}", f"{run['seconds']:.1f}", verdict(run["seconds"] / GOAL_S, 1.0), f"{run['cpu']:.1f}",
                      f"{run['database']:.1f}", f"{run['resident']:.0f} / {run['peak']:.0f}",
-                     f"{bytes_each:.0f} of {TASK_BYTES_GOAL}: {verdict(bytes_each / TASK_BYTES_GOAL, 1.0)}",
+                     f"{run['counted']:.0f}", verdict(run["peak"] / bound, 1.0), f"{run['resident'] * 1048576 / run['tasks']:.0f}",
                      f"{run['meta']:.0f} + {run['decision']:.0f} + {run['body']:.0f}", f"{run['tasks'] / run['filled']:.0f}"])
     text = table(["store", "tasks", "s until it serves", f"of {GOAL_S} s", "CPU s of control", "of PostgreSQL", "MiB resident / peak",
-                  "bytes resident a task", "meta + decision + body bytes", "written, tasks/s"], rows)
+                  "MiB counted as queued", f"peak of counted x {SLACK[0]} + {SLACK[1]} MiB", "bytes resident a task", "meta + decision + body bytes", "written, tasks/s"], rows)
     for name, reason in taken["missing"].items():
         text += f"\n\nWithout {name}: {reason}"
     return text
