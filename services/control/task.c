@@ -8,6 +8,9 @@
 
 enum { CANCEL_REASON_MAX = 256 };
 
+_Static_assert(sizeof(struct control_task) <= 1152,
+               "a million queued tasks are in memory: what few of them need is kept apart");
+
 const struct control_error control_error_none = {.code = 0};
 
 void control_bytes_set(struct control_bytes *bytes, aion_str value)

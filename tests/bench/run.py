@@ -1,4 +1,4 @@
-"""The benchmarks in one run: run.py BUILD [echo|gateway|task|engine...]; see tests/bench/run."""
+"""The benchmarks in one run: run.py BUILD [echo|gateway|task|engine|queued|fleet...]; see tests/bench/run."""
 import datetime
 import functools
 import os

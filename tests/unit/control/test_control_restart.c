@@ -5,6 +5,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -124,6 +125,102 @@ static void stopping_in_the_middle_of_work_leaves_nothing_behind(void **state)
     assert_non_null(bench_submit(&bench, "y", NULL, 0));
 }
 
+/* -- a backlog ---------------------------------------------------------------------- */
+enum { BACKLOG = 2100 }; /* two pages of a start and a bit */
+
+static struct {
+    struct aion_exec exec;
+    struct store_accept accepts[BACKLOG];
+    struct store_outbox events[BACKLOG];
+    uint8_t decision[256];
+    atomic_size_t done, good;
+} filling;
+
+static void run_at_once(struct aion_exec *exec, struct aion_job *job)
+{
+    (void)exec;
+    job->run(job);
+}
+
+static void accepted(struct store_op *op, const struct aion_err *err)
+{
+    const struct store_accept *accept = aion_container(op, struct store_accept, write.op);
+    filling.good += err == NULL && accept->write.outcome == STORE_DONE;
+    filling.done++;
+}
+
+static aion_str pack_decision(void)
+{
+    Aion__V1__Decision decision = AION__V1__DECISION__INIT;
+    Aion__V1__Engine engine = AION__V1__ENGINE__INIT;
+    char module[] = "noop", pool[] = "cpu";
+    engine.module = module;
+    decision.engine = &engine;
+    decision.pool = pool;
+    assert_true(protobuf_c_message_get_packed_size(&decision.base) <= sizeof(filling.decision));
+    return aion_str_n(filling.decision,
+                      protobuf_c_message_pack(&decision.base, filling.decision));
+}
+
+static void accept_one(struct store *store, size_t i, uint64_t epoch, aion_str decision)
+{
+    struct aion_uuid id = aion_uuid_at(aion_clock_utc_us() + (int64_t)i, i % STORE_SHARDS);
+    filling.events[i] = (struct store_outbox){.sequence = i + 1,
+                                              .id = id,
+                                              .tenant = AION_STR("default"),
+                                              .intent = AION_STR("noop"),
+                                              .kinds = STORE_EVENT_ACCEPTED,
+                                              .state = STORE_QUEUED};
+    filling.accepts[i] = (struct store_accept){
+        .write = {.op.done = accepted,
+                  .seq = store_seq_of(&id),
+                  .epoch = epoch,
+                  .event = &filling.events[i]},
+        .id = id,
+        .tenant = AION_STR("default"),
+        .intent = AION_STR("noop"),
+        .priority = 3,
+        .deadline_us = aion_clock_utc_us() + (int64_t)3600 * 1000000,
+        .decision = {AION_STR("local"), decision},
+    };
+    assert_true(store_accept(store, &filling.accepts[i], &bench.err));
+}
+
+/* Method: written while no control has the store open. */
+static void fill(const char *to)
+{
+    struct store_conf conf = {.url = to, .exec = &filling.exec};
+    struct store_lease lease = {.op.arena = &bench.arena,
+                                .replica = AION_STR("test"),
+                                .address = AION_STR(""),
+                                .lease_us = 1000000,
+                                .shards_max = STORE_SHARDS,
+                                .first = true};
+    filling.exec.post = run_at_once;
+    struct store *store = store_open(&conf, &bench.err);
+    assert_non_null(store);
+    assert_true(store_lease_wait(store, &lease, &bench.err));
+    aion_str decision = pack_decision();
+    for (size_t i = 0; i < BACKLOG; i++)
+        accept_one(store, i, lease.shards[i % STORE_SHARDS].epoch, decision);
+    store_close(store);
+    assert_int_equal(filling.done, BACKLOG);
+    assert_int_equal(filling.good, BACKLOG);
+}
+
+/* Goal: pages that are read while others are taken bring every task once. */
+static void a_backlog_of_several_pages_is_all_in_the_queue_after_a_start(void **state)
+{
+    (void)state;
+    bench_stop(&bench);
+    aion_arena_init(&bench.arena, 1 << 20, NULL, 0);
+    fill(url);
+    aion_arena_done(&bench.arena);
+    bench_start_on(&bench, url);
+    assert_int_equal(bench.control->sched.count, BACKLOG);
+    assert_int_equal(bench.control->tasks.by_id.count, BACKLOG);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +229,8 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(stopping_in_the_middle_of_work_leaves_nothing_behind,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            a_backlog_of_several_pages_is_all_in_the_queue_after_a_start, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
