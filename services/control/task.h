@@ -131,7 +131,8 @@ struct control_task *control_task_new(const struct aion_uuid *id, aion_str tenan
 struct control_task *control_task_ref(struct control_task *task);
 void control_task_unref(struct control_task *task); /* NULL fine */
 /* What it counts for in the queue's bounds. Resident it takes up to 1.15 of that: the
- * allocator's part, its places in the cache and the heaps (measured by tests/bench/queued.py). */
+ * allocator's part, its places in the cache and the heaps (measured by tests/bench/queued.py).
+ */
 size_t control_task_bytes(const struct control_task *task);
 /* Where it may run, and whose it is; borrows from the task. */
 struct control_sched_place control_task_place(const struct control_task *task);
