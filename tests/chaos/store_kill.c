@@ -140,10 +140,13 @@ static const char *choose_points(struct aion_rand *rand, char text[160])
     return text;
 }
 
-/* It dies by itself; if it does not come to its point in time, by the kill that follows. */
-static void wait_for_end(pid_t pid)
+/* It dies by itself; if it does not come to its point soon, by the kill that follows. Points
+ * lie behind the opening, as a rule. */
+static void wait_for_end(pid_t pid, int in)
 {
     siginfo_t info = {.si_pid = 0};
+    struct pollfd first_word = {.fd = in, .events = POLLIN};
+    poll(&first_word, 1, 10000);
     for (int i = 0; i < POINT_WAIT_MS && info.si_pid == 0; i += 2) {
         struct timespec step = {.tv_nsec = 2000000};
         nanosleep(&step, NULL);
@@ -169,7 +172,7 @@ static uint32_t round_of_kill(struct aion_rand *rand)
     }
     close(ends[1]);
     if (points[0] != '\0')
-        wait_for_end(pid);
+        wait_for_end(pid, ends[0]);
     else
         wait_a_moment(ends[0], rand);
     kill(pid, SIGKILL);

@@ -46,6 +46,7 @@ struct bench {
     enum bench_route route;
     bool wants_gpu; /* decisions ask for the label gpu=true */
     uint32_t attempts_max;
+    int64_t cost_nano_usd; /* of a decision */
     size_t decisions;
     struct bench_host hosts[BENCH_HOSTS];
     struct aion_arena arena; /* of answers */
