@@ -239,6 +239,29 @@ static bool still_good(const char *cert_path, const char *key_path, X509 *ca, co
     return now_s >= begin && now_s < begin + (end - begin) / 3 * 2;
 }
 
+bool auth_leaf_check(const char *ca_file, const char *cert_file, const char *key_file,
+                     int64_t now_s, struct aion_err *err)
+{
+    AION_CLEANUP(free_cert) X509 *ca = load_cert(ca_file, err);
+    AION_CLEANUP(free_cert) X509 *cert = ca != NULL ? load_cert(cert_file, err) : NULL;
+    AION_CLEANUP(free_key) EVP_PKEY *key = cert != NULL ? load_key(key_file, err) : NULL;
+    if (key == NULL)
+        return false;
+    bool own = X509_check_private_key(cert, key) == 1;
+    bool signed_by = own && X509_verify(cert, X509_get0_pubkey(ca)) == 1;
+    ERR_clear_error();
+    if (!own)
+        return aion_fail(err, AION_INVALID, "%s is not the key of %s", key_file, cert_file);
+    if (!signed_by)
+        return aion_fail(err, AION_INVALID, "%s was not signed by %s", cert_file, ca_file);
+    if (now_s < seconds_of(X509_get0_notBefore(cert)))
+        return aion_fail(err, AION_INVALID, "%s is not valid yet: is the clock right?",
+                         cert_file);
+    if (now_s >= seconds_of(X509_get0_notAfter(cert)))
+        return aion_fail(err, AION_INVALID, "%s has expired", cert_file);
+    return true;
+}
+
 static bool make_leaf(const char *cert_path, const char *key_path, X509 *ca, EVP_PKEY *ca_key,
                       const char *name, const char *uri, int64_t now_s, struct aion_err *err)
 {

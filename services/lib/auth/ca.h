@@ -18,5 +18,9 @@ bool auth_leaf_ensure(const char *dir, const char *name, const char *trust_domai
 /* When the certificate ends and begins, seconds since 1970. INVALID: no certificate. */
 bool auth_cert_times(const char *file, int64_t *ret_begin, int64_t *ret_end,
                      struct aion_err *err);
+/* Whether a peer that knows this CA would take who shows this certificate: signed by it, in its
+ * time, and the key is its own. INVALID: what is wrong, with the files' names. */
+bool auth_leaf_check(const char *ca_file, const char *cert_file, const char *key_file,
+                     int64_t now_s, struct aion_err *err);
 
 #endif

@@ -208,7 +208,7 @@ void aion_log_start(const char *service, int fd, enum aion_log_level least)
     pthread_mutex_lock(&logger.lock);
     logger.service = service;
     logger.fd = fd;
-    atomic_store(&logger.least, least);
+    aion_log_least(least);
     if (!logger.running) {
         aion_buf_init(&logger.queue, QUEUE_BYTES);
         aion_buf_init(&logger.writing, QUEUE_BYTES);
@@ -244,6 +244,11 @@ void aion_log_flush(void)
     while (logger.running && logger.done < target)
         pthread_cond_wait(&logger.written, &logger.lock);
     pthread_mutex_unlock(&logger.lock);
+}
+
+void aion_log_least(enum aion_log_level least)
+{
+    atomic_store(&logger.least, least);
 }
 
 bool aion_log_on(enum aion_log_level level)

@@ -49,8 +49,9 @@ struct aion_log_field {
 /* Before aion_log_start lines are written at once, unbatched. `service` is borrowed for ever.
  */
 void aion_log_start(const char *service, int fd, enum aion_log_level least);
-void aion_log_stop(void);  /* writes what is queued, joins the writer */
-void aion_log_flush(void); /* waits until what is queued now is written */
+void aion_log_stop(void);                       /* writes what is queued, joins the writer */
+void aion_log_flush(void);                      /* waits until what is queued now is written */
+void aion_log_least(enum aion_log_level least); /* nothing below it from now on */
 bool aion_log_on(enum aion_log_level level);
 uint64_t aion_log_dropped(void);
 void aion_log_line(enum aion_log_level level, const char *msg, size_t count,
