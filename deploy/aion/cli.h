@@ -19,16 +19,17 @@ enum cli_exit {
 
 struct cli_command {
     const char *name;
-    const char *arguments;             /* "INTENT [--param K=V]...", for usage */
-    const char *summary;               /* one line */
-    const char *const *words;          /* flags and verbs, for completion; NULL-terminated */
+    const char *arguments;    /* "INTENT [--param K=V]...", for usage; what follows a blank line
+                               * is for --help alone */
+    const char *summary;      /* one line */
+    const char *const *words; /* flags and verbs, for completion; NULL-terminated */
     int (*run)(int argc, char **argv); /* argv[0] is the command's name */
 };
 
 extern const struct cli_command cli_up, cli_down, cli_env, cli_status, cli_logs, cli_submit,
     cli_tasks, cli_policy, cli_doctor, cli_topics, cli_events, cli_completion, cli_gateway,
     cli_control, cli_router, cli_host, cli_retention, cli_store, cli_console, cli_get,
-    cli_watch;
+    cli_watch, cli_budgets;
 extern const struct cli_command *const cli_commands[]; /* NULL-terminated */
 
 /* -- options of a command ------------------------------------------------- */
@@ -46,7 +47,8 @@ int cli_usage(const struct cli_command *command, const char *fmt, ...) AION_PRIN
 /* The same about the argument at args->at, which no option took: it is unknown, or lacks its
  * value. */
 int cli_unexpected(const struct cli_command *command, const struct cli_args *args);
-/* Prints "aion: text" on stderr; the exit status of the error's code. */
+/* Prints "aion: text" on stderr, and what to do about it where that is known; the exit status
+ * of the error's code. */
 int cli_error(const struct aion_err *err);
 
 /* -- home (cli_home.c) ---------------------------------------------------- */

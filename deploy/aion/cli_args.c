@@ -35,7 +35,10 @@ int cli_usage(const struct cli_command *command, const char *fmt, ...)
     va_start(list, fmt);
     vfprintf(stderr, fmt, list);
     va_end(list);
-    fprintf(stderr, "\nusage: aion %s %s\n", command->name, command->arguments);
+    const char *more = strstr(command->arguments, "\n\n");
+    size_t size =
+        more != NULL ? (size_t)(more - command->arguments) : strlen(command->arguments);
+    fprintf(stderr, "\nusage: aion %s %.*s\n", command->name, (int)size, command->arguments);
     return CLI_USAGE;
 }
 
@@ -46,21 +49,4 @@ int cli_unexpected(const struct cli_command *command, const struct cli_args *arg
         if (strcmp(argument, command->words[i]) == 0)
             return cli_usage(command, "%s needs a value", argument);
     return cli_usage(command, "unexpected argument \"%s\"", argument);
-}
-
-int cli_error(const struct aion_err *err)
-{
-    fprintf(stderr, "aion: %s", err->text);
-    if (err->reason[0] != '\0')
-        fprintf(stderr, " [%s]", err->reason);
-    if (err->detail[0] != '\0')
-        fprintf(stderr, " (%s)", err->detail);
-    fprintf(stderr, "\n");
-    if (err->code == AION_NOT_FOUND)
-        return CLI_NOT_FOUND;
-    if (err->code == AION_DENIED || err->code == AION_UNAUTHENTICATED)
-        return CLI_DENIED;
-    if (err->code == AION_UNAVAILABLE || err->code == AION_DEADLINE)
-        return CLI_UNREACHABLE;
-    return CLI_FAILED;
 }

@@ -1,6 +1,6 @@
 #include "cli_client.h"
 
-#include "base/clock.h"
+#include "base/log.h"
 #include "codec/json.h"
 #include "codec/message.h"
 
@@ -40,6 +40,7 @@ bool cli_client_target(const struct cli_client *client, const char *name,
 bool cli_client_open(struct cli_client *client, const char *home, struct aion_err *err)
 {
     bool found = cli_client_find(client, home, err);
+    aion_log_least(AION_LOG_ERROR); /* what the core warns of, an error says in our words */
     aion_arena_init(&client->arena, REPLIES_MAX, NULL, 0);
     client->loop = found ? mesh_loop_new(NULL, err) : NULL;
     return client->loop != NULL;
@@ -123,6 +124,8 @@ const ProtobufCMessage *cli_call_keyed(struct cli_client *client, const char *se
     mesh_unary(channel, method, request, &opts, on_done, &waiting);
     while (!waiting.done)
         mesh_loop_run(client->loop);
+    if (waiting.reply == NULL && (err->code == AION_UNAVAILABLE || err->code == AION_DEADLINE))
+        cli_silence(client, service, err);
     return waiting.reply;
 }
 

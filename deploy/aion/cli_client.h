@@ -39,6 +39,8 @@ const ProtobufCMessage *cli_call_keyed(struct cli_client *client, const char *se
                                        const struct mesh_method *method,
                                        const ProtobufCMessage *request, bool keyed,
                                        int64_t timeout_us, struct aion_err *err);
+/* Says in *err why a program of the mesh did not answer (UNAVAILABLE or DEADLINE of a call). */
+void cli_silence(const struct cli_client *client, const char *service, struct aion_err *err);
 /* Prints a message as JSON, one line. */
 int cli_print_json(const struct codec_message *schema, const ProtobufCMessage *message);
 

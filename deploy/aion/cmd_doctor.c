@@ -111,6 +111,22 @@ static void check_certificate(struct doctor *doctor, const char *file)
                       "%s, %lld days left", file, (long long)((end - now) / DAY_S));
 }
 
+/* Who we are to the mesh: what every other command shows. */
+static void check_identity(struct doctor *doctor)
+{
+    char ca[CLI_PATH_MAX], cert[CLI_PATH_MAX], key[CLI_PATH_MAX];
+    struct aion_err err;
+    if (!cli_path(ca, doctor->home, "tls/ca.crt") ||
+        !cli_path(cert, doctor->home, "tls/user-admin.crt") ||
+        !cli_path(key, doctor->home, "tls/user-admin.key"))
+        return;
+    if (auth_leaf_check(ca, cert, key, time(NULL), &err))
+        doctor_report(doctor, DOCTOR_FINE, "identity", "user-admin, of this mesh");
+    else
+        doctor_report(doctor, doctor->running ? DOCTOR_FAIL : DOCTOR_WARN, "identity", "%s",
+                      err.text);
+}
+
 static void check_limits(struct doctor *doctor)
 {
     struct rlimit files;
@@ -175,6 +191,7 @@ static void check_mesh(struct doctor *doctor)
         check_fsync(doctor);
     for (size_t i = 0; i < aion_countof(certificates); i++)
         check_certificate(doctor, certificates[i]);
+    check_identity(doctor);
     check_limits(doctor);
     check_processes(doctor);
 }

@@ -10,7 +10,7 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-COMMANDS = ("up", "down", "status", "env", "logs", "submit", "tasks", "policy", "store", "doctor", "topics", "events",
+COMMANDS = ("up", "down", "status", "env", "logs", "submit", "tasks", "policy", "budgets", "store", "doctor", "topics", "events",
             "completion")
 NO_MESH = ["--home", "HOME"]
 
@@ -25,6 +25,10 @@ CASES = {
         ["submit", "noop", "--wait=soon"], ["submit", "noop", "--param", "novalue", *NO_MESH],
         ["tasks"], ["tasks", "get"], ["tasks", "eat"], ["tasks", "list", "-o", "xml"],
         ["policy"], ["policy", "eat"], ["policy", "get", "-o", "xml"], ["completion"], ["completion", "tcsh"],
+        ["budgets"], ["budgets", "eat"], ["budgets", "-o", "xml"], ["budgets", "get"], ["budgets", "get", ""], ["budgets", "list", "more"],
+        ["budgets", "list", "--limit", "1"], ["budgets", "set", "a"], ["budgets", "set", "a", "--limit", "1"], ["budgets", "set", "a", "--limit"],
+        ["budgets", "set", "a", "--limit", "0.0000000001"], ["budgets", "set", "a", "--limit", "-1"],
+        ["budgets", "set", "a", "--limit", "1", "--period", "week"], ["budgets", "set", "a", "--limit", "1", "--period", "day", "--key", "k"],
         ["store"], ["store", "eat"], ["store", "export"], ["store", "import"], ["store", "migrate", "--colour"],
         ["up", "--port-base"], ["up", "--port-base", "x", *NO_MESH], ["up", "--port-base", "70000", *NO_MESH],
         ["topics"], ["topics", "eat"], ["topics", "list"], ["topics", "list", "--brokers", "nowhere"], ["topics", "apply", "--replicas", "0"],
@@ -36,6 +40,7 @@ CASES = {
     "no-mesh": [
         ["down", *NO_MESH], ["status", *NO_MESH], ["status", "--json", *NO_MESH], ["env", *NO_MESH], ["logs", *NO_MESH],
         ["submit", "noop", *NO_MESH], ["tasks", "list", *NO_MESH], ["policy", "get", *NO_MESH],
+        ["budgets", "list", *NO_MESH], ["budgets", *NO_MESH, "list"],
         ["store", "export", "--to", "-", *NO_MESH],
         ["events", "tail", "aion.tasks.lifecycle", *NO_MESH], ["events", "forget", "g", *NO_MESH],
     ],
