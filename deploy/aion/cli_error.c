@@ -16,7 +16,7 @@ static const struct {
     {"HOST_NOT_FOUND", "`aion hosts list` shows the hosts that are attached"},
     {"REPLAY_NOT_FOUND", "`aion dead list` shows what is still to be replayed"},
     {"NO_DEAD_LETTER", "`aion dead list` shows the dead letters there are"},
-    {"NOT_IN_DOUBT", "`aion tasks list --state in_doubt` shows the tasks that are"},
+    {"NOT_IN_DOUBT", "`aion tasks list --state in-doubt` shows the tasks that are"},
     {"INTENT_UNKNOWN", "`aion policy get` shows the routes and their intents"},
     {"NO_ROUTE", "`aion policy get` shows the routes and their rules"},
     {"ROLE_MISSING", "it needs another certificate or key, of a manager or an admin"},

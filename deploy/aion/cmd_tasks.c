@@ -1,280 +1,239 @@
-/* aion tasks get|list|cancel|watch. */
-#include "cli_client.h"
+/* aion tasks get|list|cancel; the other verbs: tasks_watch.c, tasks_hold.c, tasks_resolve.c. */
+#include "cli_rows.h"
+#include "tasks.h"
 
 #include "aion/v1/tasks.mesh.h"
-#include "base/clock.h"
 
 #include <stdio.h>
-#include <string.h>
 
-static const char *const words[] = {"get",      "list",    "cancel",  "watch",   "--home", "-o",
-                                    "--intent", "--state", "--limit", "--since", NULL};
+enum { PAGE_MAX = 1000, SHOWN = 50 };
+
+static const char *const words[] = {
+    "get",      "list",     "cancel",   "watch",   "hold",    "release",   "holds",
+    "resolve",  "--intent", "--tenant", "--state", "--limit", "--since",   "--until",
+    "--module", "--error",  "--all",    "--rate",  "--max",   "--outcome", "--result",
+    "--cost",   "--reason", "-o",       "--home",  NULL};
 static int run(int argc, char **argv);
-const struct cli_command cli_tasks = {"tasks",
-                                      "get ID | list [--state STATE] [--intent NAME] [--limit "
-                                      "N] | cancel ID | watch ID | watch [--state STATE] "
-                                      "[--intent NAME] [--since 10m]   [-o json] [--home DIR]",
-                                      "show, follow and cancel tasks", words, run};
+const struct cli_command cli_tasks = {
+    "tasks",
+    "list [--state STATE] [--intent NAME] [--tenant NAME|*] [--since TIME] [--until TIME] "
+    "[--limit N] [-o json|table] [--home DIR]\n"
+    "       aion tasks get ID | watch ID | cancel ID [--reason TEXT]\n"
+    "       aion tasks watch [--state STATE] [--intent NAME] [--tenant NAME|*] [--since TIME]\n"
+    "       aion tasks holds | hold [--intent NAME] [--tenant NAME] [--all] [--reason TEXT]\n"
+    "       aion tasks release HOLD [TASK]... [--rate N] [--max N] [FILTER] [--reason TEXT]\n"
+    "       aion tasks resolve ID --outcome did-not-run|succeeded|failed [--result TEXT] "
+    "[--cost "
+    "USD] [--reason TEXT]"
+    "\n\n"
+    "watch: a task's output as it comes, or what happens to all tasks.\n"
+    "hold: tasks that match are taken and kept, but not started: those that wait and those "
+    "that\n"
+    "come. release: lets them go, at N a second with --rate, and ends the hold; with --max, "
+    "TASK\n"
+    "or FILTER (--intent, --tenant, --module, --error, --since, --until) some go and the hold "
+    "stays.\n"
+    "resolve: says what became of a task in doubt, whose attempt nobody knows the end of.\n"
+    "TIME: 11:55, 2026-11-23T11:55:07Z, or how long ago: 90s, 5m, 2h, 7d.\n\n"
+    "  aion tasks list --state held\n"
+    "  aion tasks hold --intent summarize_text --reason \"the model is being changed\"\n"
+    "  aion tasks release 019bd2cc-51a0-7c6e-8f3a-d1f0a2b7c901 --rate 50\n"
+    "  aion tasks resolve 019bd2cc-6a11-7b20-9c55-03e2f4a6b802 --outcome succeeded --cost 0.02",
+    "show, follow, hold, resolve and cancel tasks", words, run};
 
-struct tasks {
-    struct cli_client client;
-    const char *verb, *id, *home, *intent, *state;
-    int64_t limit, since_us; /* ago; -1 = from now on */
-    bool json;
-};
-
-static const struct mesh_method *method(int index)
+const struct mesh_method *cli_tasks_method(int index)
 {
     return &aion_v1_aion_tasks_type.methods[index];
 }
 
-static const char *state_name(Aion__V1__TaskState state)
+/* -- get ------------------------------------------------------------------ */
+static void print_line(const char *before, const char *text)
 {
-    const ProtobufCEnumValue *value =
-        protobuf_c_enum_descriptor_get_value(&aion__v1__task_state__descriptor, (int)state);
-    return value != NULL ? value->name + strlen("TASK_STATE_") : "UNKNOWN";
+    fputs(before, stdout);
+    cli_print_clean(text);
 }
 
-static void print_row(const Aion__V1__Task *task)
+static void print_task(const Aion__V1__Task *task)
 {
-    printf("%s  %-10s  %-20s  %s\n", task->task_id, state_name(task->state), task->intent,
-           task->engine != NULL ? task->engine->route : "");
-}
-
-static int get(struct tasks *tasks)
-{
-    Aion__V1__GetTaskRequest request = AION__V1__GET_TASK_REQUEST__INIT;
-    struct aion_err err;
-    request.task_id = (char *)(uintptr_t)tasks->id;
-    const ProtobufCMessage *reply = cli_call(
-        &tasks->client, "control", method(AION_V1_AION_TASKS_GET_TASK), &request.base, 0, &err);
-    if (reply == NULL)
-        return cli_error(&err);
-    if (tasks->json)
-        return cli_print_json(&aion__v1__task__schema, reply);
-    const Aion__V1__Task *task = (const Aion__V1__Task *)reply;
-    print_row(task);
-    for (size_t i = 0; i < task->n_events; i++)
-        printf("  %-10s %-10s attempt %u %s\n", task->events[i]->kind,
-               state_name(task->events[i]->state), task->events[i]->attempt,
-               task->events[i]->note);
-    if (task->error != NULL)
-        printf("  error %s: %s\n", task->error->reason, task->error->message);
+    cli_rows_print((Aion__V1__Task *const[]){(Aion__V1__Task *)(uintptr_t)task}, 1, false);
+    for (size_t i = 0; i < task->n_events; i++) {
+        printf("  %-10s %-10s attempt %u ", task->events[i]->kind,
+               cli_state_name(task->events[i]->state), task->events[i]->attempt);
+        print_line("", task->events[i]->note);
+        printf("\n");
+    }
+    if (task->error != NULL) {
+        print_line("  error ", task->error->reason);
+        print_line(": ", task->error->message);
+        printf("\n");
+    }
     if (task->result != NULL && task->result->body_case == AION__V1__TASK_RESULT__BODY_TEXT)
         printf("%s\n", task->result->text);
-    return CLI_OK;
 }
 
-static bool read_state(const char *text, Aion__V1__TaskState *ret_state)
+static int get(struct cli_deed *deed)
 {
-    char name[64];
-    snprintf(name, sizeof(name), "TASK_STATE_%.40s", text);
-    for (char *at = name; *at != '\0'; at++)
-        if (*at >= 'a' && *at <= 'z')
-            *at = (char)(*at - 32);
-    const ProtobufCEnumValue *value =
-        protobuf_c_enum_descriptor_get_value_by_name(&aion__v1__task_state__descriptor, name);
-    if (value == NULL)
-        return false;
-    *ret_state = (Aion__V1__TaskState)value->value;
-    return true;
-}
-
-static int list(struct tasks *tasks)
-{
-    Aion__V1__ListTasksRequest request = AION__V1__LIST_TASKS_REQUEST__INIT;
-    Aion__V1__TaskState state;
-    struct aion_err err;
-    request.page_size = (uint32_t)tasks->limit;
-    if (tasks->intent != NULL)
-        request.intent = (char *)(uintptr_t)tasks->intent;
-    if (tasks->state != NULL) {
-        if (!read_state(tasks->state, &state))
-            return cli_usage(&cli_tasks, "--state: \"%s\" is no state of a task", tasks->state);
-        request.states = &state;
-        request.n_states = 1;
-    }
+    Aion__V1__GetTaskRequest request = AION__V1__GET_TASK_REQUEST__INIT;
+    int status;
+    request.task_id = (char *)(uintptr_t)deed->ids[0];
     const ProtobufCMessage *reply =
-        cli_call(&tasks->client, "control", method(AION_V1_AION_TASKS_LIST_TASKS),
-                 &request.base, 0, &err);
-    if (reply == NULL)
-        return cli_error(&err);
-    if (tasks->json)
-        return cli_print_json(&aion__v1__list_tasks_reply__schema, reply);
-    const Aion__V1__ListTasksReply *listed = (const Aion__V1__ListTasksReply *)reply;
-    for (size_t i = 0; i < listed->n_tasks; i++)
-        print_row(listed->tasks[i]);
-    return CLI_OK;
+        cli_ask(deed, cli_tasks_method(AION_V1_AION_TASKS_GET_TASK), &request.base, &status);
+    if (reply != NULL)
+        print_task((const Aion__V1__Task *)reply);
+    return status;
 }
 
-static int cancel(struct tasks *tasks)
+/* -- list ----------------------------------------------------------------- */
+/* Adds a page to the whole; false: it was the last, or err. */
+static bool add_page(struct cli_deed *deed, Aion__V1__ListTasksRequest *request,
+                     Aion__V1__ListTasksReply *whole, struct aion_err *err)
 {
-    Aion__V1__CancelRequest request = AION__V1__CANCEL_REQUEST__INIT;
-    struct aion_err err;
-    request.task_id = (char *)(uintptr_t)tasks->id;
-    request.reason = (char *)(uintptr_t) "cancelled by aion tasks cancel";
-    const ProtobufCMessage *reply = cli_call(
-        &tasks->client, "control", method(AION_V1_AION_TASKS_CANCEL), &request.base, 0, &err);
-    if (reply == NULL)
-        return cli_error(&err);
-    if (tasks->json)
-        return cli_print_json(&aion__v1__task__schema, reply);
-    print_row((const Aion__V1__Task *)reply);
-    return CLI_OK;
+    size_t wanted = (size_t)cli_tasks_of(deed)->limit;
+    request->page_size = (uint32_t)(wanted - whole->n_tasks);
+    const Aion__V1__ListTasksReply *page = (const Aion__V1__ListTasksReply *)cli_call(
+        &deed->client, "control", cli_tasks_method(AION_V1_AION_TASKS_LIST_TASKS),
+        &request->base, 0, err);
+    if (page == NULL)
+        return false;
+    for (size_t i = 0; i < page->n_tasks && whole->n_tasks < wanted; i++)
+        whole->tasks[whole->n_tasks++] = page->tasks[i];
+    request->page_token = whole->next_page_token = page->next_page_token;
+    return whole->n_tasks < wanted && page->next_page_token[0] != '\0';
 }
 
-/* -- watch ---------------------------------------------------------------- */
+/* A page may hold fewer than asked for and not be the last: held tasks are found among those
+ * that wait. */
+static int list(struct cli_deed *deed)
+{
+    const struct cli_tasks_wish *wish = cli_tasks_of(deed);
+    Aion__V1__ListTasksRequest request = AION__V1__LIST_TASKS_REQUEST__INIT;
+    Aion__V1__ListTasksReply whole = AION__V1__LIST_TASKS_REPLY__INIT;
+    Google__Protobuf__Timestamp since, until;
+    Aion__V1__Task *tasks[PAGE_MAX];
+    Aion__V1__TaskState state = (Aion__V1__TaskState)wish->state;
+    struct aion_err err = {.code = AION_OK};
+    whole.tasks = tasks;
+    if (wish->filter.intent != NULL)
+        request.intent = (char *)(uintptr_t)wish->filter.intent;
+    if (wish->filter.tenant != NULL)
+        request.tenant = (char *)(uintptr_t)wish->filter.tenant;
+    request.created_after = cli_stamp(wish->filter.since_us, &since);
+    request.created_before = cli_stamp(wish->filter.until_us, &until);
+    request.states = &state;
+    request.n_states = wish->state != 0;
+    while (add_page(deed, &request, &whole, &err)) {
+    }
+    if (err.code != AION_OK)
+        return cli_error(&err);
+    if (deed->json)
+        return cli_print_json(&aion__v1__list_tasks_reply__schema, &whole.base);
+    int status = cli_rows_print(tasks, whole.n_tasks, false);
+    cli_rows_more(whole.next_page_token);
+    return status;
+}
 
-struct watching {
-    struct tasks *tasks;
-    struct aion_err err;
-    bool closed, failed;
+/* -- cancel --------------------------------------------------------------- */
+static int cancel(struct cli_deed *deed)
+{
+    const char *reason = cli_tasks_of(deed)->reason;
+    Aion__V1__CancelRequest request = AION__V1__CANCEL_REQUEST__INIT;
+    int status;
+    request.task_id = (char *)(uintptr_t)deed->ids[0];
+    request.reason =
+        (char *)(uintptr_t)(reason != NULL ? reason : "cancelled by aion tasks cancel");
+    const ProtobufCMessage *reply =
+        cli_ask(deed, cli_tasks_method(AION_V1_AION_TASKS_CANCEL), &request.base, &status);
+    if (reply != NULL)
+        print_task((const Aion__V1__Task *)reply);
+    return status;
+}
+
+/* -- the tables ----------------------------------------------------------- */
+enum {
+    LIST = 1 << 0,
+    WATCH = 1 << 2,
+    CANCEL = 1 << 3,
+    HOLD = 1 << 5,
+    RELEASE = 1 << 6,
+    RESOLVE = 1 << 7,
+    MATCH = LIST | WATCH | HOLD | RELEASE,
 };
 
-static void on_chunk(struct mesh_rpc *rpc, const ProtobufCMessage *message)
-{
-    struct watching *watching = mesh_rpc_user(rpc);
-    const Aion__V1__StreamChunk *chunk = aion_v1_aion_tasks_stream_read(message);
-    if (watching->tasks->json)
-        cli_print_json(&aion__v1__stream_chunk__schema, message);
-    else if (chunk->payload_case == AION__V1__STREAM_CHUNK__PAYLOAD_TEXT)
-        printf("%s", chunk->text);
-    else if (chunk->final != NULL)
-        printf("\n%s\n", state_name(chunk->final->state));
-    fflush(stdout);
-}
+static const struct cli_verb verbs[] = {
+    {.name = "list", .run = list},
+    {.name = "get", .what = "a task's id", .least = 1, .most = 1, .run = get},
+    {.name = "watch",
+     .what = "a task's id",
+     .most = 1,
+     .check = cli_tasks_check_watch,
+     .run = cli_tasks_watch},
+    {.name = "cancel", .what = "a task's id", .least = 1, .most = 1, .run = cancel},
+    {.name = "holds", .run = cli_tasks_holds},
+    {.name = "hold", .check = cli_tasks_check_hold, .run = cli_tasks_hold},
+    {.name = "release",
+     .what = "a hold's id",
+     .least = 1,
+     .most = CLI_IDS_MAX,
+     .run = cli_tasks_release},
+    {.name = "resolve",
+     .what = "a task's id",
+     .least = 1,
+     .most = 1,
+     .check = cli_tasks_check_resolve,
+     .run = cli_tasks_resolve},
+};
 
-static void on_closed(struct mesh_rpc *rpc, const struct mesh_result *result)
-{
-    struct watching *watching = mesh_rpc_user(rpc);
-    watching->failed = result->err != NULL;
-    if (result->err != NULL)
-        watching->err = *result->err;
-    watching->closed = true;
-    mesh_loop_stop(watching->tasks->client.loop);
-}
-
-static void on_event(struct mesh_rpc *rpc, const ProtobufCMessage *message)
-{
-    const struct watching *watching = mesh_rpc_user(rpc);
-    const Aion__V1__TaskEvent *event = aion_v1_aion_tasks_watch_tasks_read(message);
-    if (watching->tasks->json)
-        cli_print_json(&aion__v1__task_event__schema, message);
-    else
-        printf("%s  %-10s  %-20s  %-10s %s\n", event->task_id, state_name(event->state),
-               event->intent, event->kind, event->note);
-    fflush(stdout);
-}
-
-static int follow(struct watching *watching)
-{
-    while (!watching->closed)
-        mesh_loop_run(watching->tasks->client.loop);
-    return watching->failed ? cli_error(&watching->err) : CLI_OK;
-}
-
-static const struct mesh_rpc_opts when_ready = {.wait_for_ready = true};
-
-/* All tasks of the tenant, until it is interrupted. */
-static int watch_all(struct tasks *tasks)
-{
-    static const struct mesh_stream_ops ops = {.message = on_event, .closed = on_closed};
-    struct watching watching = {.tasks = tasks};
-    Aion__V1__WatchTasksRequest request = AION__V1__WATCH_TASKS_REQUEST__INIT;
-    Google__Protobuf__Timestamp since = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
-    Aion__V1__TaskState state;
-    struct mesh_channel *channel = cli_channel(&tasks->client, "control", &watching.err);
-    if (channel == NULL)
-        return cli_error(&watching.err);
-    if (tasks->intent != NULL)
-        request.intent = (char *)(uintptr_t)tasks->intent;
-    if (tasks->state != NULL) {
-        if (!read_state(tasks->state, &state))
-            return cli_usage(&cli_tasks, "--state: \"%s\" is no state of a task", tasks->state);
-        request.states = &state;
-        request.n_states = 1;
-    }
-    if (tasks->since_us >= 0) {
-        since.seconds = (aion_clock_utc_us() - tasks->since_us) / 1000000;
-        request.since = &since;
-    }
-    aion_v1_aion_tasks_watch_tasks_open(channel, &request, &when_ready, &ops, &watching);
-    return follow(&watching);
-}
-
-static int watch(struct tasks *tasks)
-{
-    static const struct mesh_stream_ops ops = {.message = on_chunk, .closed = on_closed};
-    struct watching watching = {.tasks = tasks};
-    Aion__V1__StreamRequest request = AION__V1__STREAM_REQUEST__INIT;
-    if (tasks->id == NULL)
-        return watch_all(tasks);
-    struct mesh_channel *channel = cli_channel(&tasks->client, "control", &watching.err);
-    if (channel == NULL)
-        return cli_error(&watching.err);
-    request.task_id = (char *)(uintptr_t)tasks->id;
-    aion_v1_aion_tasks_stream_open(channel, &request, &when_ready, &ops, &watching);
-    return follow(&watching);
-}
-
-static const struct {
-    const char *name;
-    bool takes_id, needs_id;
-    int (*run)(struct tasks *tasks);
-} verbs[] = {{"get", true, true, get},
-             {"list", false, false, list},
-             {"cancel", true, true, cancel},
-             {"watch", true, false, watch}};
-
-static int run_verb(struct tasks *tasks)
-{
-    struct aion_err err;
-    for (size_t i = 0; i < aion_countof(verbs); i++) {
-        if (strcmp(verbs[i].name, tasks->verb) != 0)
-            continue;
-        if (verbs[i].needs_id && tasks->id == NULL)
-            return cli_usage(&cli_tasks, "%s needs a task's id", tasks->verb);
-        if (!verbs[i].takes_id && tasks->id != NULL)
-            return cli_usage(&cli_tasks, "%s takes no id", tasks->verb);
-        int status = cli_client_open(&tasks->client, tasks->home, &err) ? verbs[i].run(tasks)
-                                                                        : cli_error(&err);
-        cli_client_close(&tasks->client);
-        return status;
-    }
-    return cli_usage(&cli_tasks, "no verb \"%s\"", tasks->verb);
-}
+#define AT(member) .at = offsetof(struct cli_tasks_wish, member)
+static const struct cli_option options[] = {
+    CLI_FILTER_ROW(struct cli_tasks_wish, filter, "--intent", intent, MATCH),
+    CLI_FILTER_ROW(struct cli_tasks_wish, filter, "--tenant", tenant, MATCH),
+    CLI_FILTER_ROW(struct cli_tasks_wish, filter, "--module", module, RELEASE),
+    CLI_FILTER_ROW(struct cli_tasks_wish, filter, "--error", error, RELEASE),
+    CLI_FILTER_TIME(struct cli_tasks_wish, filter, "--since", since_us, LIST | WATCH | RELEASE),
+    CLI_FILTER_TIME(struct cli_tasks_wish, filter, "--until", until_us, LIST | RELEASE),
+    {.name = "--all", .kind = CLI_FLAG, AT(filter.all), .verbs = HOLD},
+    {.name = "--state",
+     .kind = CLI_CHOICE,
+     AT(state),
+     .verbs = LIST | WATCH,
+     .choices = &aion__v1__task_state__descriptor,
+     .prefix = "TASK_STATE_"},
+    {.name = "--limit",
+     .kind = CLI_NUMBER,
+     AT(limit),
+     .verbs = LIST,
+     .least = 1,
+     .most = PAGE_MAX},
+    {.name = "--rate",
+     .kind = CLI_NUMBER,
+     AT(rate),
+     .verbs = RELEASE,
+     .least = 1,
+     .most = 1000000},
+    {.name = "--max",
+     .kind = CLI_NUMBER,
+     AT(most),
+     .verbs = RELEASE,
+     .least = 1,
+     .most = INT64_MAX},
+    {.name = "--outcome",
+     .kind = CLI_CHOICE,
+     AT(outcome),
+     .verbs = RESOLVE,
+     .choices = &aion__v1__resolve_doubt_request__outcome__descriptor,
+     .prefix = "OUTCOME_"},
+    {.name = "--result", .kind = CLI_TEXT, AT(result), .verbs = RESOLVE},
+    {.name = "--cost", .kind = CLI_MONEY, AT(cost_nano_usd), .verbs = RESOLVE},
+    {.name = "--reason",
+     .kind = CLI_TEXT,
+     AT(reason),
+     .verbs = CANCEL | HOLD | RELEASE | RESOLVE},
+};
 
 static int run(int argc, char **argv)
 {
-    static struct tasks tasks;
-    struct cli_args args = {argc, argv, 1};
-    const char *value;
-    tasks.limit = 50;
-    tasks.since_us = -1;
-    while (args.at < argc) {
-        if ((value = cli_value(&args, "--home")) != NULL)
-            tasks.home = value;
-        else if ((value = cli_value(&args, "--intent")) != NULL)
-            tasks.intent = value;
-        else if ((value = cli_value(&args, "--state")) != NULL)
-            tasks.state = value;
-        else if ((value = cli_value(&args, "--limit")) != NULL) {
-            if (!aion_str_i64(aion_str_of(value), &tasks.limit) || tasks.limit < 1 ||
-                tasks.limit > 1000)
-                return cli_usage(&cli_tasks, "--limit: \"%s\" is not 1..1000", value);
-        } else if ((value = cli_value(&args, "--since")) != NULL) {
-            if (!aion_str_duration(aion_str_of(value), &tasks.since_us))
-                return cli_usage(&cli_tasks, "--since: \"%s\" is no time as 10m", value);
-        } else if ((value = cli_value(&args, "-o")) != NULL) {
-            if (strcmp(value, "json") != 0)
-                return cli_usage(&cli_tasks, "-o: \"%s\" is not json", value);
-            tasks.json = true;
-        } else if (tasks.verb == NULL)
-            tasks.verb = argv[args.at++];
-        else if (tasks.id == NULL && argv[args.at][0] != '-')
-            tasks.id = argv[args.at++];
-        else
-            return cli_unexpected(&cli_tasks, &args);
-    }
-    return tasks.verb != NULL ? run_verb(&tasks) : cli_usage(&cli_tasks, "name a verb");
+    static struct cli_tasks_wish wish = {.limit = SHOWN};
+    static const struct cli_family family = {&cli_tasks, verbs, aion_countof(verbs), options,
+                                             aion_countof(options)};
+    return cli_family_run(&family, argc, argv, &wish.deed);
 }

@@ -8,7 +8,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from mesh import Mesh, eventually, write  # noqa: E402
-from scenario import PRICED, has, same  # noqa: E402
+from scenario import PRICED, has, hostile_policy, same  # noqa: E402
 
 
 def rows(done):
@@ -57,6 +57,71 @@ def budgets(mesh):
     refused(mesh, 4, "`aion budgets list` shows the budgets there are", "budgets", "get", "nothing")
     refused(mesh, 4, "[BUDGET_NOT_FOUND]", "budgets", "remove", "nothing")
     refused(mesh, 1, "budget_id is 1 to 64 of", "budgets", "set", "NO", "--limit", "1", "--period", "day")
+
+
+def listed(mesh, state):
+    """The ids of the tasks in a state."""
+    return [row["TASK"] for row in rows(mesh.run("tasks", "list", "--state", state, "--limit", "1000"))]
+
+
+def queue(mesh):
+    """Tasks are held by a rule, some let go by number, by id and by a filter, the rest at a rate."""
+    mesh.up()
+    same(rows(mesh.run("tasks", "holds")), [])
+    (hold,) = rows(mesh.run("tasks", "hold", "--intent", "noop", "--reason", "look first\x1b[31m"))
+    same((hold["INTENT"], hold["TENANT"], hold["HELD"], hold["STATE"]), ("noop", "any", "0", "holding"))
+    same(hold["REASON"], "look first [31m")
+    (again,) = rows(mesh.run("tasks", "hold", "--intent", "noop"))
+    same(again["HOLD"], hold["HOLD"])
+    ids = [asked(mesh, "submit", "noop", "--param", f"text=number {number}")["taskId"] for number in range(12)]
+    eventually("all are held", lambda: sorted(listed(mesh, "held")) == sorted(ids))
+    same(rows(mesh.run("tasks", "list", "--state", "HELD", "--since", "1h", "--limit", "3"))[0]["TASK"], ids[-1])
+    has(mesh.run("tasks", "list", "--limit", "3").stderr, "there are more")
+    same(rows(mesh.run("tasks", "list", "--state", "held", "--until", "1h")), [])
+    same(mesh.run("submit", "summarize_text", "--param", "text=One. Two.", "--wait").returncode, 0)
+    same(mesh.run("tasks", "release", hold["HOLD"], "--max", "2", "--reason", "try two").returncode, 0)
+    eventually("two have run", lambda: sorted(listed(mesh, "held")) == sorted(ids[2:]))
+    same(mesh.run("tasks", "release", hold["HOLD"], ids[7], ids[9]).returncode, 0)
+    eventually("two more, by id", lambda: sorted(listed(mesh, "held")) == sorted(set(ids[2:]) - {ids[7], ids[9]}))
+    same(mesh.run("tasks", "release", hold["HOLD"], "--since", "1s", "--intent", "other").returncode, 0)
+    same(len(listed(mesh, "held")), 8)
+    same(rows(mesh.run("tasks", "cancel", ids[2], "--reason", "not wanted"))[0]["STATE"], "CANCELLED")
+    (now,) = rows(mesh.run("tasks", "holds"))
+    same((now["HELD"], now["RELEASED"], now["BY"] != "-"), ("7", "4", True))
+    (going,) = asked(mesh, "tasks", "release", hold["HOLD"], "--rate", "20"),
+    same((going["releasing"], going["reason"]), (True, "look first\x1b[31m"))
+    eventually("the hold has ended", lambda: rows(mesh.run("tasks", "holds")) == [], 20)
+    eventually("all have run", lambda: len(listed(mesh, "succeeded")) == 12)
+    refused(mesh, 4, "`aion tasks holds` shows the holds in force", "tasks", "release", hold["HOLD"])
+    refused(mesh, 4, "`aion tasks list` shows the tasks there are", "tasks", "get", hold["HOLD"])
+    refused(mesh, 1, "UUID", "tasks", "get", "nonsense")
+    refused(mesh, 2, "or --all to mean every task", "tasks", "hold")
+    (everything,) = asked(mesh, "tasks", "hold", "--all"),
+    same(everything["filter"]["all"], True)
+    same(mesh.run("tasks", "release", everything["holdId"]).returncode, 0)
+
+
+def doubt(mesh):
+    """Tasks whose attempt nobody knows the end of: an operator says what became of each, and what it cost."""
+    modules = hostile_policy(mesh, "  - {name: unsafe, intents: [pay], module: hostile, attempts: 3, repeat: unsafe, cost_nano_usd: 7}\n")
+    mesh.up("--modules", modules)
+    same(mesh.run("budgets", "set", "b", "--limit", "100nano", "--period", "day").returncode, 0)
+    ids = [asked(mesh, "submit", "pay", "--param", "text=crash")["taskId"] for _ in range(3)]
+    eventually("all are in doubt", lambda: sorted(listed(mesh, "in-doubt")) == sorted(ids), 30)
+    same(rows(mesh.run("budgets", "list"))[0]["DOUBT USD"], "0.000000021")
+    refused(mesh, 2, "--outcome did-not-run, succeeded or failed", "tasks", "resolve", ids[0])
+    refused(mesh, 2, "--result is of what succeeded", "tasks", "resolve", ids[0], "--outcome", "failed", "--result", "x")
+    refused(mesh, 2, "what did not run cost nothing", "tasks", "resolve", ids[0], "--outcome", "did-not-run", "--cost", "1")
+    (paid,) = rows(mesh.run("tasks", "resolve", ids[0], "--outcome", "succeeded", "--result", "paid", "--cost", "5nano", "--reason", "asked the bank"))
+    same(paid["STATE"], "SUCCEEDED")
+    has(mesh.run("tasks", "get", ids[0]).stdout, "\npaid\n")
+    same(asked(mesh, "tasks", "resolve", ids[1], "--outcome", "FAILED", "--reason", "asked the bank")["error"]["message"], "asked the bank")
+    same(mesh.run("tasks", "resolve", ids[2], "--outcome", "did_not_run").returncode, 0)
+    eventually("it was tried again", lambda: len(asked(mesh, "tasks", "get", ids[2])["attempts"]) == 2)
+    eventually("and is in doubt again", lambda: listed(mesh, "in_doubt") == [ids[2]])
+    (left,) = rows(mesh.run("budgets", "list"))
+    same((left["SPENT USD"], left["DOUBT USD"], left["LEFT USD"]), ("0.000000005", "0.000000007", "0.000000088"))
+    refused(mesh, 1, "`aion tasks list --state in-doubt` shows the tasks that are", "tasks", "resolve", ids[0], "--outcome", "failed")
 
 
 def silence(mesh):
