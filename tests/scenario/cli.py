@@ -101,6 +101,49 @@ def queue(mesh):
     same(mesh.run("tasks", "release", everything["holdId"]).returncode, 0)
 
 
+def dead(mesh):
+    """Dead letters are listed by what killed them, counted, replayed by id, by filter and at a rate; a replay is followed and stopped."""
+    modules = hostile_policy(mesh, "  - {name: hostile, intents: [work], module: hostile, attempts: 1}\n"
+                                   "  - {name: mended, intents: [work], module: noop}\n"
+                                   "rules:\n  - {name: first, when: {intent: work}, use: [hostile]}\n")
+    mesh.up("--modules", modules)
+    ids = [asked(mesh, "submit", "work", "--param", "text=crash")["taskId"] for _ in range(10)]
+    eventually("all are dead", lambda: sorted(listed(mesh, "dead")) == sorted(ids), 30)
+    letters = rows(mesh.run("dead", "list", "--error", "MODULE_CRASHED", "--since", "1h"))
+    same(sorted(row["TASK"] for row in letters), sorted(ids))
+    has(letters[0]["ERROR"], "MODULE_CRASHED: ")
+    few = mesh.run("dead", "list", "--limit", "4")
+    same((len(rows(few)), "there are more" in few.stderr), (4, True))
+    same(rows(mesh.run("dead", "list", "--module", "noop")), [])
+    (dry,) = rows(mesh.run("dead", "replay", "--intent", "work", "--dry-run"))
+    same((dry["STATE"], dry["MATCHED"], dry["REPLAYED"]), ("dry run", "10", "0"))
+    same(asked(mesh, "dead", "replay", "--error", "OTHER", "--dry-run").get("matched", "0"), "0")
+    file = pathlib.Path(mesh.home, "policies/10-default.yaml")
+    write(file, file.read_text().replace("use: [hostile]", "use: [mended]"))
+    same(mesh.run("policy", "reload").returncode, 0)
+    (one,) = rows(mesh.run("dead", "replay", ids[0], "--wait", "--reason", "mended"))
+    same((one["STATE"], one["MATCHED"], one["REPLAYED"]), ("ended", "1", "1"))
+    anew = asked(mesh, "tasks", "get", ids[0])["replayedAs"]
+    eventually("it runs now", lambda: listed(mesh, "succeeded") == [anew])
+    again = mesh.run("dead", "replay", ids[0], "--wait")
+    same(again.returncode, 1)
+    has(again.stdout, "NO_DEAD_LETTER: ")
+    slow = asked(mesh, "dead", "replay", "--all", "--rate", "1")
+    same(asked(mesh, "dead", "status", slow["replayId"])["running"], True)
+    same(mesh.run("dead", "stop", slow["replayId"]).returncode, 0)
+    eventually("it stops", lambda: rows(mesh.run("dead", "status", slow["replayId"]))[0]["STATE"] == "ended")
+    left = len(rows(mesh.run("dead", "list")))
+    assert 0 < left < 10, left
+    rest = asked(mesh, "dead", "replay", "--all", "--rate", "1000", "--max", "1", "--wait")
+    same((rest["replayed"], len(rows(mesh.run("dead", "list")))), ("1", left - 1))
+    same(mesh.run("dead", "replay", "--tenant", "default", "--rate", "1000", "--route", "mended", "--wait").returncode, 0)
+    same(rows(mesh.run("dead", "list")), [])
+    eventually("all have run", lambda: len(listed(mesh, "succeeded")) == 10)
+    refused(mesh, 4, "`aion dead list` shows what is still to be replayed", "dead", "status", ids[0])
+    refused(mesh, 2, "or --all to mean every dead letter", "dead", "replay")
+    refused(mesh, 1, "is not a UUID", "dead", "replay", "nonsense", "--dry-run")
+
+
 def doubt(mesh):
     """Tasks whose attempt nobody knows the end of: an operator says what became of each, and what it cost."""
     modules = hostile_policy(mesh, "  - {name: unsafe, intents: [pay], module: hostile, attempts: 3, repeat: unsafe, cost_nano_usd: 7}\n")
