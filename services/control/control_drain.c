@@ -164,6 +164,17 @@ static void reply(struct mesh_call *call, const struct control_host *host, const
     aion_arena_done(&arena);
 }
 
+static void tell(struct mesh_call *call, const Aion__V1__DrainHostRequest *request)
+{
+    struct control_deed deed = control_deed_of(call);
+    char target[160];
+    snprintf(target, sizeof(target), "host/%.128s", request->host_id);
+    deed.target = aion_str_of(target);
+    deed.detail = request->undrain ? AION_STR("undrained") : AION_STR("drained");
+    deed.reason = aion_str_of(request->reason);
+    control_audit_note(mesh_service(call), &deed, "done");
+}
+
 void control_drain_host(struct mesh_call *call, const Aion__V1__DrainHostRequest *request)
 {
     struct control *control = mesh_service(call);
@@ -180,6 +191,7 @@ void control_drain_host(struct mesh_call *call, const Aion__V1__DrainHostRequest
         return;
     }
     struct control_host *host = find_host(control, request->host_id);
+    tell(call, request);
     if (host != NULL)
         apply(host);
     reply(call, host, request->host_id);

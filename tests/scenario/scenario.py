@@ -1025,6 +1025,9 @@ def drain_host(mesh):
     audits = [(event["what"], event["note"], event["reason"]) for event in watch.events(3)]
     has(str(audits), "('Hosts.DrainHost', 'host-1', '')")
     has(str(audits), "('Hosts.DrainHost', 'nobody', 'HOST_NOT_FOUND')")
+    lines = mesh.http("GET", "/v1/audit?action=Hosts/DrainHost").json()["lines"]
+    same([(line["target"], line["detail"], line["reason"]) for line in lines if line["result"] == "done"],
+         [("host/host-1", "undrained", "it is in"), ("host/host-1", "drained", "new kernel")])
 
 
 def ops_events(mesh):
