@@ -2,7 +2,6 @@
 
 #include "cli_filter.h"
 
-#include <stdio.h>
 #include <string.h>
 
 const char *cli_state_name(Aion__V1__TaskState state)
@@ -37,10 +36,4 @@ int cli_rows_print(Aion__V1__Task *const *tasks, size_t count, bool errors)
             cli_table_text(&table, "");
     }
     return cli_table_print(&table);
-}
-
-void cli_rows_more(const char *next_page_token)
-{
-    if (next_page_token[0] != '\0')
-        fprintf(stderr, "there are more: ask for more by --limit, or for older by --until\n");
 }

@@ -10,7 +10,5 @@
 const char *cli_state_name(Aion__V1__TaskState state);
 /* A table of tasks on stdout; `errors` adds what the last attempt ended with. */
 int cli_rows_print(Aion__V1__Task *const *tasks, size_t count, bool errors);
-/* Says on stderr that a list was cut. */
-void cli_rows_more(const char *next_page_token);
 
 #endif

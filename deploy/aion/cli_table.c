@@ -93,6 +93,12 @@ int cli_table_print(struct cli_table *table)
     return cli_error(&err);
 }
 
+void cli_list_more(const char *next_page_token)
+{
+    if (next_page_token[0] != '\0')
+        fprintf(stderr, "there are more: ask for more by --limit, or for older by --until\n");
+}
+
 void cli_print_clean(const char *text)
 {
     char clean[4096];

@@ -30,6 +30,8 @@ void cli_table_time(struct cli_table *table, int64_t utc_us);
 /* Prints whole rows and frees; the exit status. */
 int cli_table_print(struct cli_table *table);
 
+/* Says on stderr that a list was cut, when the token of the next page says so. */
+void cli_list_more(const char *next_page_token);
 /* One cleaned text on stdout, for lines that are no table. */
 void cli_print_clean(const char *text);
 

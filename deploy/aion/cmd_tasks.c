@@ -128,7 +128,7 @@ static int list(struct cli_deed *deed)
     if (deed->json)
         return cli_print_json(&aion__v1__list_tasks_reply__schema, &whole.base);
     int status = cli_rows_print(tasks, whole.n_tasks, false);
-    cli_rows_more(whole.next_page_token);
+    cli_list_more(whole.next_page_token);
     return status;
 }
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-COMMANDS = ("up", "down", "status", "env", "logs", "submit", "tasks", "dead", "policy", "budgets", "store", "doctor", "topics", "events",
+COMMANDS = ("up", "down", "status", "env", "logs", "submit", "tasks", "dead", "policy", "budgets", "hosts", "audit", "store", "doctor", "topics", "events",
             "completion")
 NO_MESH = ["--home", "HOME"]
 
@@ -35,6 +35,8 @@ CASES = {
         ["budgets", "list", "--limit", "1"], ["budgets", "set", "a"], ["budgets", "set", "a", "--limit", "1"], ["budgets", "set", "a", "--limit"],
         ["budgets", "set", "a", "--limit", "0.0000000001"], ["budgets", "set", "a", "--limit", "-1"],
         ["budgets", "set", "a", "--limit", "1", "--period", "week"], ["budgets", "set", "a", "--limit", "1", "--period", "day", "--key", "k"],
+        ["hosts"], ["hosts", "eat"], ["hosts", "drain"], ["hosts", "drain", "host-1"], ["hosts", "drain", "host-1", "--reason", ""],
+        ["hosts", "list", "--reason", "x"], ["audit"], ["audit", "eat"], ["audit", "list", "--since", "x"], ["audit", "verify", "--limit", "1"],
         ["store"], ["store", "eat"], ["store", "export"], ["store", "import"], ["store", "migrate", "--colour"],
         ["up", "--port-base"], ["up", "--port-base", "x", *NO_MESH], ["up", "--port-base", "70000", *NO_MESH],
         ["topics"], ["topics", "eat"], ["topics", "list"], ["topics", "list", "--brokers", "nowhere"], ["topics", "apply", "--replicas", "0"],
@@ -46,7 +48,8 @@ CASES = {
     "no-mesh": [
         ["down", *NO_MESH], ["status", *NO_MESH], ["status", "--json", *NO_MESH], ["env", *NO_MESH], ["logs", *NO_MESH],
         ["submit", "noop", *NO_MESH], ["tasks", "list", *NO_MESH], ["policy", "get", *NO_MESH],
-        ["dead", "list", *NO_MESH], ["budgets", "list", *NO_MESH], ["budgets", *NO_MESH, "list"],
+        ["dead", "list", *NO_MESH], ["budgets", "list", *NO_MESH], ["budgets", *NO_MESH, "list"], ["hosts", "list", *NO_MESH],
+        ["audit", "verify", *NO_MESH],
         ["store", "export", "--to", "-", *NO_MESH],
         ["events", "tail", "aion.tasks.lifecycle", *NO_MESH], ["events", "forget", "g", *NO_MESH],
     ],

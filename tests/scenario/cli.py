@@ -4,18 +4,24 @@ import json
 import os
 import pathlib
 import signal
+import sqlite3
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from mesh import Mesh, eventually, write  # noqa: E402
 from scenario import PRICED, has, hostile_policy, same  # noqa: E402
 
 
-def rows(done):
+def table(text):
     """The rows of a printed table: a dict of title and cell each. Columns stand at least two blanks apart."""
-    same(done.returncode, 0, done.stderr)
-    lines = [[cell for cell in line.split("  ") if cell.strip()] for line in done.stdout.splitlines()]
+    lines = [[cell for cell in line.split("  ") if cell.strip()] for line in text.splitlines()]
     return [{title.strip(): cell.strip() for title, cell in zip(lines[0], line)} for line in lines[1:]]
+
+
+def rows(done):
+    same(done.returncode, 0, done.stderr)
+    return table(done.stdout)
 
 
 def asked(mesh, *arguments):
@@ -165,6 +171,56 @@ def doubt(mesh):
     (left,) = rows(mesh.run("budgets", "list"))
     same((left["SPENT USD"], left["DOUBT USD"], left["LEFT USD"]), ("0.000000005", "0.000000007", "0.000000088"))
     refused(mesh, 1, "`aion tasks list --state in-doubt` shows the tasks that are", "tasks", "resolve", ids[0], "--outcome", "failed")
+
+
+def audit(mesh):
+    """What was done stands in the log, with who and why; a line that is rewritten is named, and the status says so."""
+    mesh.up()
+    began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    same(mesh.run("budgets", "set", "b", "--limit", "1", "--period", "day").returncode, 0)
+    same(mesh.run("budgets", "set", "b", "--limit", "2.5", "--period", "day").returncode, 0)
+    same(mesh.run("hosts", "drain", "host-1", "--reason", "new kernel").returncode, 0)
+    same(mesh.run("hosts", "drain", "nobody", "--reason", "x").returncode, 4)
+    eventually("all is written", lambda: len(rows(mesh.run("audit", "list", "--since", began))) >= 4)
+    lines = rows(mesh.run("audit", "list"))
+    same([(line["ACTION"], line["RESULT"]) for line in lines[:4]],
+         [("Hosts/DrainHost", "NOT_FOUND"), ("Hosts/DrainHost", "done"), ("Budgets/SetBudget", "done"), ("Budgets/SetBudget", "done")])
+    (line,) = rows(mesh.run("audit", "list", "--action", "Budgets/SetBudget", "--limit", "1"))
+    same((line["ACTOR"], line["ROLE"], line["TARGET"], line["DETAIL"]), ("admin", "admin", "budget/b", "limit 1000000000 -> 2500000000 nano-USD"))
+    same(rows(mesh.run("audit", "list", "--actor", "nobody")), [])
+    same(rows(mesh.run("audit", "list", "--until", "1h")), [])
+    (chain,) = rows(mesh.run("audit", "verify"))
+    same(chain["HOLDS"], "yes")
+    same(asked(mesh, "audit", "verify")["valid"], True)
+    mesh.down()
+    with sqlite3.connect(pathlib.Path(mesh.home, "aion.db")) as database:
+        database.execute("UPDATE audit SET actor = 'somebody else' WHERE action = 'Budgets/SetBudget'")
+        (first,) = database.execute("SELECT min(number) FROM audit WHERE action = 'Budgets/SetBudget'").fetchone()
+    mesh.up()
+    broken = mesh.run("audit", "verify")
+    same(broken.returncode, 1)
+    has(broken.stderr, f"the audit log does not hold: line {first} of ")
+    same([row["FIRST BAD"] for row in table(broken.stdout) if row["HOLDS"] == "NO"], [str(first)])
+    as_json = mesh.run("audit", "verify", "-o", "json")
+    same((as_json.returncode, json.loads(as_json.stdout).get("valid", False)), (1, False))
+
+
+def hosts(mesh):
+    """A host is drained with a reason and put back: nothing new runs there meanwhile."""
+    mesh.up()
+    (host,) = rows(mesh.run("hosts", "list"))
+    same((host["HOST"], host["STATE"], host["DRAINED BY"]), ("host-1", "ok", "-"))
+    has(host["MODULES"], "noop@")
+    refused(mesh, 2, "drain needs --reason", "hosts", "drain", "host-1")
+    refused(mesh, 4, "`aion hosts list` shows the hosts that are attached", "hosts", "drain", "nobody", "--reason", "x")
+    (host,) = rows(mesh.run("hosts", "drain", "host-1", "--reason", "new kernel"))
+    same((host["STATE"], host["REASON"], host["DRAINED BY"]), ("drained", "new kernel", "admin"))
+    waits = asked(mesh, "submit", "noop")["taskId"]
+    same(asked(mesh, "hosts", "list")["hosts"][0]["drainReason"], "new kernel")
+    same(listed(mesh, "queued"), [waits])
+    (host,) = rows(mesh.run("hosts", "undrain", "host-1"))
+    same((host["STATE"] in ("ok", "full"), host["REASON"]), (True, "-"))
+    eventually("the task runs", lambda: listed(mesh, "succeeded") == [waits])
 
 
 def silence(mesh):
