@@ -29,7 +29,7 @@ struct cli_command {
 extern const struct cli_command cli_up, cli_down, cli_env, cli_status, cli_logs, cli_submit,
     cli_tasks, cli_policy, cli_doctor, cli_topics, cli_events, cli_completion, cli_gateway,
     cli_control, cli_router, cli_host, cli_retention, cli_store, cli_console, cli_get,
-    cli_watch, cli_budgets, cli_dead, cli_audit, cli_hosts;
+    cli_watch, cli_budgets, cli_dead, cli_audit, cli_hosts, cli_explain;
 extern const struct cli_command *const cli_commands[]; /* NULL-terminated */
 
 /* -- options of a command ------------------------------------------------- */

@@ -10,7 +10,7 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-COMMANDS = ("up", "down", "status", "env", "logs", "submit", "tasks", "dead", "policy", "budgets", "hosts", "audit", "store", "doctor", "topics", "events",
+COMMANDS = ("up", "down", "status", "env", "logs", "submit", "tasks", "explain", "dead", "policy", "budgets", "hosts", "audit", "store", "doctor", "topics", "events",
             "completion")
 NO_MESH = ["--home", "HOME"]
 
@@ -28,6 +28,7 @@ CASES = {
         ["tasks", "hold"], ["tasks", "hold", "--all", "--intent", "noop"], ["tasks", "hold", "--error", "X"], ["tasks", "release"],
         ["tasks", "release", "h", "--rate", "0"], ["tasks", "resolve", "t"], ["tasks", "resolve", "t", "--outcome", "maybe"],
         ["tasks", "resolve", "t", "--outcome", "failed", "--result", "x"], ["tasks", "resolve", "t", "--outcome", "did-not-run", "--cost", "1"],
+        ["explain"], ["explain", "a", "b"], ["explain", "--why"],
         ["dead"], ["dead", "eat"], ["dead", "list", "--all"], ["dead", "replay"], ["dead", "replay", "--all", "--error", "X"], ["dead", "status"],
         ["dead", "replay", "--all", "--rate", "fast"], ["dead", "replay", "--all", "--rate", "10001"], ["dead", "replay", "--all", "--dry-run", "--wait"],
         ["policy"], ["policy", "eat"], ["policy", "get", "-o", "xml"], ["completion"], ["completion", "tcsh"],
@@ -48,7 +49,7 @@ CASES = {
     "no-mesh": [
         ["down", *NO_MESH], ["status", *NO_MESH], ["status", "--json", *NO_MESH], ["env", *NO_MESH], ["logs", *NO_MESH],
         ["submit", "noop", *NO_MESH], ["tasks", "list", *NO_MESH], ["policy", "get", *NO_MESH],
-        ["dead", "list", *NO_MESH], ["budgets", "list", *NO_MESH], ["budgets", *NO_MESH, "list"], ["hosts", "list", *NO_MESH],
+        ["explain", "t", *NO_MESH], ["dead", "list", *NO_MESH], ["budgets", "list", *NO_MESH], ["budgets", *NO_MESH, "list"], ["hosts", "list", *NO_MESH],
         ["audit", "verify", *NO_MESH],
         ["store", "export", "--to", "-", *NO_MESH],
         ["events", "tail", "aion.tasks.lifecycle", *NO_MESH], ["events", "forget", "g", *NO_MESH],

@@ -223,6 +223,34 @@ def hosts(mesh):
     eventually("the task runs", lambda: listed(mesh, "succeeded") == [waits])
 
 
+def explain(mesh):
+    """Why a task went where it went: the rule as it stood then, the attempts, the cost; a held one, a dead one, one that repeats it."""
+    modules = hostile_policy(mesh, "  - {name: hostile, intents: [work], module: hostile, attempts: 2, cost_nano_usd: 5}\n"
+                                   "  - {name: mended, intents: [work], module: noop, cost_nano_usd: 1500000001}\n"
+                                   "rules:\n  - name: first\n    when: {intent: work}\n    use: [hostile]\n")
+    mesh.up("--modules", modules)
+    same(mesh.run("budgets", "set", "b", "--limit", "100", "--period", "day").returncode, 0)
+    task = asked(mesh, "submit", "work", "--param", "text=crash")["taskId"]
+    eventually("it is dead", lambda: listed(mesh, "dead") == [task], 30)
+    file = pathlib.Path(mesh.home, "policies/10-default.yaml")
+    write(file, file.read_text().replace("use: [hostile]", "use: [mended]"))
+    same(mesh.run("policy", "reload").returncode, 0)
+    told = mesh.run("explain", task, check=True).stdout
+    for part in (f"task       {task} DEAD, work of tenant default", "error      MODULE_CRASHED: ", "route      hostile by rule: 10-default.yaml:6 first",
+                 "|   - name: first", "|     use: [hostile]", "policy     revision 1 sha256:", "module     hostile, tier local"):
+        has(told, part)
+    same([row["HOST"] for row in table(told[told.index("ATTEMPT  "):].split("\n\n")[0])], ["host-1", "host-1"])
+    same(table(told[told.index("AFTER"):])[0]["EVENT"], "accepted")
+    same(mesh.run("dead", "replay", task, "--wait").returncode, 0)
+    anew = asked(mesh, "explain", task)["replayedAs"]
+    eventually("it ends", lambda: listed(mesh, "succeeded") == [anew])
+    told = mesh.run("explain", anew, check=True).stdout
+    for part in ("mended by rule", "|     use: [mended]", "revision 2", f"repeats    {task}", "cost       1.500000001 USD"):
+        has(told, part)
+    refused(mesh, 4, "`aion tasks list` shows the tasks there are", "explain", "01a20d71-507e-71d6-9db6-3a4ee1f8b889")
+    refused(mesh, 1, "is not a UUID", "explain", "nonsense")
+
+
 def silence(mesh):
     """Why the mesh does not answer is said: a control that stands still, a certificate of another mesh, none at all."""
     os.environ["ASAN_OPTIONS"] = "detect_leaks=0"  # OpenSSL keeps what a handshake that was cut off had
