@@ -1,6 +1,6 @@
 /* aion submit: a task from the command line. The result goes to stdout, everything else to
  * stderr. */
-#include "cli_client.h"
+#include "submit.h"
 
 #include "aion/v1/tasks.mesh.h"
 #include "base/file.h"
@@ -22,20 +22,29 @@ enum {
     WAIT_MOST_S = 60
 };
 
-static const char *const words[] = {"--home",   "--param",    "--input", "--json", "--wait",
-                                    "--stream", "--priority", "--key",   "-o",     NULL};
+static const char *const words[] = {"--home", "--param",  "--input",    "--json",
+                                    "--wait", "--stream", "--priority", "--key",
+                                    "-o",     "--batch",  NULL};
 static int run(int argc, char **argv);
-const struct cli_command cli_submit = {"submit",
-                                       "INTENT [--param NAME=VALUE]... [--input FILE|-] "
-                                       "[--priority CLASS] [--key KEY] [--wait[=SECONDS]] "
-                                       "[--stream] [-o json] [--home DIR]\n       aion submit "
-                                       "--json FILE|- [--wait[=SECONDS]] [--stream]",
-                                       "submit a task", words, run};
+const struct cli_command cli_submit = {
+    "submit",
+    "INTENT [--param NAME=VALUE]... [--input FILE|-] "
+    "[--priority CLASS] [--key KEY] [--wait[=SECONDS]] "
+    "[--stream] [-o json] [--home DIR]\n       aion submit "
+    "--json FILE|- [--wait[=SECONDS]] [--stream]\n       aion submit --batch FILE|- [-o json] "
+    "[--home DIR]"
+    "\n\n"
+    "--batch: one task a line, as JSON like /v1/tasks has it; each is taken or refused by\n"
+    "itself, what became of it is told by its line's number. The status is 1 when some were\n"
+    "refused. With an idempotencyKey in each line the file may be given again.\n\n"
+    "  printf '%s\\n' '{\"intent\":\"noop\",\"params\":{\"text\":\"a\"}}' | aion submit "
+    "--batch -",
+    "submit a task", words, run};
 
 struct submit {
     struct cli_client client;
     Aion__V1__TaskRequest *request;
-    const char *intent, *input, *json, *key, *home, *priority;
+    const char *intent, *input, *json, *batch, *key, *home, *priority;
     const char *params[PARAMS_MAX];
     size_t param_count;
     int64_t wait_s; /* -1 = do not wait */
@@ -148,15 +157,12 @@ static bool add_priority(struct submit *submit, struct aion_err *err)
                      submit->priority);
 }
 
-/* Without a key of the caller's, a task id of our own: a submit whose answer was lost is then
- * repeated without a second task. */
-static void add_task_id(struct submit *submit)
+void cli_submit_id(Aion__V1__TaskRequest *request, struct aion_arena *arena)
 {
-    Aion__V1__TaskRequest *request = submit->request;
     if (request->_task_id_case != 0 || request->_idempotency_key_case != 0)
         return;
     struct aion_uuid id = aion_uuid_new();
-    request->task_id = aion_arena_alloc(&submit->client.arena, AION_UUID_TEXT);
+    request->task_id = aion_arena_alloc(arena, AION_UUID_TEXT);
     request->_task_id_case = AION__V1__TASK_REQUEST___TASK_ID_TASK_ID;
     aion_uuid_text(&id, request->task_id);
 }
@@ -315,7 +321,7 @@ static int submit_and_follow(struct submit *submit)
     int64_t asked = submit->wait_s > WAIT_MOST_S ? WAIT_MOST_S : submit->wait_s;
     if (!build(submit, &err))
         return cli_error(&err);
-    add_task_id(submit);
+    cli_submit_id(submit->request, &submit->client.arena);
     if (asked > 0 && !submit->stream) {
         wait.seconds = asked;
         submit->request->wait = &wait;
@@ -330,6 +336,20 @@ static int submit_and_follow(struct submit *submit)
         task = wait_for_end(submit, task, &err);
     }
     return task != NULL ? conclude(submit, task) : cli_error(&err);
+}
+
+static int check_args(const struct submit *submit)
+{
+    unsigned given =
+        (unsigned)(submit->intent != NULL) + (submit->json != NULL) + (submit->batch != NULL);
+    if (given != 1)
+        return cli_usage(&cli_submit, "give an intent, --json or --batch");
+    if (submit->batch != NULL &&
+        (submit->stream || submit->wait_s >= 0 || submit->key != NULL ||
+         submit->input != NULL || submit->priority != NULL || submit->param_count > 0))
+        return cli_usage(&cli_submit, "--batch: what a task needs stands in its line; it "
+                                      "neither waits nor streams");
+    return CLI_OK;
 }
 
 static int read_args(struct submit *submit, int argc, char **argv)
@@ -349,6 +369,8 @@ static int read_args(struct submit *submit, int argc, char **argv)
             submit->input = value;
         else if ((value = cli_value(&args, "--json")) != NULL)
             submit->json = value;
+        else if ((value = cli_value(&args, "--batch")) != NULL)
+            submit->batch = value;
         else if ((value = cli_value(&args, "--key")) != NULL)
             submit->key = value;
         else if ((value = cli_value(&args, "--priority")) != NULL)
@@ -368,9 +390,7 @@ static int read_args(struct submit *submit, int argc, char **argv)
         else
             return cli_unexpected(&cli_submit, &args);
     }
-    if ((submit->intent == NULL) == (submit->json == NULL))
-        return cli_usage(&cli_submit, "give an intent or --json");
-    return CLI_OK;
+    return check_args(submit);
 }
 
 static int run(int argc, char **argv)
@@ -380,8 +400,12 @@ static int run(int argc, char **argv)
     int status = read_args(&submit, argc, argv);
     if (status != CLI_OK)
         return status;
-    status = cli_client_open(&submit.client, submit.home, &err) ? submit_and_follow(&submit)
-                                                                : cli_error(&err);
+    if (!cli_client_open(&submit.client, submit.home, &err))
+        status = cli_error(&err);
+    else if (submit.batch != NULL)
+        status = cli_submit_batch(&submit.client, submit.batch, submit.print_json);
+    else
+        status = submit_and_follow(&submit);
     cli_client_close(&submit.client);
     return status;
 }

@@ -22,7 +22,8 @@ CASES = {
     "wrong-usage": [
         ["sumbit"], ["x"], ["--colour"],
         ["submit"], ["submit", "noop", "--colour"], ["submit", "--param"], ["submit", "noop", "-o", "xml"],
-        ["submit", "noop", "--wait=soon"], ["submit", "noop", "--param", "novalue", *NO_MESH],
+        ["submit", "noop", "--wait=soon"],
+        ["submit", "noop", "--batch", "f"], ["submit", "--batch", "f", "--wait"], ["submit", "--batch"], ["submit", "noop", "--param", "novalue", *NO_MESH],
         ["tasks"], ["tasks", "get"], ["tasks", "eat"], ["tasks", "list", "-o", "xml"],
         ["tasks", "list", "--state", "asleep"], ["tasks", "list", "--limit", "0"], ["tasks", "list", "--since", "noon"], ["tasks", "get", "--rate", "1"],
         ["tasks", "hold"], ["tasks", "hold", "--all", "--intent", "noop"], ["tasks", "hold", "--error", "X"], ["tasks", "release"],
@@ -48,7 +49,7 @@ CASES = {
     ],
     "no-mesh": [
         ["down", *NO_MESH], ["status", *NO_MESH], ["status", "--json", *NO_MESH], ["env", *NO_MESH], ["logs", *NO_MESH],
-        ["submit", "noop", *NO_MESH], ["tasks", "list", *NO_MESH], ["policy", "get", *NO_MESH],
+        ["submit", "noop", *NO_MESH], ["submit", "--batch", "-", *NO_MESH], ["tasks", "list", *NO_MESH], ["policy", "get", *NO_MESH],
         ["explain", "t", *NO_MESH], ["dead", "list", *NO_MESH], ["budgets", "list", *NO_MESH], ["budgets", *NO_MESH, "list"], ["hosts", "list", *NO_MESH],
         ["audit", "verify", *NO_MESH],
         ["store", "export", "--to", "-", *NO_MESH],

@@ -251,6 +251,35 @@ def explain(mesh):
     refused(mesh, 1, "is not a UUID", "explain", "nonsense")
 
 
+def batch(mesh):
+    """A file of tasks: each line is taken or refused by itself, in order, over the bound of one call; given again it makes no second task."""
+    mesh.up()
+    good = [json.dumps({"intent": "noop", "params": {"text": f"line {number}"}, "idempotencyKey": f"key-{number}"}) for number in range(1, 1201)]
+    good[6], good[7], good[8] = "", '{"intent":', '{"intent": "noop", "wait": "1s"}'
+    good[1100] = '{"intent": "no_such_intent"}'
+    file = pathlib.Path(mesh.home, "tasks.ndjson")
+    write(file, "\n".join(good))
+    done = mesh.run("submit", "--batch", str(file))
+    same((done.returncode, done.stderr), (1, "1196 taken, 3 refused\n"))
+    told = [line.split("  ") for line in done.stdout.splitlines()]
+    same([int(line[0]) for line in told], [number for number in range(1, 1201) if number != 7])
+    wrong = {int(line[0]): line[2] for line in told if line[1] == "-"}
+    same(sorted(wrong), [8, 9, 1101])
+    has(wrong[8], "NO_REQUEST: ")
+    has(wrong[9], "leave `wait` out")
+    has(wrong[1101], "INTENT_UNKNOWN: ")
+    again = [json.loads(line) for line in mesh.run("submit", "--batch", "-", "-o", "json", stdin="\n".join(good[:6]) + "\n").stdout.splitlines()]
+    same([(line["line"], line["outcome"]["task"]["taskId"]) for line in again], [(int(line[0]), line[1]) for line in told[:6]])
+    large = [json.dumps({"intent": "noop", "params": {"text": "x"}, "input": "QUJD" * (1 << 19), "contentType": "text/plain"}) for _ in range(9)]
+    done = mesh.run("submit", "--batch", "-", stdin="\n".join(large))
+    same((done.returncode, done.stderr), (0, "9 taken, 0 refused\n"))
+    eventually("all have run", lambda: not any(listed(mesh, state) for state in ("accepted", "queued", "running")), 60)
+    refused(mesh, 4, "nowhere cannot be read", "submit", "--batch", "nowhere")
+    empty = mesh.run("submit", "--batch", "-", stdin="\n\n")
+    same(empty.returncode, 1)
+    has(empty.stderr, "give one task a line, as JSON")
+
+
 def silence(mesh):
     """Why the mesh does not answer is said: a control that stands still, a certificate of another mesh, none at all."""
     os.environ["ASAN_OPTIONS"] = "detect_leaks=0"  # OpenSSL keeps what a handshake that was cut off had
