@@ -11,7 +11,9 @@ static bool refuse_key(struct gw_call *call)
         return false;
     gw_reply_field(call->x, "www-authenticate",
                    AION_STR("Bearer realm=\"aion\", error=\"invalid_token\""));
-    aion_err_set(&err, __func__, AION_UNAUTHENTICATED, "the API key is not valid");
+    aion_err_set(&err, __func__, AION_UNAUTHENTICATED,
+                 "the API key is not valid: of a mesh by `aion up` it stands in the home's "
+                 "api-key, `aion env` sets it");
     aion_err_reason(&err, "KEY_INVALID");
     gw_fail(call, &err);
     return false;

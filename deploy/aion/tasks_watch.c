@@ -87,13 +87,27 @@ int cli_tasks_check_watch(struct cli_deed *deed)
     return CLI_OK;
 }
 
+/* A stream waits for as long as its tasks run: whether anybody is there is asked before. */
+static bool is_there(struct cli_deed *deed, struct aion_err *err)
+{
+    Aion__V1__TaskRef task = AION__V1__TASK_REF__INIT;
+    Aion__V1__ListTasksRequest any = AION__V1__LIST_TASKS_REQUEST__INIT;
+    bool one = deed->id_count > 0;
+    task.task_id = (char *)(uintptr_t)(one ? deed->ids[0] : "");
+    any.page_size = 1;
+    return cli_call(&deed->client, "control",
+                    cli_tasks_method(one ? AION_V1_AION_TASKS_STATUS_BY_ID
+                                         : AION_V1_AION_TASKS_LIST_TASKS),
+                    one ? &task.base : &any.base, 0, err) != NULL;
+}
+
 int cli_tasks_watch(struct cli_deed *deed)
 {
     static const struct mesh_stream_ops ops = {.message = on_chunk, .closed = on_closed};
     struct watching watching = {.deed = deed};
     Aion__V1__StreamRequest request = AION__V1__STREAM_REQUEST__INIT;
     struct mesh_channel *channel = cli_channel(&deed->client, "control", &watching.err);
-    if (channel == NULL)
+    if (channel == NULL || !is_there(deed, &watching.err))
         return cli_error(&watching.err);
     if (deed->id_count == 0)
         return watch_all(&watching, channel);

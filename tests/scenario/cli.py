@@ -101,6 +101,10 @@ def queue(mesh):
     refused(mesh, 4, "`aion tasks holds` shows the holds in force", "tasks", "release", hold["HOLD"])
     refused(mesh, 4, "`aion tasks list` shows the tasks there are", "tasks", "get", hold["HOLD"])
     refused(mesh, 1, "UUID", "tasks", "get", "nonsense")
+    refused(mesh, 4, "`aion tasks list` shows the tasks there are", "tasks", "watch", hold["HOLD"])
+    has(mesh.run("tasks", "watch", ids[0]).stdout, "SUCCEEDED")
+    same(len(rows(mesh.run("tasks", "list", "--tenant", "*", "--limit", "1000"))), 13)
+    same(rows(mesh.run("tasks", "list", "--tenant", "other")), [])
     refused(mesh, 2, "or --all to mean every task", "tasks", "hold")
     (everything,) = asked(mesh, "tasks", "hold", "--all"),
     same(everything["filter"]["all"], True)
@@ -287,6 +291,7 @@ def silence(mesh):
     os.kill(mesh.pid("control"), signal.SIGSTOP)
     try:
         refused(mesh, 3, "does not answer: `aion status` shows what runs", "budgets", "list")
+        refused(mesh, 3, "does not answer: ", "tasks", "watch", "01a20d71-507e-71d6-9db6-3a4ee1f8b889")
     finally:
         os.kill(mesh.pid("control"), signal.SIGCONT)
     foreign = Mesh(mesh.executable)
@@ -304,6 +309,8 @@ def silence(mesh):
     own.rename(own.with_suffix(".away"))
     refused(mesh, 3, "user-admin.key\" cannot be read", "tasks", "list")
     own.with_suffix(".away").rename(own)
+    mesh.env["AION_API_KEY"] = "not the key"
+    has(mesh.http("GET", "/v1/budgets").body.decode(), "it stands in the home's api-key")
     mesh.down()
     refused(mesh, 3, "start one by `aion up`", "budgets", "list")
 
