@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What the command line says, word by word: cli.py AION [--update]. Each call's status, output and errors stand in a file of
 cli/; --update writes them anew, to be read before they are committed."""
+import concurrent.futures
 import difflib
 import os
 import pathlib
@@ -72,10 +73,10 @@ def told(executable, arguments, home):
 def main():
     executable, update = pathlib.Path(sys.argv[1]).resolve(), "--update" in sys.argv[2:]
     wrong, folder = 0, HERE / "cli"
-    with tempfile.TemporaryDirectory(prefix="aion-golden-") as home:
+    with tempfile.TemporaryDirectory(prefix="aion-golden-") as home, concurrent.futures.ThreadPoolExecutor(4) as pool:
         for name, calls in CASES.items():
             file = folder / f"{name}.txt"
-            got = "\n".join(told(executable, arguments, home) for arguments in calls)
+            got = "\n".join(pool.map(lambda arguments: told(executable, arguments, home), calls))
             if update:
                 file.write_text(got)
                 continue

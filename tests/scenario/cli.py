@@ -185,9 +185,12 @@ def audit(mesh):
     same(mesh.run("budgets", "set", "b", "--limit", "2.5", "--period", "day").returncode, 0)
     same(mesh.run("hosts", "drain", "host-1", "--reason", "new kernel").returncode, 0)
     same(mesh.run("hosts", "drain", "nobody", "--reason", "x").returncode, 4)
-    eventually("all is written", lambda: len(rows(mesh.run("audit", "list", "--since", began))) >= 4)
-    lines = rows(mesh.run("audit", "list"))
-    same([(line["ACTION"], line["RESULT"]) for line in lines[:4]],
+
+    def deeds():  # the router writes lines of its own
+        return [line for line in rows(mesh.run("audit", "list", "--since", began)) if line["ROLE"] == "admin"]
+
+    eventually("all is written", lambda: len(deeds()) == 4)
+    same([(line["ACTION"], line["RESULT"]) for line in deeds()],
          [("Hosts/DrainHost", "NOT_FOUND"), ("Hosts/DrainHost", "done"), ("Budgets/SetBudget", "done"), ("Budgets/SetBudget", "done")])
     (line,) = rows(mesh.run("audit", "list", "--action", "Budgets/SetBudget", "--limit", "1"))
     same((line["ACTOR"], line["ROLE"], line["TARGET"], line["DETAIL"]), ("admin", "admin", "budget/b", "limit 1000000000 -> 2500000000 nano-USD"))
