@@ -13,6 +13,7 @@ bool cli_client_find(struct cli_client *client, const char *home, struct aion_er
 {
     char path[CLI_PATH_MAX];
     *client = (struct cli_client){.loop = NULL};
+    aion_log_least(AION_LOG_ERROR); /* what the core warns of, an error says in our words */
     if (!cli_home(home, path, err) || !cli_run_read(path, &client->run, err))
         return false;
     const char *at = client->run.home;
@@ -40,7 +41,6 @@ bool cli_client_target(const struct cli_client *client, const char *name,
 bool cli_client_open(struct cli_client *client, const char *home, struct aion_err *err)
 {
     bool found = cli_client_find(client, home, err);
-    aion_log_least(AION_LOG_ERROR); /* what the core warns of, an error says in our words */
     aion_arena_init(&client->arena, REPLIES_MAX, NULL, 0);
     client->loop = found ? mesh_loop_new(NULL, err) : NULL;
     return client->loop != NULL;

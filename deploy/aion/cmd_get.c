@@ -84,7 +84,11 @@ static int run(struct tui_batch *batch, const char *home,
     if (!cli_mesh_find(&mesh, home, &err))
         return cli_error(&err);
     batch->mesh = &mesh.options;
-    return print(batch, &err) ? CLI_OK : cli_error(&err);
+    if (print(batch, &err))
+        return CLI_OK;
+    if (err.code == AION_UNAVAILABLE || err.code == AION_DEADLINE)
+        cli_silence(&mesh.client, "control", &err);
+    return cli_error(&err);
 }
 
 static int run_get(int argc, char **argv)
