@@ -27,6 +27,7 @@ CASES = {
         ["submit", "noop", "--batch", "f"], ["submit", "--batch", "f", "--wait"], ["submit", "--batch"], ["submit", "noop", "--param", "novalue", *NO_MESH],
         ["tasks"], ["tasks", "get"], ["tasks", "eat"], ["tasks", "list", "-o", "xml"],
         ["tasks", "list", "--state", "asleep"], ["tasks", "list", "--limit", "0"], ["tasks", "list", "--since", "noon"], ["tasks", "get", "--rate", "1"],
+        ["tasks", "watch", "t", "--state", "dead"], ["tasks", "watch", "t", "u"],
         ["tasks", "hold"], ["tasks", "hold", "--all", "--intent", "noop"], ["tasks", "hold", "--error", "X"], ["tasks", "release"],
         ["tasks", "release", "h", "--rate", "0"], ["tasks", "resolve", "t"], ["tasks", "resolve", "t", "--outcome", "maybe"],
         ["tasks", "resolve", "t", "--outcome", "failed", "--result", "x"], ["tasks", "resolve", "t", "--outcome", "did-not-run", "--cost", "1"],
