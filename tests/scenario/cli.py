@@ -289,7 +289,6 @@ def batch(mesh):
 
 def silence(mesh):
     """Why the mesh does not answer is said: a control that stands still, a certificate of another mesh, none at all."""
-    os.environ["ASAN_OPTIONS"] = "detect_leaks=0"  # OpenSSL keeps what a handshake that was cut off had
     mesh.up()
     os.kill(mesh.pid("control"), signal.SIGSTOP)
     try:
@@ -321,6 +320,7 @@ def silence(mesh):
 
 def main():
     executable, name = os.path.abspath(sys.argv[1]), sys.argv[2]
+    os.environ["ASAN_OPTIONS"] = "detect_leaks=0"  # OpenSSL keeps what a handshake had that a command's end cut off, on a busy machine
     mesh = Mesh(executable)
     try:
         globals()[name](mesh)
