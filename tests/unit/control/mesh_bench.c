@@ -241,11 +241,13 @@ void bench_attach(struct bench *bench, size_t number, uint32_t slots,
                   const struct bench_word *running, size_t running_count)
 {
     static const char *const ids[BENCH_HOSTS] = {"host-0", "host-1", "host-2", "host-3"};
+    /* the channel may just have lost the control before */
+    static const struct mesh_rpc_opts patient = {.wait_for_ready = true};
     struct bench_host *host = &bench->hosts[number];
     size_t welcomes = host->welcomes;
     host->bench = bench;
     host->id = ids[number];
-    host->rpc = aion_v1_hosts_attach_open(bench->channel, NULL, &host_ops, host);
+    host->rpc = aion_v1_hosts_attach_open(bench->channel, &patient, &host_ops, host);
     say_hello(host, slots);
     say_running(host, running, running_count);
     bench_until(bench, host->welcomes > welcomes);
