@@ -72,9 +72,20 @@ bool store_op_reads(const struct store_op *op)
     return op->kind >= STORE_READS;
 }
 
-static bool is_sound(const struct store_write *write)
+static bool entries_sound(const struct store_write *write)
 {
-    return write == NULL || store_entries_sound(write->entries, write->entry_count);
+    return store_entries_sound(write->entries, write->entry_count);
+}
+
+static bool is_sound(struct store_op *op)
+{
+    const struct store_write *write = store_write_of(op);
+    const struct store_accept *accept = store_admission_of(op);
+    if (accept != NULL &&
+        (accept->write.op.kind != STORE_ACCEPT || accept->own_id || accept->key.size > 0 ||
+         accept->write.seq != write->seq || !entries_sound(&accept->write)))
+        return false;
+    return write == NULL || entries_sound(write);
 }
 
 bool store_submit(struct store *store, struct store_op *op, enum store_kind kind,
@@ -83,7 +94,7 @@ bool store_submit(struct store *store, struct store_op *op, enum store_kind kind
     op->kind = kind;
     op->next = NULL;
     op->err = NULL;
-    assert(is_sound(store_write_of(op)));
+    assert(is_sound(op));
     return store->driver->submit(store, op, err);
 }
 

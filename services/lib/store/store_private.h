@@ -53,6 +53,8 @@ void store_raise_fatal(struct store *store, const struct aion_err *err);
 bool store_op_reads(const struct store_op *op);
 /* The common beginning of a write on a task; NULL: it is none. */
 struct store_write *store_write_of(struct store_op *op);
+/* The admission that comes with an end, or NULL. */
+const struct store_accept *store_admission_of(const struct store_op *op);
 /* What the operation's ledger rows are told apart by. */
 enum store_cause store_cause_of(const struct store_op *op, uint64_t *ret_number);
 /* When what the operation tells of happened. */

@@ -156,6 +156,11 @@ struct store_finish {
     struct store_write write;
     struct store_token token;
     const struct store_begin *begin; /* as in store_retry */
+    /* The admission of this task, if it was not written before (it was run first, and is
+     * recorded now); NULL: it was. All is written or nothing, its event and its entries too,
+     * before the end's. It is of the same seq, has a decision, and neither key nor own id; its
+     * op and epoch are not looked at. STALE: another task has this place. */
+    const struct store_accept *accept;
     enum store_state state;
     int64_t at_us;
     struct store_error error;

@@ -7,6 +7,12 @@ struct store_write *store_write_of(struct store_op *op)
     return op->kind <= STORE_ACK ? (struct store_write *)(void *)op : NULL;
 }
 
+const struct store_accept *store_admission_of(const struct store_op *op)
+{
+    return op->kind == STORE_FINISH ? ((const struct store_finish *)(const void *)op)->accept
+                                    : NULL;
+}
+
 enum store_cause store_cause_of(const struct store_op *op, uint64_t *ret_number)
 {
     static const enum store_cause causes[] = {

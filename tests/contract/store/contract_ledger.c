@@ -55,6 +55,90 @@ static void entries_come_and_go_with_their_write(void **state)
     assert_int_equal(total(bench), 0);
 }
 
+/* It ran first: all of it is one write, and there once however often that is submitted. */
+static void a_task_is_recorded_whole_with_its_end(void **state)
+{
+    struct bench *bench = *state;
+    const struct store_entry reserve[] = {{AION_STR("escrow:" B ":one"), -100},
+                                          {AION_STR("reserved:" B), 100}},
+                             settle[] = {{AION_STR("reserved:" B), -100},
+                                         {AION_STR("spent:" B), 100}};
+    struct store_outbox taken = event_of(bench, 1, STORE_EVENT_ACCEPTED | STORE_EVENT_ROUTED),
+                        ended = event_of(bench, 1, STORE_EVENT_STARTED | STORE_EVENT_SUCCEEDED);
+    struct store_accept accept = accept_of(bench, 1);
+    accept.write.event = &taken;
+    accept.write.entries = reserve;
+    accept.write.entry_count = 2;
+    const struct store_token token = {bench->epochs[1], 1};
+    const struct store_begin begin = begin_of(token);
+    const struct store_chunk chunks[] = {chunk_of(1, 1, 1), chunk_of(2, 2, 1)};
+    struct store_finish finish = finish_of(bench, seq_of(1), token, STORE_SUCCEEDED);
+    finish.write.event = &ended;
+    finish.write.entries = settle;
+    finish.write.entry_count = 2;
+    finish.begin = &begin;
+    finish.accept = &accept;
+    finish.chunks = chunks;
+    finish.count = 2;
+    finish.cursor = 2;
+    for (int i = 0; i < 3; i++) {
+        wait_for(bench, finish, &finish);
+        assert_int_equal(finish.write.outcome, STORE_DONE);
+    }
+    assert_int_equal(balance_of(bench, "spent:" B), 100);
+    assert_int_equal(balance_of(bench, "reserved:" B), 0);
+    assert_int_equal(total(bench), 0);
+    struct store_task task = read_task(bench, 1);
+    assert_int_equal(task.state, STORE_SUCCEEDED);
+    assert_true(str_is(task.body, "body") && str_is(task.decision.route, "local"));
+    assert_int_equal(task.attempt_count, 1);
+    assert_int_equal(task.cursor, 2);
+    struct store_events_read events = {
+        .op.arena = &bench->arena, .shards = STORE_ALL_SHARDS, .limit = 10};
+    wait_for(bench, events_read, &events);
+    assert_int_equal(events.count, 2);
+    assert_int_equal(events.events[0].sequence, taken.sequence);
+    assert_int_equal(events.events[1].kinds, ended.kinds);
+    struct store_load load = {
+        .op.arena = &bench->arena, .shards = STORE_ALL_SHARDS, .limit = 10};
+    wait_for(bench, load, &load);
+    assert_int_equal(load.count, 0);
+}
+
+/* Another task has the place, or another control the shard: nothing of it is written. */
+static void what_may_not_be_recorded_leaves_no_trace(void **state)
+{
+    struct bench *bench = *state;
+    const struct store_entry spent[] = {{AION_STR("mint:" B), -5}, {AION_STR("spent:" B), 5}};
+    struct store_accept accept = accept_of(bench, 1);
+    const struct store_token token = {bench->epochs[1], 1};
+    const struct store_begin begin = begin_of(token);
+    struct store_finish finish = finish_of(bench, seq_of(1), token, STORE_CANCELLED);
+    finish.write.entries = spent;
+    finish.write.entry_count = 2;
+    finish.begin = &begin;
+    finish.accept = &accept;
+    put_task(bench, 1);
+    wait_for(bench, finish, &finish);
+    assert_int_equal(finish.write.outcome, STORE_STALE);
+    assert_int_equal(read_task(bench, 1).state, STORE_QUEUED);
+    accept = accept_of(bench, 65);
+    finish.write.seq = seq_of(65);
+    finish.write.epoch++;
+    wait_for(bench, finish, &finish);
+    assert_int_equal(finish.write.outcome, STORE_FENCED);
+    finish.write.epoch--;
+    finish.begin = NULL; /* it never ran */
+    finish.token = (struct store_token){0, 0};
+    wait_for(bench, finish, &finish);
+    assert_int_equal(finish.write.outcome, STORE_DONE);
+    finish.at_us++;
+    wait_for(bench, finish, &finish);
+    assert_int_equal(finish.write.outcome, STORE_STALE);
+    assert_int_equal(balance_of(bench, "spent:" B), 5);
+    assert_int_equal(read_task(bench, 65).state, STORE_CANCELLED);
+}
+
 static void a_slice_is_as_large_as_the_budget_allows(void **state)
 {
     struct bench *bench = *state;
@@ -152,6 +236,8 @@ static void budgets_are_listed_as_they_were_put_last(void **state)
 
 const struct CMUnitTest ledger_tests[] = {
     contract_test(entries_come_and_go_with_their_write),
+    contract_test(a_task_is_recorded_whole_with_its_end),
+    contract_test(what_may_not_be_recorded_leaves_no_trace),
     contract_test(a_slice_is_as_large_as_the_budget_allows),
     contract_test(a_changed_limit_is_minted_or_taken_back),
     contract_test(a_dead_replicas_slice_goes_back),

@@ -58,22 +58,26 @@ static bool is_young(struct pg_store *self, enum pg_window_kind kind, int64_t nu
 
 static bool is_plain(struct pg_store *self, const struct pg_entry *entry)
 {
-    const struct store_outbox *event = entry->write->event;
-    if (entry->op->audit != NULL ||
-        (event != NULL &&
-         !is_young(self, PG_BY_TIME, pg_window_of(&self->windows, event->at_us))))
+    const struct store_write *events[2];
+    if (entry->op->audit != NULL)
         return false;
-    return entry->op->kind != STORE_ACCEPT ||
-           (is_young(self, PG_BY_SEQ, entry->window) && id_is_near(self, entry));
+    for (unsigned i = pg_events_of(entry->op, events); i > 0; i--)
+        if (!is_young(self, PG_BY_TIME,
+                      pg_window_of(&self->windows, events[i - 1]->event->at_us)))
+            return false;
+    return !pg_admits(entry->op) ||
+           (is_young(self, PG_BY_SEQ, entry->window) &&
+            (entry->op->kind != STORE_ACCEPT || id_is_near(self, entry)));
 }
 
 bool pg_entry_find(struct pg_store *self, struct pg_entry *entry)
 {
-    const struct store_outbox *event = entry->write->event;
+    const struct store_write *events[2];
     int64_t number = pg_window_of(&self->windows, store_seq_us(entry->write->seq));
-    if (event != NULL &&
-        !is_there(self, PG_BY_TIME, pg_window_of(&self->windows, event->at_us)))
-        return false;
+    for (unsigned i = pg_events_of(entry->op, events); i > 0; i--)
+        if (!is_there(self, PG_BY_TIME,
+                      pg_window_of(&self->windows, events[i - 1]->event->at_us)))
+            return false;
     entry->window = number;
     if (is_there(self, PG_BY_SEQ, number))
         return true;

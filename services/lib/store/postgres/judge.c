@@ -211,6 +211,7 @@ bool pg_judge(struct pg_store *self, struct pg_wait *wait, struct pg_entry *entr
         return judge_retry(wait, entry);
     case PG_SHAPE_MARK:
         return judge_mark(wait, entry);
+    case PG_SHAPE_RECORD:
     case PG_SHAPE_FINISH:
         return judge_finish(wait, entry);
     case PG_SHAPE_ACK: /* given for every task that is there */

@@ -52,12 +52,14 @@ static bool ensure(struct pg_store *self, enum pg_window_kind kind, int64_t at_u
  * The lock keeps the window from being sealed before they are committed. */
 static bool open_windows(struct pg_store *self, const struct pg_entry *entry)
 {
-    const struct store_outbox *event = entry->write->event;
-    int64_t number = event != NULL ? pg_window_of(&self->windows, event->at_us) : 0;
-    if (event != NULL && pg_window_is_old(&self->windows, number) &&
-        !pg_windows_unseal(&self->mender, PG_BY_TIME, number))
-        return false;
-    return entry->op->kind != STORE_ACCEPT || entry->window == PG_KEPT ||
+    const struct store_write *events[2];
+    for (unsigned i = pg_events_of(entry->op, events); i > 0; i--) {
+        int64_t number = pg_window_of(&self->windows, events[i - 1]->event->at_us);
+        if (pg_window_is_old(&self->windows, number) &&
+            !pg_windows_unseal(&self->mender, PG_BY_TIME, number))
+            return false;
+    }
+    return !pg_admits(entry->op) || entry->window == PG_KEPT ||
            !pg_window_is_old(&self->windows, entry->window) ||
            pg_windows_unseal(&self->mender, PG_BY_SEQ, entry->window);
 }
@@ -66,11 +68,12 @@ static bool open_windows(struct pg_store *self, const struct pg_entry *entry)
  */
 static bool find_tables(struct pg_store *self, struct pg_entry *entry)
 {
-    const struct store_outbox *event = entry->write->event;
+    const struct store_write *events[2];
     if (pg_entry_find(self, entry))
         return true;
-    bool made = ensure(self, PG_BY_SEQ, store_seq_us(entry->write->seq)) &&
-                (event == NULL || ensure(self, PG_BY_TIME, event->at_us));
+    bool made = ensure(self, PG_BY_SEQ, store_seq_us(entry->write->seq));
+    for (unsigned i = pg_events_of(entry->op, events); i > 0; i--)
+        made = made && ensure(self, PG_BY_TIME, events[i - 1]->event->at_us);
     if (!made)
         pg_conn_fail(&self->mender.conn, self->maker.conn.failure.sqlstate,
                      self->maker.conn.failure.message);

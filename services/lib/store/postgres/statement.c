@@ -58,6 +58,12 @@ static const struct shape {
          " ON CONFLICT DO NOTHING RETURNING seq),"
          " won AS (INSERT INTO task$w SELECT * FROM $f u(seq)" OF_KEYS " RETURNING seq)",
          NULL},
+    [PG_SHAPE_RECORD] = {"lbltttllltbbb", STORE_TABLE_OUTCOME, "",
+                         "k AS (INSERT INTO task$w SELECT * FROM $k u(seq)"
+                         " ON CONFLICT DO NOTHING RETURNING seq),"
+                         " won AS (INSERT INTO outcome$w SELECT * FROM $f u(seq)" OF_KEYS
+                         " ON CONFLICT DO NOTHING RETURNING seq)",
+                         NULL},
     [PG_SHAPE_ROUTE] =
         {"", STORE_TABLE_DECISION, "",
          "won AS (INSERT INTO decision$w SELECT * FROM $f u(seq) WHERE"

@@ -25,6 +25,7 @@ enum pg_shape {
     PG_SHAPE_ACCEPT,
     PG_SHAPE_ACCEPT_KEY, /* with an idempotency key */
     PG_SHAPE_ACCEPT_OWN, /* with an id that the client chose */
+    PG_SHAPE_RECORD,     /* a task and its end at once */
     PG_SHAPE_ROUTE,
     PG_SHAPE_START,
     PG_SHAPE_CHUNKS,

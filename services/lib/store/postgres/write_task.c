@@ -24,7 +24,7 @@ enum pg_shape pg_shape_of(const struct store_op *op)
     case STORE_MARK:
         return PG_SHAPE_MARK;
     case STORE_FINISH:
-        return PG_SHAPE_FINISH;
+        return store_admission_of(op) != NULL ? PG_SHAPE_RECORD : PG_SHAPE_FINISH;
     default:
         return PG_SHAPE_ACK;
     }
@@ -33,6 +33,22 @@ enum pg_shape pg_shape_of(const struct store_op *op)
 static const struct store_write *write_of(const struct store_op *op)
 {
     return (const struct store_write *)(const void *)op; /* the first member of each */
+}
+
+bool pg_admits(const struct store_op *op)
+{
+    return op->kind == STORE_ACCEPT || store_admission_of(op) != NULL;
+}
+
+unsigned pg_events_of(const struct store_op *op, const struct store_write *ret_writes[2])
+{
+    const struct store_accept *accept = store_admission_of(op);
+    unsigned count = 0;
+    if (accept != NULL && accept->write.event != NULL)
+        ret_writes[count++] = &accept->write;
+    if (write_of(op)->event != NULL)
+        ret_writes[count++] = write_of(op);
+    return count;
 }
 
 static size_t chunks_of(const struct store_op *op, const struct store_chunk **ret_chunks)
@@ -58,12 +74,13 @@ static size_t chunks_of(const struct store_op *op, const struct store_chunk **re
 
 unsigned pg_flags_of(const struct store_op *op)
 {
-    const struct store_write *write = write_of(op);
+    const struct store_write *write = write_of(op), *events[2];
+    const struct store_accept *accept = store_admission_of(op);
     const struct store_chunk *chunks;
     unsigned flags = 0;
-    if (write->event != NULL)
+    if (pg_events_of(op, events) > 0)
         flags |= PG_WITH_EVENTS;
-    if (write->entry_count > 0)
+    if (write->entry_count > 0 || (accept != NULL && accept->write.entry_count > 0))
         flags |= PG_WITH_ENTRIES;
     if (op->kind == STORE_RETRY &&
         ((const struct store_retry *)(const void *)op)->begin != NULL)
@@ -75,15 +92,15 @@ unsigned pg_flags_of(const struct store_op *op)
 
 size_t pg_size_of(const struct store_op *op)
 {
-    const struct store_write *write = write_of(op);
+    const struct store_write *events[2];
     const struct store_chunk *chunks = NULL;
     const void *any = op;
-    const struct store_accept *accept = any;
+    const struct store_accept *accept = op->kind == STORE_ACCEPT ? any : store_admission_of(op);
     const struct store_finish *finish = any;
     size_t size = OP_OVERHEAD, count = chunks_of(op, &chunks);
-    if (write->event != NULL)
-        size += write->event->payload.size;
-    if (op->kind == STORE_ACCEPT)
+    for (unsigned i = pg_events_of(op, events); i > 0; i--)
+        size += events[i - 1]->event->payload.size;
+    if (accept != NULL)
         size += accept->body.size + accept->meta.size + accept->decision.bytes.size;
     if (op->kind == STORE_FINISH)
         size += finish->result.size;
@@ -114,6 +131,9 @@ static void put_event(struct pg_args *args, const struct store_write *write)
 
 static void put_entries(struct pg_args *args, size_t column, const struct store_op *op)
 {
+    const struct store_accept *accept = store_admission_of(op);
+    if (accept != NULL)
+        put_entries(args, column, &accept->write.op);
     const struct store_write *write = write_of(op);
     uint64_t number;
     enum store_cause cause = store_cause_of(op, &number);
@@ -252,6 +272,8 @@ static void put_finish(struct pg_args *args, const void *any)
 {
     static const struct store_begin none;
     const struct store_finish *op = any;
+    if (op->accept != NULL)
+        put_accept(args, op->accept);
     const struct store_begin *begin = op->begin != NULL ? op->begin : &none;
     pg_put_u64(args, op->write.seq);
     pg_put_i64(args, op->state);
@@ -296,9 +318,11 @@ void pg_put_write(struct pg_args *args, const struct pg_places *places, struct s
     put_fact[op->kind](args, op);
     if (op->kind == STORE_CHUNKS)
         put_chunks(args, places->fact, op);
-    if ((flags & PG_WITH_EVENTS) != 0) {
+    const struct store_write *events[2];
+    unsigned count = pg_events_of(op, events);
+    for (unsigned i = 0; i < count; i++) {
         pg_at(args, places->events);
-        put_event(args, write_of(op));
+        put_event(args, events[i]);
     }
     if ((flags & PG_WITH_ENTRIES) != 0)
         put_entries(args, places->entries, op);

@@ -7,6 +7,10 @@
 #include "store/store_private.h"
 
 enum pg_shape pg_shape_of(const struct store_op *op);
+/* Another task begins with it: where, it must have its window. */
+bool pg_admits(const struct store_op *op);
+/* The events that it tells: none, one, or with an admission two. */
+unsigned pg_events_of(const struct store_op *op, const struct store_write *ret_writes[2]);
 /* What hangs on it. */
 unsigned pg_flags_of(const struct store_op *op);
 /* About how much memory its parameters take. */

@@ -320,6 +320,10 @@ bool script_finish(struct script_store *self, struct store_op *base)
     const struct script_row *outcome = script_find(self, STORE_TABLE_OUTCOME, seq);
     if (outcome != NULL && is_same_end(outcome, op))
         return repeated(&op->write);
+    if (op->accept != NULL && script_find(self, STORE_TABLE_TASK, seq) != NULL)
+        return false;
+    if (op->accept != NULL)
+        add_task(self, op->accept);
     if (!is_open(self, seq) || !may_end(self, seq, op->token, op->begin))
         return false;
     add_chunks(self, seq, op->chunks, op->count);
@@ -397,6 +401,8 @@ static script_write_fn *const writes[] = {
 static void add_event(struct script_store *self, const struct store_write *write)
 {
     const struct store_outbox *event = write->event;
+    if (event == NULL)
+        return;
     struct script_fill fill = script_fill(self, STORE_TABLE_OUTBOX);
     script_put(&fill, store_seq_shard(write->seq));
     script_put_u64(&fill, event->sequence);
@@ -439,7 +445,11 @@ void script_write(struct script_store *self, struct store_op *op)
     write->outcome = STORE_STALE;
     if (!writes[op->kind](self, op))
         return;
-    if (write->event != NULL)
-        add_event(self, write);
+    const struct store_accept *accept = store_admission_of(op);
+    if (accept != NULL) {
+        add_event(self, &accept->write);
+        add_entries(self, &accept->write);
+    }
+    add_event(self, write);
     add_entries(self, write);
 }

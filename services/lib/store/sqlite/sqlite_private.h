@@ -231,6 +231,8 @@ bool sqlite_balances_bare(struct sqlite_conn *conn, struct store_balances *op);
 /* -- operations --------------------------------------------------------------------- */
 /* Writes on tasks: the outcome is STALE before; true in *applied: it is DONE now, and was not
  * before. */
+/* Ignored where there is one: see sql_changes. */
+bool sqlite_task_add(struct sqlite_conn *conn, int64_t set, const struct store_accept *op);
 bool sqlite_accept(struct sqlite_store *self, struct store_op *op, bool *applied);
 bool sqlite_route(struct sqlite_store *self, struct store_op *op, bool *applied);
 bool sqlite_start(struct sqlite_store *self, struct store_op *op, bool *applied);

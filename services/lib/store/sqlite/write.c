@@ -69,7 +69,7 @@ static bool find_own_id(struct sqlite_conn *conn, struct store_accept *op)
     return true;
 }
 
-static bool add_task(struct sqlite_conn *conn, int64_t set, const struct store_accept *op)
+bool sqlite_task_add(struct sqlite_conn *conn, int64_t set, const struct store_accept *op)
 {
     struct sql_use use = sql_use_in(conn, SQL_TASK_ADD, set);
     sql_u64(&use, op->write.seq);
@@ -134,7 +134,7 @@ bool sqlite_accept(struct sqlite_store *self, struct store_op *base, bool *appli
         return is_itself(conn, op);
     if (op->write.outcome != STORE_DONE)
         return true;
-    if (!sqlite_set_make(conn, op->write.seq, &set) || !add_task(conn, set, op))
+    if (!sqlite_set_make(conn, op->write.seq, &set) || !sqlite_task_add(conn, set, op))
         return false;
     if (sql_changes(conn) == 0)
         return is_itself(conn, op);
@@ -218,5 +218,8 @@ bool sqlite_write(struct sqlite_store *self, struct sqlite_conn *conn, struct st
     if (!applied)
         return true;
     write->outcome = STORE_DONE;
-    return add_event(self, write) && add_entries(self, write);
+    const struct store_accept *accept = store_admission_of(op);
+    return (accept == NULL ||
+            (add_event(self, &accept->write) && add_entries(self, &accept->write))) &&
+           add_event(self, write) && add_entries(self, write);
 }

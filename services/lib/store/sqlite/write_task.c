@@ -313,11 +313,29 @@ static bool is_same_end(struct sqlite_store *self, int64_t set, const struct sto
     return sql_end(&use);
 }
 
+/* Task and end at once. */
+static bool record(struct sqlite_store *self, struct store_finish *op, bool *applied)
+{
+    uint64_t seq = op->write.seq;
+    int64_t set;
+    bool same;
+    if (!sqlite_set_make(&self->writer, seq, &set) ||
+        !sqlite_task_add(&self->writer, set, op->accept))
+        return false;
+    if (sql_changes(&self->writer) == 0)
+        return is_same_end(self, set, op, &same) && (!same || repeated(&op->write, applied));
+    *applied = true;
+    return sqlite_unfinished_add(self, seq) && sqlite_unfinished_end(self, seq) &&
+           add_chunks(self, set, seq, op->chunks, op->count) && add_outcome(self, set, op);
+}
+
 bool sqlite_finish(struct sqlite_store *self, struct store_op *base, bool *applied)
 {
     struct store_finish *op = aion_container(base, struct store_finish, write.op);
     struct standing standing;
     bool same, may;
+    if (op->accept != NULL)
+        return record(self, op, applied);
     if (!look(self, op->write.seq, &standing))
         return false;
     if (!standing.open && standing.set != SQLITE_NOWHERE) {
