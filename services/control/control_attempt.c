@@ -101,6 +101,8 @@ void control_attempt_orphan(struct control *control, struct control_task *task,
     aion_list_remove(&task->on_host);
     task->host = NULL;
     aion_list_add_last(&control->orphans, &task->on_host);
+    if (task->direct != NULL)
+        grace_us = 0; /* its call need not wait for what may not come */
     control_due_at(control, task, mesh_loop_now(control->loop) + grace_us);
 }
 
@@ -164,7 +166,10 @@ static void resume(struct control_host *host, const Aion__V1__AttemptToken *toke
     struct control_task *task = find_task(control, token);
     if (token == NULL)
         return;
-    if (is_running(task, token) && task->host == NULL && task->settling) {
+    if (task != NULL && task->direct != NULL && task->host == NULL) {
+        control_count(COUNT_STALE); /* given up when its host went */
+        control_host_cancel_token(host, token);
+    } else if (is_running(task, token) && task->host == NULL && task->settling) {
         task->host = host; /* to be told that it is settled */
         aion_list_add_last(&host->attempts, &task->on_host);
     } else if (is_running(task, token) && task->host == NULL) {
@@ -226,10 +231,22 @@ static void chunks_done(struct control_write *write)
         control_attempt_write_chunks(control, task);
 }
 
+/* A direct task's output is shown as it is, and stored with the end. */
+static void show_chunks(struct control *control, struct control_task *task)
+{
+    control->pending_bytes -= task->log.pending_bytes;
+    control_log_commit(&task->log, task->log.cursor);
+    control_watchers_wake(task);
+}
+
 /* One write at a time and task: what comes meanwhile goes together with the next. Without a
  * reader it may wait for company, as a rule for the end of the task. */
 void control_attempt_write_chunks(struct control *control, struct control_task *task)
 {
+    if (task->direct != NULL) {
+        show_chunks(control, task);
+        return;
+    }
     if (task->chunks_writing || task->settling || task->log.pending == NULL)
         return;
     control_write_start_now(task);
@@ -322,6 +339,11 @@ void control_attempt_chunk(struct control_host *host, const Aion__V1__HostMessag
     if (task->output_bytes > control->conf->stream_bytes_max) {
         fail_attempt(control, task, false, "OUTPUT_TOO_LARGE",
                      "its output is larger than stream_bytes_max");
+        return;
+    }
+    if (task->direct != NULL && task->output_bytes > DIRECT_OUTPUT_MAX) {
+        fail_attempt(control, task, false, "OUTPUT_TOO_LARGE",
+                     "its output is larger than the 1 MiB of the direct lane");
         return;
     }
     size_t pending = task->log.pending_bytes;

@@ -55,6 +55,25 @@ static enum control_event event_to(enum store_state state)
     return event;
 }
 
+/* The end is what is told. */
+static void ended(struct control_write *write)
+{
+    struct control *control = write->control;
+    struct control_task *task = write->task;
+    control_task_set_error(task, &write->error);
+    control_move(control, task, event_to(write->as.finish.state));
+    task->updated_us = write->as.finish.at_us;
+    control_record_task(task);
+    if (task->host != NULL)
+        control_host_settled(task->host, task, NULL, task->reported);
+    control_attempt_leave(task);
+    aion_heap_remove(&control->deadlines, &task->deadline);
+    control_cache_finished(&control->tasks, task);
+    tell_waiters(task);
+    control_watchers_wake(task);
+    control_hosts_pause(control);
+}
+
 static void finish_done(struct control_write *write)
 {
     struct control *control = write->control;
@@ -67,19 +86,19 @@ static void finish_done(struct control_write *write)
     }
     control->pending_bytes -= task->log.pending_bytes;
     control_log_commit(&task->log, write->cursor);
-    control_task_set_error(task, &write->error);
-    control_move(control, task, event_to(write->as.finish.state));
-    task->updated_us = write->as.finish.at_us;
     control_bytes_free(&task->body);
-    control_record_task(task);
-    if (task->host != NULL)
-        control_host_settled(task->host, task, NULL, task->reported);
-    control_attempt_leave(task);
-    aion_heap_remove(&control->deadlines, &task->deadline);
-    control_cache_finished(&control->tasks, task);
-    tell_waiters(task);
-    control_watchers_wake(task);
-    control_hosts_pause(control);
+    ended(write);
+}
+
+/* A direct task's end is told before it is recorded. */
+static void finish_direct(struct control_write *write)
+{
+    write->done = control_direct_recorded;
+    write->as.write.op.lazy = true;
+    control_write_end(write);
+    write->task->settling = false;
+    control_direct_ended(write);
+    ended(write);
 }
 
 static void fill_finish(struct control_write *write, enum control_event event)
@@ -119,7 +138,10 @@ void control_finish(struct control *control, struct control_task *task,
     fill_finish(write, event);
     control_charge_settle(control, write, event);
     write->prepare = finish_chunks;
-    control_write_end(write);
+    if (task->direct != NULL)
+        finish_direct(write);
+    else
+        control_write_end(write);
 }
 
 /* -- another attempt ---------------------------------------------------------------- */
@@ -172,6 +194,11 @@ static void retry_chunks(struct control_write *write)
 void control_retry(struct control *control, struct control_task *task,
                    const struct control_error *error)
 {
+    if (task->direct != NULL && !task->cancelling) {
+        task->direct->again = true;
+        control_finish(control, task, TASK_FAIL, error);
+        return;
+    }
     if (task->cancelling || task->attempt >= task->attempts_max) {
         control_finish(control, task, task->cancelling ? TASK_CANCEL : TASK_DIE, error);
         return;
@@ -252,7 +279,9 @@ void control_due(struct control *control, struct control_task *task)
 {
     if (task->settling || control_state_final(task->state) || control->draining)
         return; /* the next control will see to it */
-    if (task->state == TASK_RETRY_WAIT) {
+    if (task->direct != NULL && task->state == TASK_QUEUED) {
+        control_direct_overdue(control, task);
+    } else if (task->state == TASK_RETRY_WAIT) {
         control_move(control, task, TASK_DUE);
         control_enqueue(control, task);
     } else if (task->state == TASK_RUNNING && task->host == NULL) {

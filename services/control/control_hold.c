@@ -8,11 +8,24 @@ enum { LOAD_ARENA = 16 << 20, HOLDS_MAX = 1000, TICK_US = 50000, RELEASE_AT_ONCE
 #define START_HOLD "start"
 
 /* -- which tasks --------------------------------------------------------------------- */
+static bool names(const struct control_hold *hold, aion_str tenant, aion_str intent)
+{
+    return (hold->tenant[0] == '\0' || aion_str_is(tenant, hold->tenant)) &&
+           (hold->intent[0] == '\0' || aion_str_is(intent, hold->intent));
+}
+
 static bool fits(const struct control_hold *hold, const struct control_task *task)
 {
-    return (hold->tenant[0] == '\0' || aion_str_is(task->tenant, hold->tenant)) &&
-           (hold->intent[0] == '\0' || aion_str_is(task->intent, hold->intent)) &&
-           task->released_us < hold->at_us;
+    return names(hold, task->tenant, task->intent) && task->released_us < hold->at_us;
+}
+
+bool control_hold_covers(const struct control *control, aion_str tenant, aion_str intent)
+{
+    aion_list_each (link, &control->holds) {
+        if (names(aion_container(link, struct control_hold, link), tenant, intent))
+            return true;
+    }
+    return false;
 }
 
 static void take(struct control_hold *hold, struct control_task *task)

@@ -36,6 +36,8 @@ bool control_holds_load(struct control *control, struct aion_err *err) AION_MUST
 void control_holds_done(struct control *control);
 /* The task would be queued: true when a hold has it instead. */
 bool control_hold_take(struct control *control, struct control_task *task);
+/* A hold would have a new task of this tenant and intent. */
+bool control_hold_covers(const struct control *control, aion_str tenant, aion_str intent);
 /* It ends, or goes on: no hold has it any more. */
 void control_hold_forget(struct control_task *task);
 

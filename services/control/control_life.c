@@ -71,6 +71,7 @@ void control_init(struct control *control, struct mesh_loop *loop, struct store 
     control_metrics_init(control);
     control_events_init(control);
     control_tails_init(&control->tails);
+    control_directs_init(&control->directs);
     control_plan_set(control, &control_plan_default);
     aion_list_init(&control->drained_hosts);
     control_ops_init(control);
@@ -260,6 +261,7 @@ void control_drain(struct control *control, void (*done)(struct control *control
 {
     control->draining = true;
     control->drained = done;
+    control_directs_end(control);
     control_waits_end(control);
     control_watches_end(control);
     control_tails_end(control);

@@ -141,17 +141,31 @@ static struct control_task *make_task(struct control_order *order)
     return task;
 }
 
-/* The acknowledged task begins its life. */
-static void taken(struct control_order *order)
+static void enter(struct control_order *order, struct control_task *task)
 {
     struct control *control = order->control;
-    struct control_task *task = make_task(order);
     control_count(COUNT_ACCEPTED);
     control_ops_accepted(control, task, order->request);
     control_count_state(task->state, 1);
     if (!control_cache_add(&control->tasks, task))
         abort(); /* the bounds of the queue are far below the cache's */
     control_deadline_set(control, task);
+}
+
+static void keep_decision(struct control_order *order, const Aion__V1__Decision *decision)
+{
+    if (!control_pack(&order->decision, &decision->base))
+        abort();
+    if (decision->engine != NULL)
+        aion_str_copy(order->route, sizeof(order->route), aion_str_of(decision->engine->route));
+}
+
+/* The acknowledged task begins its life. */
+static void taken(struct control_order *order)
+{
+    struct control *control = order->control;
+    struct control_task *task = make_task(order);
+    enter(order, task);
     answer(order, task, NULL, NULL);
     if (task->state == TASK_QUEUED &&
         control_task_decide(task, control_bytes_view(&task->decision))) {
@@ -164,7 +178,38 @@ static void taken(struct control_order *order)
     order_free(order);
 }
 
+/* No commit 1: it runs, and its call hears of it when it has ended. */
+static void run_directly(struct control_order *order)
+{
+    const struct control_error malformed = {.code = AION_INTERNAL,
+                                            .reason = "DECISION_MALFORMED",
+                                            .message = "the router's decision is malformed"};
+    struct control_task *task = make_task(order);
+    control_direct_make(order, task);
+    enter(order, task);
+    if (control_task_decide(task, control_bytes_view(&task->decision)))
+        control_direct_begin(task);
+    else
+        control_finish(order->control, task, TASK_CANCEL, &malformed);
+    answer(order, task, NULL, NULL);
+    control_task_unref(task);
+    order_free(order);
+}
+
 static void commit(struct control_order *order);
+
+/* It is decided and paid for: into its lane. */
+static void go(struct control_order *order, const Aion__V1__Decision *decision)
+{
+    struct aion_err err;
+    keep_decision(order, decision);
+    if (!control_direct_fits(order, decision))
+        commit(order);
+    else if (control_direct_room(order->control, &err))
+        run_directly(order);
+    else
+        refuse(order, &err);
+}
 
 static void try_again(struct mesh_timer *timer)
 {
@@ -295,14 +340,6 @@ static void wait_for_money(struct control_order *order, struct control_purse *pu
     control_budget_want(order->control, &order->money);
 }
 
-static void keep_decision(struct control_order *order, const Aion__V1__Decision *decision)
-{
-    if (!control_pack(&order->decision, &decision->base))
-        abort();
-    if (decision->engine != NULL)
-        aion_str_copy(order->route, sizeof(order->route), aion_str_of(decision->engine->route));
-}
-
 /* What was reserved is told in the stored decision, so that a start knows it. */
 static void keep_charge(struct control_order *order)
 {
@@ -336,8 +373,7 @@ static void reserve(struct control_order *order)
     if (got == MONEY_RESERVED) {
         order->entries = control_entries_keep(&entries, &order->entry_count);
         keep_charge(order);
-        keep_decision(order, order->decided);
-        commit(order);
+        go(order, order->decided);
     } else if (order->rounds++ >= ROUNDS_MAX) {
         no_money(order, purse);
     } else if (got == MONEY_CARVE) {
@@ -404,8 +440,7 @@ static void decided(void *user, const Aion__V1__Decision *decision,
     } else if (!may_wait(order, decision, &err)) {
         refuse(order, &err);
     } else if (order->charge.count == 0 || decision->cost_estimate_nano_usd == 0) {
-        keep_decision(order, decision);
-        commit(order);
+        go(order, decision);
     } else {
         aion_arena_reset(&order->arena);
         order->decided = (Aion__V1__Decision *)codec_message_copy(

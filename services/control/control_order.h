@@ -24,6 +24,7 @@ struct control_order {
     const Aion__V1__TaskRequest *request;
     aion_str tenant, key_id;
     const char *replay_of; /* the dead letter that it repeats, or NULL */
+    bool waits;            /* a call that ends with the task: it may run in the direct lane */
     void (*done)(struct control_order *order, const struct control_answer *answer);
     void (*free)(struct control_order *order);
 

@@ -24,6 +24,7 @@ struct program;
 struct control_router;
 struct control_events;
 
+#include "control_direct.h"
 #include "control_shards.h"
 #include "control_tail.h"
 
@@ -76,8 +77,9 @@ struct control {
     void (*drained)(struct control *control);
     bool store_ended; /* it takes nothing any more: what is not written never will be */
     struct control_events *events;
-    struct control_tails tails; /* calls of WatchTasks */
-    struct aion_buf scratch;    /* for packing; used within one function */
+    struct control_tails tails;     /* calls of WatchTasks */
+    struct control_directs directs; /* tasks of the direct lane */
+    struct aion_buf scratch;        /* for packing; used within one function */
     struct control_ops *ops;
     struct aion_link drained_hosts; /* by admins: control_drain.c */
 };

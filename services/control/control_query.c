@@ -100,6 +100,20 @@ static void task_read(struct store_op *op, const struct aion_err *err)
     query_end(query, err);
 }
 
+/* What the store does not know yet, a direct task, is told as it is in memory: without its
+ * history. */
+static bool reply_unrecorded(struct mesh_call *call, const struct aion_uuid *id,
+                             aion_str tenant)
+{
+    struct control *control = mesh_service(call);
+    const struct control_task *task = control_cache_peek(&control->tasks, id);
+    if (task == NULL || task->direct == NULL || task->direct->recorded ||
+        !aion_str_eq(task->tenant, tenant))
+        return false;
+    control_reply_task(control, call, task);
+    return true;
+}
+
 /* rpc GetTask: with result, attempts, events and decision. Inline. */
 void control_get_task(struct mesh_call *call, const Aion__V1__GetTaskRequest *request)
 {
@@ -107,6 +121,8 @@ void control_get_task(struct mesh_call *call, const Aion__V1__GetTaskRequest *re
     aion_str tenant;
     struct aion_err err;
     if (!control_task_id(call, request->task_id, &id) || !control_tenant(call, &tenant))
+        return;
+    if (reply_unrecorded(call, &id, tenant))
         return;
     struct query *query = query_new(call);
     query->as.read = (struct store_task_read){

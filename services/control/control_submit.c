@@ -14,6 +14,10 @@ struct submission {
 static void submitted(struct control_order *order, const struct control_answer *answer)
 {
     struct mesh_call *call = aion_container(order, struct submission, order)->call;
+    if (answer->task != NULL && answer->task->direct != NULL) {
+        control_direct_wait(call, answer->task);
+        return;
+    }
     if (answer->task != NULL) {
         control_wait(order->control, call, answer->task, answer->wait_us);
         return;
@@ -47,6 +51,7 @@ void control_submit(struct mesh_call *call, const Aion__V1__TaskRequest *request
         .request = request,
         .tenant = tenant,
         .key_id = mesh_principal(call)->key_id,
+        .waits = true,
         .done = submitted,
         .free = submission_free,
     };

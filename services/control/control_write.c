@@ -41,8 +41,9 @@ void control_write_chunks(struct control_write *write, const struct store_chunk 
                           size_t *ret_count)
 {
     const struct control_log *log = &write->task->log;
+    const struct control_chunk *first = control_log_unsaved(log);
     size_t count = 0;
-    for (const struct control_chunk *chunk = log->pending; chunk != NULL; chunk = chunk->next)
+    for (const struct control_chunk *chunk = first; chunk != NULL; chunk = chunk->next)
         count++;
     *ret_count = count;
     *ret_chunks = write->chunks = count > 0 ? calloc(count, sizeof(*write->chunks)) : NULL;
@@ -50,7 +51,7 @@ void control_write_chunks(struct control_write *write, const struct store_chunk 
     if (count > 0 && write->chunks == NULL)
         abort();
     struct store_chunk *to = write->chunks;
-    for (const struct control_chunk *chunk = log->pending; chunk != NULL; chunk = chunk->next)
+    for (const struct control_chunk *chunk = first; chunk != NULL; chunk = chunk->next)
         *to++ = (struct store_chunk){
             .cursor = chunk->cursor,
             .sequence = chunk->sequence,
@@ -98,6 +99,7 @@ static void write_done(struct store_op *op, const struct aion_err *err)
         later(write);
         return;
     }
+    control_direct_wrote(write);
     control_events_wrote(control, &write->as.write);
     write->done(write);
     write_free(write);
@@ -110,6 +112,7 @@ void control_write_submit(struct control_write *write)
     common->op.done = write_done;
     common->seq = write->task->seq;
     common->epoch = control_shard_epoch(write->control, write->task->seq);
+    control_direct_fill(write);
     control_event_fill(write);
     write->event.sequence = common->event != NULL ? control_shard_event(write->control) : 0;
     if (!store_submit(write->control->store, &common->op, write->kind, NULL))
@@ -152,9 +155,11 @@ static void set_linger(struct control *control)
 void control_write_linger(struct control_write *write)
 {
     struct control *control = write->control;
+    write->task->lingering = write;
+    if (write->task->direct != NULL)
+        return; /* it goes with the end, whenever that comes */
     bool first = aion_list_empty(&control->lingering);
     write->linger_until_us = mesh_loop_now(control->loop) + LINGER_US;
-    write->task->lingering = write;
     aion_list_add_last(&control->lingering, &write->lingers);
     if (first)
         set_linger(control);

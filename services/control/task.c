@@ -1,6 +1,7 @@
 #include "task.h"
 
 #include "auth/digest.h"
+#include "control_private.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -68,6 +69,7 @@ void control_task_unref(struct control_task *task)
     if (task == NULL || --task->refs > 0)
         return;
     assert(aion_list_empty(&task->waiters) && aion_list_empty(&task->watchers));
+    control_direct_free(task->direct);
     free(task->labels);
     control_bytes_free(&task->meta);
     control_bytes_free(&task->body);

@@ -17,6 +17,7 @@
 #include "task_state.h"
 
 struct control;
+struct control_direct;
 struct control_hold;
 struct control_host;
 struct control_write;
@@ -73,6 +74,8 @@ struct control_task {
     bool body_known;
     const struct control_error *error; /* owned; never NULL: control_error_none */
     struct control_usage usage;
+
+    struct control_direct *direct; /* owned; NULL: it is a durable one */
 
     /* Decision, in short */
     char module[64], pool[32];

@@ -99,7 +99,8 @@ static void drop_first(struct control_log *log)
 
 static void trim(struct control_log *log)
 {
-    while (log->first != log->pending && log->bytes - log->pending_bytes > LOG_TAIL_BYTES)
+    while (!log->keeps && log->first != log->pending &&
+           log->bytes - log->pending_bytes > LOG_TAIL_BYTES)
         drop_first(log);
 }
 
@@ -117,7 +118,7 @@ void control_log_ack(struct control_log *log, uint64_t cursor)
 {
     if (cursor > log->acked)
         log->acked = cursor;
-    while (log->first != log->pending && log->first->cursor <= log->acked)
+    while (!log->keeps && log->first != log->pending && log->first->cursor <= log->acked)
         drop_first(log);
 }
 

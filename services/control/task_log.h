@@ -37,6 +37,7 @@ struct control_log {
     uint64_t attempt_from; /* first cursor of output since the last restart, 0 = none */
     size_t bytes;          /* of memory */
     size_t pending_bytes;  /* of it not committed */
+    bool keeps;            /* nothing is stored before the end: all of it stays in memory */
 };
 
 /* What is stored already of a task that is loaded. */
@@ -54,6 +55,11 @@ struct control_chunk *control_log_restart(struct control_log *log, uint32_t atte
 /* Everything up to `cursor` is on disk; what memory need not keep is freed. */
 void control_log_commit(struct control_log *log, uint64_t cursor);
 void control_log_ack(struct control_log *log, uint64_t cursor);
+/* The first chunk that the store does not have, and those behind it. */
+static inline const struct control_chunk *control_log_unsaved(const struct control_log *log)
+{
+    return log->keeps ? log->first : log->pending;
+}
 /* The first visible chunk after the cursor. NULL and *ret_stored: the store has it; NULL alone:
  * there is none yet. */
 const struct control_chunk *control_log_after(const struct control_log *log, uint64_t cursor,

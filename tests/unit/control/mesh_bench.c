@@ -55,6 +55,8 @@ static void decided(struct mesh_call *call, const Aion__V1__DecideStreamRequest 
     decision.n_labels = bench->wants_gpu ? 1 : 0;
     decision.attempts_max = bench->attempts_max;
     decision.cost_estimate_nano_usd = bench->cost_nano_usd;
+    decision.lane = bench->direct ? AION__V1__LANE__LANE_DIRECT : AION__V1__LANE__LANE_DURABLE;
+    decision.repeat_unsafe = bench->unsafe;
     decision.timeout_us = 30000000;
     error.code = AION_NOT_FOUND;
     error.reason = reason;
