@@ -4,14 +4,16 @@ import datetime
 import json
 import os
 import pathlib
+import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from mesh import Mesh, eventually, write  # noqa: E402
-from scenario import has, same  # noqa: E402
+from mesh import Mesh, eventually, gone, write  # noqa: E402
+from scenario import children, has, same  # noqa: E402
 
 WHOLE_LIFE = ["accepted", "routed", "queued", "started", "succeeded"]
 
@@ -95,6 +97,120 @@ def watch_tasks(mesh):
     mine.append(submit("key-of-one-tenant"))
     anew = Listener(mesh, f"?since={time_of(600)}", key="key-of-one-tenant")
     eventually("all of it", lambda: all(anew.kinds(task) == WHOLE_LIFE for task in mine))
+
+
+DIRECT = """version: 1
+default: {privacy: local_only}
+routes:
+  - {name: drip, intents: [drip, drip.kept], module: drip, timeout: 30s, cost_nano_usd: 1000}
+  - {name: noop, intents: [noop], module: noop, cost_nano_usd: 1000}
+rules:
+  - {name: interactive, when: {intent: drip}, use: [drip], lane: direct}
+  - {name: short, when: {intent: noop}, use: [noop], lane: direct}
+"""
+
+
+def metric(mesh, name):
+    lines = [line for line in mesh.admin("control", "/metrics").splitlines() if line.startswith(name + " ")]
+    return int(float(lines[0].split()[1])) if lines else 0
+
+
+def ledger_sum(mesh):
+    """(entries, their sum) of the whole ledger in the store's file."""
+    with sqlite3.connect(f"file:{mesh.home}/aion.db?mode=ro", uri=True) as database:
+        names = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type='table' AND name LIKE 'ledger%'")]
+        rows = [database.execute(f"SELECT count(*), coalesce(sum(nano_usd), 0) FROM {name}").fetchone() for name in names]
+    return sum(row[0] for row in rows), sum(row[1] for row in rows)
+
+
+def states(mesh):
+    return {row["taskId"]: row["state"].removeprefix("TASK_STATE_")
+            for row in mesh.http("GET", "/v1/tasks?page_size=1000").json().get("tasks", [])}
+
+
+def workers(mesh, module):
+    """Processes of a module under the host."""
+    def runs(pid):
+        try:
+            return os.path.basename(os.readlink(f"/proc/{pid}/exe")) == module
+        except OSError:
+            return False
+    return {pid for pid in children(mesh.status()["pid"]) if runs(pid)}
+
+
+def open_call(mesh, seconds):
+    """A direct call under way that drips for so long; the connection."""
+    body = json.dumps({"intent": "drip", "params": {"lines": seconds * 20, "pause_ms": 50}}).encode()
+    host, port = mesh.env["AION_URL"].removeprefix("http://").split(":")
+    connection = socket.create_connection((host, int(port)), timeout=40)
+    connection.sendall(b"POST /v1/tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nPrefer: wait=40\r\n"
+                       b"Authorization: Bearer " + mesh.env["AION_API_KEY"].encode()
+                       + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    return connection
+
+
+def running(mesh):
+    return metric(mesh, 'aion_control_tasks{state="RUNNING"}')
+
+
+def direct(mesh):
+    """Direct tasks run without a row before, are recorded and paid for once, and end with their call, whoever ends that."""
+    modules = pathlib.Path(mesh.home, "modules")
+    modules.mkdir()
+    built = pathlib.Path(mesh.executable).parent
+    (modules / "drip").symlink_to(built / "tests/modules/drip")
+    (modules / "noop").symlink_to(built / "modules/noop")
+    pathlib.Path(mesh.home, "policies").mkdir()
+    write(pathlib.Path(mesh.home, "policies/10-default.yaml"), DIRECT)
+    mesh.up("--modules", str(modules))
+    same(mesh.http("POST", "/v1/budgets/b", {"period": "PERIOD_TOTAL", "limitNanoUsd": "1000000"}).status, 200)
+    listener = Listener(mesh)
+
+    done = [mesh.submit() for _ in range(20)]
+    same({answer.json()["state"] for answer in done}, {"TASK_STATE_SUCCEEDED"})
+    same(metric(mesh, "aion_control_direct_tasks_total"), 20)
+    same(mesh.http("GET", f"/v1/tasks/{done[-1].json()['taskId']}").json()["state"], "TASK_STATE_SUCCEEDED")
+    eventually("whole lives", lambda: all(listener.kinds(answer.json()["taskId"]) == WHOLE_LIFE for answer in done))
+    kept = mesh.submit("drip.kept", params={"lines": 1, "pause_ms": 0}).json()
+    same((kept["state"], metric(mesh, "aion_control_direct_tasks_total")), ("TASK_STATE_SUCCEEDED", 20))
+    same(ledger_sum(mesh), (21 * 4, 0))
+
+    connection = open_call(mesh, 30)  # its client goes away
+    eventually("it runs", lambda: running(mesh) == 1)
+    before = workers(mesh, "drip")
+    same(len(states(mesh)), 21)
+    connection.close()
+    eventually("the end of the work", lambda: any(gone(pid) for pid in before) and running(mesh) == 0)
+    eventually("the record", lambda: sorted(states(mesh).values()).count("CANCELLED") == 1)
+
+    over = mesh.http("POST", "/v1/tasks", {"intent": "drip", "params": {"lines": 1000, "pause_ms": 50}}, {"Prefer": "wait=1"})
+    same((over.status, over.json()["state"]), (200, "TASK_STATE_EXPIRED"))
+
+    connection = open_call(mesh, 30)  # control dies in the midst
+    eventually("it runs", lambda: running(mesh) == 1)
+    before = mesh.pid("control")
+    os.kill(before, 9)
+    answer = connection.recv(65536).decode()
+    has(answer.split("\r\n")[0], "503")
+    eventually("the next control", lambda: mesh.pid("control") not in (0, before), 20)
+    mesh.wait_ready()
+    after = mesh.http("POST", "/v1/tasks", {"intent": "drip", "params": {"lines": 1, "pause_ms": 0}}, {"Prefer": "wait=20"})
+    same((after.status, after.json()["state"]), (200, "TASK_STATE_SUCCEEDED"))
+    eventually("all is recorded", lambda: metric(mesh, "aion_control_direct_unrecorded") == 0 and len(states(mesh)) == 24)
+    same(set(states(mesh).values()), {"SUCCEEDED", "CANCELLED", "EXPIRED"})
+    same(ledger_sum(mesh)[1], 0)
+    now = mesh.http("GET", "/v1/budgets/b").json()
+    same((now["spentNanoUsd"], now.get("reservedNanoUsd", "0"), now["leftNanoUsd"]), ("22000", "0", "978000"))
+
+    connection = open_call(mesh, 30)  # control stops in good order
+    eventually("it runs", lambda: running(mesh) == 1)
+    before = mesh.pid("control")
+    os.kill(before, 15)
+    has(connection.recv(65536).decode().split("\r\n")[0], "503")
+    eventually("the next control", lambda: mesh.pid("control") not in (0, before), 20)
+    mesh.wait_ready()
+    same(sorted(states(mesh).values()).count("CANCELLED"), 2)
+    same(ledger_sum(mesh)[1], 0)
 
 
 def main():
