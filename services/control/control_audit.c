@@ -1,8 +1,14 @@
 #include "auth/digest.h"
 #include "base/clock.h"
+#include "base/metric.h"
 #include "control_private.h"
 
 #include <stdlib.h>
+
+static const struct aion_metric_family dropped_family = {
+    .name = "aion_control_audit_dropped",
+    .help = "refusals that were too many to be told in the audit log",
+    .kind = AION_COUNTER};
 
 enum { TEXT_MAX = 1024, HEADS_ARENA = 1 << 20, AGAIN_US = 500000 };
 
@@ -330,7 +336,7 @@ void control_audit_note(struct control *control, const struct control_deed *deed
 {
     struct control_deed own = *deed;
     if (control->audit.count >= AUDIT_WAITING_MAX) {
-        control->audit.dropped++;
+        aion_metric_add(aion_metric(&dropped_family), 1);
         return;
     }
     own.action = short_action(deed->action);
@@ -340,9 +346,23 @@ void control_audit_note(struct control *control, const struct control_deed *deed
     add(&control->audit, line);
 }
 
+static bool may_tell_refusal(struct control_audit *audit)
+{
+    int64_t now_us = mesh_loop_now(audit->control->loop);
+    if (now_us - audit->second_us >= 1000000) {
+        audit->second_us = now_us;
+        audit->refusals = 0;
+    }
+    return audit->refusals++ < AUDIT_REFUSALS_MAX;
+}
+
 void control_audit_failed(void *user, struct mesh_call *call, const struct aion_err *err)
 {
+    struct control *control = user;
     struct control_deed deed = control_deed_of(call);
     deed.reason = aion_str_of(err->text);
-    control_audit_note(user, &deed, aion_code_name(err->code));
+    if (may_tell_refusal(&control->audit))
+        control_audit_note(control, &deed, aion_code_name(err->code));
+    else
+        aion_metric_add(aion_metric(&dropped_family), 1);
 }

@@ -12,7 +12,7 @@
 
 struct control;
 
-enum { AUDIT_WAITING_MAX = 4096 };
+enum { AUDIT_WAITING_MAX = 4096, AUDIT_REFUSALS_MAX = 100 /* a second */ };
 
 struct control_audit {
     struct control *control;
@@ -23,7 +23,8 @@ struct control_audit {
     struct aion_link waiting; /* the first of them is under way when `busy` */
     size_t count;
     bool busy;
-    uint64_t dropped; /* refusals that found AUDIT_WAITING_MAX waiting */
+    int64_t second_us; /* of the refusals counted here */
+    unsigned refusals; /* in it: beyond AUDIT_REFUSALS_MAX they are dropped, and counted */
 };
 
 /* What a line says beside who and when. Texts are copied. */
@@ -46,7 +47,8 @@ bool control_audit_effect(struct control *control, const struct control_deed *de
 /* A line of its own. `result`: "done", or the name of a refusal's code. */
 void control_audit_note(struct control *control, const struct control_deed *deed,
                         const char *result);
-/* mesh_server_on_failed. */
+/* mesh_server_on_failed: a call that was refused, or a part of one. Bounded in rate, so that
+ * whoever is refused over and over does not keep effects from their lines. */
 void control_audit_failed(void *control, struct mesh_call *call, const struct aion_err *err);
 /* The hash of a line: over the hash before it, then every field with its size, in order. */
 void control_audit_hash(const struct store_audit *line, uint8_t out[32]);

@@ -187,6 +187,16 @@ void control_direct_overdue(struct control *control, struct control_task *task)
     control_money_unreserve(&task->charge);
     aion_heap_remove(&control->deadlines, &task->deadline);
     control_ops_refused(control, task->tenant, &err);
+    control_arrival_add(control, &(struct store_arrival){
+                                     .seq = task->seq,
+                                     .tenant = task->tenant,
+                                     .key_id = control_bytes_view(&task->key_id),
+                                     .intent = task->intent,
+                                     .priority = task->priority,
+                                     .body_bytes = task->body.size,
+                                     .lane = AION_STR("direct"),
+                                     .reason = aion_str_of(err.reason),
+                                 });
     control_count(COUNT_REFUSED);
     control_move(control, task, TASK_CANCEL);
     aion_list_remove(&task->direct->link);

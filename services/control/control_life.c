@@ -72,6 +72,7 @@ void control_init(struct control *control, struct mesh_loop *loop, struct store 
     control_events_init(control);
     control_tails_init(&control->tails);
     control_directs_init(&control->directs);
+    control_arrivals_init(control);
     control_plan_set(control, &control_plan_default);
     aion_list_init(&control->drained_hosts);
     control_ops_init(control);
@@ -90,6 +91,7 @@ void control_done(struct control *control)
     mesh_timer_cancel(control->loop, &control->batch_timer);
     mesh_timer_cancel(control->loop, &control->gauge_timer);
     mesh_timer_cancel(control->loop, &control->linger);
+    control_arrivals_done(control);
     control_shards_done(control);
     control_budgets_done(control);
     control_audit_done(control);
@@ -262,6 +264,7 @@ void control_drain(struct control *control, void (*done)(struct control *control
     control->draining = true;
     control->drained = done;
     control_directs_end(control);
+    control_arrivals_end(control);
     control_waits_end(control);
     control_watches_end(control);
     control_tails_end(control);

@@ -160,14 +160,19 @@ static int64_t purse_left(const struct control_purse *purse)
     return left > 0 ? left : 0;
 }
 
+const struct control_purse *control_money_tightest(const struct control_charge *charge)
+{
+    const struct control_purse *tightest = NULL;
+    for (unsigned i = 0; i < charge->count; i++)
+        if (tightest == NULL || purse_left(charge->purses[i]) < purse_left(tightest))
+            tightest = charge->purses[i];
+    return tightest;
+}
+
 int64_t control_money_left(const struct control_charge *charge)
 {
-    int64_t left = INT64_MAX;
-    for (unsigned i = 0; i < charge->count; i++) {
-        int64_t of_purse = purse_left(charge->purses[i]);
-        left = of_purse < left ? of_purse : left;
-    }
-    return left;
+    const struct control_purse *tightest = control_money_tightest(charge);
+    return tightest != NULL ? purse_left(tightest) : INT64_MAX;
 }
 
 /* -- entries ------------------------------------------------------------------------- */

@@ -93,6 +93,8 @@ bool control_money_fit(struct control_money *money, aion_str tenant, aion_str ke
 /* What the tightest of them could give at most, carving included; INT64_MAX: nothing bounds it,
  * or it was not asked yet. */
 int64_t control_money_left(const struct control_charge *charge);
+/* Which of them that is; NULL: nothing bounds it. */
+const struct control_purse *control_money_tightest(const struct control_charge *charge);
 
 enum control_reserved {
     MONEY_RESERVED, /* done; entries say what to write */

@@ -54,6 +54,7 @@ static void refuse_with(struct control_order *order, const struct aion_err *err,
 {
     control_count(COUNT_REFUSED);
     control_ops_refused(order->control, order->tenant, err);
+    control_arrival(order, err);
     if (strcmp(err->reason, "SHED") == 0)
         control_count_shed(order->checked.priority - 1);
     answer(order, NULL, err, first_id);
@@ -203,7 +204,7 @@ static void go(struct control_order *order, const Aion__V1__Decision *decision)
 {
     struct aion_err err;
     keep_decision(order, decision);
-    if (!control_direct_fits(order, decision))
+    if (!order->direct)
         commit(order);
     else if (control_direct_room(order->control, &err))
         run_directly(order);
@@ -359,6 +360,7 @@ static void no_money(struct control_order *order, const struct control_purse *pu
                  "budget \"%s\" has too little left in this period: raise its limit or wait",
                  purse->budget.id);
     aion_err_reason(&err, "BUDGET_EXHAUSTED");
+    aion_str_copy(order->limit_id, sizeof(order->limit_id), aion_str_of(purse->budget.id));
     refuse(order, &err);
 }
 
@@ -405,6 +407,10 @@ static void refused_by_router(struct control_order *order, const Aion__V1__TaskE
     aion_err_reason(&order->refusal, refusal->reason);
     if (order->refusal.code == AION_NOT_FOUND)
         aion_err_field(&order->refusal, "intent");
+    const struct control_purse *tightest = control_money_tightest(&order->charge);
+    if (tightest != NULL && strcmp(refusal->reason, "BUDGET_EXHAUSTED") == 0)
+        aion_str_copy(order->limit_id, sizeof(order->limit_id),
+                      aion_str_of(tightest->budget.id));
     order->as.key = (struct store_key_read){
         .op.done = key_read, .tenant = order->tenant, .key = order->checked.key};
     if (order->checked.key.size == 0 ||
@@ -433,6 +439,7 @@ static void decided(void *user, const Aion__V1__Decision *decision,
 {
     struct control_order *order = user;
     struct aion_err err;
+    order->direct = decision != NULL && control_direct_fits(order, decision);
     if (refusal != NULL) {
         refused_by_router(order, refusal);
     } else if (decision == NULL) {

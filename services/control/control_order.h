@@ -40,6 +40,8 @@ struct control_order {
     int64_t created_us;
     struct aion_err refusal; /* of the router, while the key is looked up */
     char route[128];         /* of the decision */
+    bool direct;             /* it would run in the direct lane */
+    char limit_id[65];       /* of the refusal: a budget */
     struct store_outbox event;
     struct control_charge charge;
     struct store_entry *entries; /* owned; NULL: it costs nothing */

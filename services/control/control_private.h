@@ -24,6 +24,7 @@ struct program;
 struct control_router;
 struct control_events;
 
+#include "control_arrivals.h"
 #include "control_direct.h"
 #include "control_shards.h"
 #include "control_tail.h"
@@ -79,7 +80,8 @@ struct control {
     struct control_events *events;
     struct control_tails tails;     /* calls of WatchTasks */
     struct control_directs directs; /* tasks of the direct lane */
-    struct aion_buf scratch;        /* for packing; used within one function */
+    struct control_arrivals arrivals;
+    struct aion_buf scratch; /* for packing; used within one function */
     struct control_ops *ops;
     struct aion_link drained_hosts; /* by admins: control_drain.c */
 };

@@ -98,6 +98,8 @@ static void batch_submitted(struct control_order *base, const struct control_ans
         struct store_error error = {(int32_t)err->code, aion_str_of(err->reason),
                                     aion_str_of(err->text)};
         order->outcome->error = control_task_error(arena, &error);
+        if (err->code == AION_DENIED)
+            control_audit_failed(base->control, batch->call, err);
     }
     batch->full |= order->outcome->task == NULL && order->outcome->error == NULL;
     if (--batch->waiting == 0)

@@ -1,10 +1,13 @@
-"""(c) A task of the no-op module, 1 KiB, from Submit to its committed result over gRPC and mTLS: CPU of every process of the mesh."""
+"""(c) A task of the no-op module, 1 KiB, from Submit to its committed result over gRPC and mTLS: CPU of every process of the mesh.
+The same in the direct lane, which answers at the end of the run and commits afterwards."""
+import pathlib
 import subprocess
 
 from bench import (children, cpu_seconds, ended_children_cpu_seconds, figures, fsync_us, median, parent, resident_mib, spread, table,
                    verdict)
 
 BYTES, CONCURRENCIES, GOAL_US = 1024, (1, 16, 64), 350
+LANES = ("durable", "direct")
 
 
 def programs(mesh):
@@ -44,29 +47,42 @@ def resident(mesh):
     return sum(resident_mib(pid) for pid in pids | children(programs(mesh)["host-1"]))
 
 
+def take_lane(mesh, lane):
+    """The policy's default lane from now on."""
+    file = pathlib.Path(mesh.home, "policies/10-default.yaml")
+    kept = [line for line in file.read_text().splitlines() if not line.startswith("default:")]
+    file.write_text("\n".join(kept + [f"default: {{privacy: local_only, lane: {lane}}}", ""]))
+    answer = mesh.http("POST", "/v1/router/policy/reload", {})
+    if answer.status != 200:
+        raise RuntimeError(f"policy: {answer.body}")
+
+
 def measure(context):
     mesh, taken = context.mesh(), {}
     try:
         taken["idle_mib"] = resident(mesh)
         for _ in range(context.rounds):
-            context.noise.spin()
-            for concurrency in CONCURRENCIES:
-                taken.setdefault(concurrency, []).append(one_load(context, mesh, concurrency))
+            for lane in LANES:
+                take_lane(mesh, lane)
+                context.noise.spin()
+                for concurrency in CONCURRENCIES:
+                    taken.setdefault((lane, concurrency), []).append(one_load(context, mesh, concurrency))
     finally:
         mesh.close()
     return taken
 
 
 def report(taken):
-    names = list(taken[CONCURRENCIES[0]][0]["cpu"])
+    places = [(lane, concurrency) for lane in LANES for concurrency in CONCURRENCIES]
+    names = list(taken[places[0]][0]["cpu"])
     rows = []
-    for concurrency in CONCURRENCIES:
-        runs = taken[concurrency]
+    for place in places:
+        runs = taken[place]
         total = [sum(run["cpu"].values()) for run in runs]
-        rows.append([concurrency, spread(total), verdict(median(total) / GOAL_US, 1.0),
+        rows.append([*place, spread(total), verdict(median(total) / GOAL_US, 1.0),
                      *(f"{median([run['cpu'][name] for run in runs]):.0f}" for name in names),
                      f"{median([run['rate'] for run in runs]):.0f}",
                      f"{median([run['p50_us'] for run in runs]):.0f} / {median([run['p99_us'] for run in runs]):.0f}",
                      f"{median([run['fsync'][0] for run in runs]):.0f} / {median([run['fsync'][1] for run in runs]):.0f}"])
-    return (table(["tasks at once", "CPU µs a task, all", f"of {GOAL_US} µs", *names, "tasks/s", "latency p50 / p99 µs",
+    return (table(["lane", "tasks at once", "CPU µs a task, all", f"of {GOAL_US} µs", *names, "tasks/s", "latency p50 / p99 µs",
                    "fdatasync p50 / p99 µs"], rows) + f"\n\nThe whole mesh, before its first task: {taken['idle_mib']:.0f} MiB resident.")

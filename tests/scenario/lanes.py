@@ -213,6 +213,55 @@ def direct(mesh):
     same(ledger_sum(mesh)[1], 0)
 
 
+REFUSING = """version: 1
+default: {privacy: local_only}
+routes:
+  - {name: noop, intents: [noop], module: noop, cost_nano_usd: 1000}
+  - {name: closed, intents: [noop.closed], module: noop}
+rules:
+  - {name: nobody, when: {intent: noop.closed}, deny: "closed for now"}
+"""
+
+
+def refusals(mesh):
+    """What limits, budgets and the policy refuse is kept with its inputs; denials stand in the audit log; a flood is bounded."""
+    pathlib.Path(mesh.home, "policies").mkdir()
+    write(pathlib.Path(mesh.home, "policies/10-default.yaml"), REFUSING)
+    mesh.up()
+    same(mesh.http("POST", "/v1/budgets/small", {"period": "PERIOD_TOTAL", "limitNanoUsd": "1000"}).status, 200)
+    same(mesh.submit().json()["state"], "TASK_STATE_SUCCEEDED")
+    same(mesh.submit().reason(), "BUDGET_EXHAUSTED")
+    denied = mesh.submit("noop.closed")
+    same((denied.status, denied.reason()), (403, "DENIED_BY_POLICY"))
+    batch = mesh.http("POST", "/v1/tasks:batch", {"requests": [{"intent": "noop.closed"}] * 999 + [{"intent": "no.such"}]}).json()
+    same({outcome["error"]["reason"] for outcome in batch["outcomes"]}, {"DENIED_BY_POLICY", "INTENT_UNKNOWN"})
+    same(mesh.submit("Bad Intent").status, 400)
+
+    def kept():
+        with sqlite3.connect(f"file:{mesh.home}/aion.db?mode=ro", uri=True) as database:
+            names = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE name LIKE 'arrival%' AND type='table'")]
+            return [row for name in names for row in database.execute(
+                f"SELECT intent, reason, limit_id, lane, body_bytes > 0, tenant FROM {name}")]
+
+    eventually("the arrivals", lambda: len(kept()) >= 900)
+    rows = kept()
+    assert ("noop", "BUDGET_EXHAUSTED", "small", "durable", 1, "default") in rows, rows[:5]
+    assert ("noop.closed", "DENIED_BY_POLICY", "", "durable", 1, "default") in rows
+    same({row[1] for row in rows} <= {"BUDGET_EXHAUSTED", "DENIED_BY_POLICY", "INTENT_UNKNOWN"}, True)
+    written = metric(mesh, 'aion_control_arrivals_total{outcome="written"}')
+    dropped = metric(mesh, 'aion_control_arrivals_total{outcome="dropped"}')
+    same((written, written + dropped), (len(rows), 1002))
+
+    def audited():
+        lines = mesh.http("GET", "/v1/audit?page.size=1000").json()["lines"]
+        return [line for line in lines if line["result"] == "PERMISSION_DENIED"]
+
+    eventually("the denials", lambda: len(audited()) + metric(mesh, "aion_control_audit_dropped_total") == 1000)
+    has(audited()[0]["reason"], "closed for now")
+    assert 100 <= len(audited()) <= 400, len(audited())
+    same(mesh.http("POST", "/v1/audit:verify", {}).json()["valid"], True)
+
+
 def main():
     executable, name = os.path.abspath(sys.argv[1]), sys.argv[2]
     mesh = Mesh(executable)

@@ -112,8 +112,9 @@ static void tell_done(struct mesh_call *call)
 static void tell_failed(struct mesh_call *call)
 {
     struct mesh_server *server = call->server;
+    bool denied = call->status.code == AION_DENIED;
     if (server->failed != NULL && call->status.code != AION_OK && call->at != NULL &&
-        call->at->method->audit)
+        (denied || call->at->method->audit))
         server->failed(server->failed_user, call, &call->status);
 }
 

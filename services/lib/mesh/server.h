@@ -51,8 +51,9 @@ void mesh_server_serving(struct mesh_server *server, const char *service, bool s
  * end by itself (standing streams) is to be ended there. Before the drain. */
 void mesh_server_on_stopped(struct mesh_server *server, void (*stopped)(void *user),
                             void *user);
-/* `failed` runs when a call of a method marked `audit` ended with another status than OK:
- * denied, malformed, failed. On the I/O thread; the call is borrowed. Before start. */
+/* `failed` runs when a call of a method marked `audit` ended with another status than OK
+ * (malformed, failed), and when one of any method was denied. On the I/O thread; the call is
+ * borrowed. Before start. */
 void mesh_server_on_failed(struct mesh_server *server,
                            void (*failed)(void *user, struct mesh_call *call,
                                           const struct aion_err *err),

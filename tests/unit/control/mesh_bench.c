@@ -42,7 +42,8 @@ static void decided(struct mesh_call *call, const Aion__V1__DecideStreamRequest 
     Aion__V1__Engine engine = AION__V1__ENGINE__INIT;
     Aion__V1__TaskError error = AION__V1__TASK_ERROR__INIT;
     char module[] = "noop", pool[] = "cpu", route[] = "local", reason[] = "INTENT_UNKNOWN",
-         message[] = "no route serves the intent", label[] = "gpu=true", *labels[] = {label};
+         message[] = "no route serves the intent", denied[] = "DENIED_BY_POLICY",
+         label[] = "gpu=true", *labels[] = {label};
     bench->decisions++;
     if (bench->route == ROUTE_SILENT)
         return;
@@ -61,6 +62,10 @@ static void decided(struct mesh_call *call, const Aion__V1__DecideStreamRequest 
     error.code = AION_NOT_FOUND;
     error.reason = reason;
     error.message = message;
+    if (bench->route == ROUTE_DENIES) {
+        error.code = AION_DENIED;
+        error.reason = denied;
+    }
     if (bench->route == ROUTE_DECIDES) {
         reply.outcome_case = AION__V1__DECIDE_STREAM_REPLY__OUTCOME_DECISION;
         reply.decision = &decision;

@@ -33,7 +33,7 @@ struct bench_host {
     struct bench_word executed[BENCH_EVENTS], cancelled[BENCH_EVENTS], settled[BENCH_EVENTS];
 };
 
-enum bench_route { ROUTE_DECIDES, ROUTE_REFUSES, ROUTE_SILENT };
+enum bench_route { ROUTE_DECIDES, ROUTE_REFUSES, ROUTE_DENIES, ROUTE_SILENT };
 
 struct bench {
     struct mesh_loop *loop;
