@@ -48,10 +48,9 @@ def resident(mesh):
 
 
 def take_lane(mesh, lane):
-    """The policy's default lane from now on."""
-    file = pathlib.Path(mesh.home, "policies/10-default.yaml")
-    kept = [line for line in file.read_text().splitlines() if not line.startswith("default:")]
-    file.write_text("\n".join(kept + [f"default: {{privacy: local_only, lane: {lane}}}", ""]))
+    """The lane of the no-op module from now on."""
+    pathlib.Path(mesh.home, "policies/10-default.yaml").write_text(
+        f"version: 1\ndefault: {{privacy: local_only, lane: {lane}}}\nroutes:\n  - {{name: noop, intents: [noop], module: noop}}\n")
     answer = mesh.http("POST", "/v1/router/policy/reload", {})
     if answer.status != 200:
         raise RuntimeError(f"policy: {answer.body}")
