@@ -117,9 +117,9 @@ static void answer(struct mesh_call *call, const struct control_task *task)
         return;
     }
     aion_err_set(&err, __func__,
-                 task->error.code == AION_EXHAUSTED ? AION_EXHAUSTED : AION_UNAVAILABLE, "%s",
-                 task->error.message);
-    aion_err_reason(&err, task->error.reason);
+                 task->error->code == AION_EXHAUSTED ? AION_EXHAUSTED : AION_UNAVAILABLE, "%s",
+                 task->error->message);
+    aion_err_reason(&err, task->error->reason);
     mesh_note(call, "task_id", aion_str_of(task->id_text));
     mesh_fail_with(call, &err);
 }
@@ -176,13 +176,14 @@ static void tell_waiters(struct control_task *task)
 void control_direct_overdue(struct control *control, struct control_task *task)
 {
     struct aion_err err;
+    struct control_error error;
     control_task_ref(task);
     aion_err_set(&err, __func__, AION_EXHAUSTED,
                  "no slot for a direct task of module \"%s\" came free within %d ms: try again",
                  task->module, (int)START_US / 1000);
     aion_err_reason(&err, "NO_FREE_SLOT");
-    control_error_set(&task->error, AION_EXHAUSTED, aion_str_of(err.reason),
-                      aion_str_of(err.text));
+    control_error_set(&error, AION_EXHAUSTED, aion_str_of(err.reason), aion_str_of(err.text));
+    control_task_set_error(task, &error);
     control_dequeue(control, task);
     control_money_unreserve(&task->charge);
     aion_heap_remove(&control->deadlines, &task->deadline);

@@ -47,7 +47,6 @@ struct bench {
     bool wants_gpu; /* decisions ask for the label gpu=true */
     bool direct;    /* ... and say the direct lane */
     bool unsafe;    /* ... and that an attempt must not be repeated */
-    int64_t cost;   /* ... and this estimate, nano-USD */
     uint32_t attempts_max;
     int64_t cost_nano_usd; /* of a decision */
     size_t decisions;
