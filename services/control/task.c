@@ -9,7 +9,7 @@
 
 enum { CANCEL_REASON_MAX = 256 };
 
-_Static_assert(sizeof(struct control_task) <= 1152,
+_Static_assert(sizeof(struct control_task) <= 1184,
                "a million queued tasks are in memory: what few of them need is kept apart");
 
 const struct control_error control_error_none = {.code = 0};

@@ -87,7 +87,7 @@ static void a_full_queue_and_an_empty_budget_are_kept_too(void **state)
     budget.limit_nano_usd = 5;
     assert_non_null(bench_call(
         &bench, &aion_v1_budgets_type.methods[AION_V1_BUDGETS_SET_BUDGET], &budget.base));
-    bench.cost = 6;
+    bench.cost_nano_usd = 6;
     bench.direct = true;
     assert_null(bench_submit(&bench, "x", NULL, 10));
     assert_string_equal(bench.err.reason, "BUDGET_EXHAUSTED");
@@ -95,7 +95,7 @@ static void a_full_queue_and_an_empty_budget_are_kept_too(void **state)
     struct store_arrival arrival = newest();
     assert_true(aion_str_is(arrival.limit_id, "b"));
     assert_true(aion_str_is(arrival.lane, "direct"));
-    bench.cost = 0;
+    bench.cost_nano_usd = 0;
     while (bench_submit(&bench, "x", NULL, 0) != NULL)
         continue; /* no host: they wait */
     assert_string_equal(bench.err.reason, "TENANT_QUEUE_FULL");
