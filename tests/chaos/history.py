@@ -47,10 +47,11 @@ def build_judge():
 
 
 def kill_until(mesh, calm):
-    """Kills one process after another, each only once it is up again."""
-    counts = {}
+    """Kills one process after another, each only once it is up again; every target gets its share of them."""
+    counts, deck = {}, []
     while not calm.wait(random.uniform(0.2, 0.8)):
-        name = random.choice(TARGETS)
+        deck = deck or random.sample(TARGETS, len(TARGETS))
+        name = deck.pop()
         if name == "postgres":
             kill_postgres()
             counts[name] = counts.get(name, 0) + 1
@@ -95,6 +96,7 @@ def record(mesh, program, operations, seed, path):
         load.kill()
         listener.join()
     print(f"{sum(counts.values())} kills {counts} in {time.monotonic() - began:.0f} s")
+    print(f"COUNTED {sum(counts.values())} kills in a whole mesh")
     assert status == 0, "a promised task has no end (or the load failed)"
     assert counts.get("control", 0) > 2, "control was not killed often enough to mean anything"
 
@@ -133,6 +135,7 @@ def main():
         mesh.close()
     assert run(judge, ["-html", page, path]), f"the history is illegal; kept: {folder}"
     assert run(judge, ["-plant", path]), f"a spoiled history passes for a legal one; kept: {folder}"
+    print(f"COUNTED {operations} operations judged")
     shutil.rmtree(folder)
 
 

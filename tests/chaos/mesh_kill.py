@@ -381,6 +381,7 @@ def run(mesh, modules, kills):
     judge_store(Postgres(POSTGRES_URL) if POSTGRES_URL else Sqlite(mesh.home), ledger)
     print(f"{sum(counts.values())} kills {counts}: {len(ledger.acknowledged)} tasks acknowledged, {ledger.repeats} submits "
           f"repeated, {ledger.streams} streams read over {ledger.resumes} resumptions and {ledger.restarts} restarts")
+    print(f"COUNTED {sum(counts.values())} kills in a whole mesh")
     for fault in ledger.faults[:20]:
         print("FAULT:", fault)
     assert not ledger.faults, f"{len(ledger.faults)} faults"

@@ -2,7 +2,7 @@
 add_executable(store_kill "${CMAKE_CURRENT_LIST_DIR}/store_kill.c")
 target_compile_options(store_kill PRIVATE ${AION_WARNINGS} -Wno-conversion)
 target_link_libraries(store_kill PRIVATE chaos_tasks)
-add_test(NAME chaos/store_kill COMMAND store_kill 500)
+add_test(NAME chaos/store_kill COMMAND store_kill 350)
 set_tests_properties(chaos/store_kill PROPERTIES LABELS chaos TIMEOUT 3000)
 add_test(NAME chaos/store_kill_postgres
          COMMAND "${CMAKE_SOURCE_DIR}/tests/servers/postgres.sh" with durable -- $<TARGET_FILE:store_kill> 60)

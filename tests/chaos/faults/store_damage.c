@@ -240,6 +240,7 @@ static void print_tally(const char *what, const struct tally *tally)
     printf("%-28s %5u: %u refused, %u opened; of these %u said so when it was met, %u gave "
            "changed content\n",
            what, tally->tried, tally->refused, tally->opened, tally->said, tally->unseen);
+    printf("COUNTED %u damaged files\n", tally->tried);
 }
 
 static void free_case(struct case_of *one)

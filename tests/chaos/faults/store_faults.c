@@ -303,7 +303,7 @@ static void try_randomly(const char *self, const char *preload)
         struct heard heard = try_text(&run);
         harmed += heard.refused > 0 || heard.acks == 0;
     }
-    printf("%u runs under libfiu, %u of them harmed: ", runs, harmed);
+    printf("COUNTED %u runs under libfiu\n%u of them harmed: ", runs, harmed);
     if (harmed < runs / 8)
         work_die("too few were harmed to mean anything", NULL);
 }
@@ -314,7 +314,7 @@ static void try_by_number(const char *self, const char *failing, struct aion_ran
     unsigned tried = 0;
     for (size_t i = 0; i < aion_countof(faults); i++)
         tried += try_all(&(struct run){self, failing, &faults[i], ""}, rand);
-    printf("%u faults: ", tried);
+    printf("COUNTED %u faults of the disk\n", tried);
 }
 
 int main(int argc, char **argv)

@@ -370,6 +370,8 @@ static int report(const char *broken, bool good, int64_t took_us)
                (unsigned long long)replay.promises, (unsigned long long)replay.states,
                (unsigned long long)replay.moments, (unsigned long long)disk_place(replay.disk),
                (double)took_us / 1e6);
+    if (lie == NULL)
+        printf("COUNTED %llu power losses\n", (unsigned long long)replay.states);
     bool noticed = broken != NULL || !good;
     if (noticed != (lie != NULL)) {
         printf("%s; kept: %s %s\n", lie == NULL ? "FAILED" : "FAILED: the lie went unnoticed",
