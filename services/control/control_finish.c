@@ -43,6 +43,7 @@ static void disowned(struct control *control, struct control_task *task)
     control_count(COUNT_STALE);
     control_ops_left(control, task);
     control_attempt_leave(task);
+    aion_heap_remove(&control->deadlines, &task->deadline);
     control_count_state(task->state, -1);
     control_cache_remove(&control->tasks, task);
 }
