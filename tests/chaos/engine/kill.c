@@ -12,6 +12,7 @@
 #include "base/failpoint.h"
 #include "base/rand.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -33,7 +34,7 @@ enum {
 /* In memory where there is room for it, see store_kill.c. */
 static char in_memory[] = "/dev/shm/aion-engine-XXXXXX", on_disk[] = "/tmp/aion-engine-XXXXXX";
 static const char *folder;
-static char url[128];
+static char url[128], complaints[128];
 static struct engine_ledger ledger;
 
 /* Where a process dies; counted by the kill that it was. */
@@ -52,6 +53,29 @@ static struct point {
     {NULL, 0, 0},
 };
 
+/* What a process complains of goes into a file: a kill must not hide a sanitizer's report. */
+static void complain_into_file(void)
+{
+    int fd = open(complaints, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd < 0 || dup2(fd, STDERR_FILENO) < 0)
+        engine_die("complaints", NULL);
+    close(fd);
+}
+
+static void hold_no_complaints(void)
+{
+    char text[4096];
+    int fd = open(complaints, O_RDONLY | O_CLOEXEC);
+    ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    if (size > 0) {
+        text[size] = '\0';
+        fprintf(stderr, "%s\nkept: %s\n", text, folder);
+        exit(1);
+    }
+    if (fd >= 0)
+        close(fd);
+}
+
 static pid_t start(const char *failpoints, bool calm, int *ret_in)
 {
     int ends[2];
@@ -62,6 +86,7 @@ static pid_t start(const char *failpoints, bool calm, int *ret_in)
     if (pid == 0) {
         struct engine_run run = {.url = url, .ledger = &ledger, .out = ends[1], .calm = calm};
         close(ends[0]);
+        complain_into_file();
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (!aion_failpoints_arm(failpoints, &err))
             engine_die("points", &err);
@@ -94,6 +119,7 @@ static int end(pid_t pid, int in)
     waitpid(pid, &status, 0);
     listen_until(in, INT64_MAX); /* what it had said before: the pipe's end comes */
     close(in);
+    hold_no_complaints();
     return status;
 }
 
@@ -156,7 +182,7 @@ static void round_of_calm(void)
 static void remove_files(void)
 {
     static const char *const names[] = {"aion.db", "aion.db-wal", "aion.db-shm",
-                                        "aion.db-owner"};
+                                        "aion.db-owner", "complaints"};
     char path[160];
     for (size_t i = 0; i < aion_countof(names); i++) {
         snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
@@ -207,6 +233,7 @@ int main(int argc, char **argv)
     if (folder == NULL && (folder = mkdtemp(on_disk)) == NULL)
         engine_die("mkdtemp", NULL);
     snprintf(url, sizeof(url), "sqlite:%s/aion.db", folder);
+    snprintf(complaints, sizeof(complaints), "%s/complaints", folder);
     printf("seed %llu\n", (unsigned long long)seed);
     fflush(stdout);
     int64_t begun_us = aion_clock_mono_us();
