@@ -1,5 +1,6 @@
 """(e) A restart of control with a million queued tasks, each a copy of a real one of 1 KiB with its decision: after kill -9, until it serves
-with all of them in its queue; what memory they take beside what control counts them as, which queue_bytes_max bounds. No host is attached, so that none of them starts."""
+with all of them in its queue; what memory they take beside what control counts them as, which queue_bytes_max bounds. No host is attached,
+so that none of them starts, and no router: a second of the time is the wait for one."""
 import os
 import pathlib
 import re
