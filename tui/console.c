@@ -216,7 +216,8 @@ static int wait_ms(struct console *console)
     int64_t pace = tui_app_pace_us(&console->app, now);
     int64_t until = SECOND_US - now.mono_us % SECOND_US; /* the clock's next second */
     int64_t escape = tui_input_wait_us(&console->input);
-    if (tui_app_changed(&console->app, now)) {
+    /* nothing is drawn before the terminal has taken what it has */
+    if (!tui_term_pending(console->term) && tui_app_changed(&console->app, now)) {
         int64_t next = console->drawn_us + pace - now.mono_us;
         until = next < until ? next : until;
     }
