@@ -312,7 +312,8 @@ void control_events_begin(struct control *control)
         return;
     }
     register_relay(events);
-    events_relay_take(events->relays[RELAY_TASKS].relay, control->shards.mine);
+    events_relay_take(events->relays[RELAY_TASKS].relay,
+                      control_book_open(&control->shards.book));
     events_relay_take(events->relays[RELAY_AUDIT].relay, UINT64_MAX);
     events->gauge.fire = gauge;
     gauge(&events->gauge);

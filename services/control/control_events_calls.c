@@ -202,7 +202,7 @@ static void begin_at_end(struct page *page)
         return;
     }
     for (uint32_t shard = 0; shard < EVENTS_LANES && page->topic != EVENTS_AUDIT; shard++)
-        if ((control->shards.mine >> shard & 1) != 0)
+        if (control_shard_has(control, shard))
             page->read.after[shard] = control->shards.newest_event;
 }
 

@@ -26,16 +26,6 @@ static struct store_token token_of(const struct control_task *task)
 }
 
 /* -- the end ------------------------------------------------------------------------ */
-static void tell_waiters(struct control_task *task)
-{
-    struct aion_link *link;
-    while ((link = aion_list_first(&task->waiters)) != NULL) {
-        struct control_waiter *waiter = aion_container(link, struct control_waiter, link);
-        aion_list_remove(&waiter->link);
-        waiter->ended(waiter);
-    }
-}
-
 /* The store holds another end than ours: only its word counts. It cannot happen while one
  * control owns the store. */
 static void disowned(struct control *control, struct control_task *task)
@@ -43,6 +33,7 @@ static void disowned(struct control *control, struct control_task *task)
     control_count(COUNT_STALE);
     control_ops_left(control, task);
     control_attempt_leave(task);
+    aion_list_remove(&task->of_shard);
     control_count_state(task->state, -1);
     control_cache_remove(&control->tasks, task);
 }
@@ -76,8 +67,9 @@ static void finish_done(struct control_write *write)
         control_host_settled(task->host, task, NULL, task->reported);
     control_attempt_leave(task);
     aion_heap_remove(&control->deadlines, &task->deadline);
+    aion_list_remove(&task->of_shard);
     control_cache_finished(&control->tasks, task);
-    tell_waiters(task);
+    control_waits_tell(task);
     control_watchers_wake(task);
     control_hosts_pause(control);
 }

@@ -31,6 +31,8 @@ struct control_order {
     struct control_request checked;
     struct aion_uuid id;
     uint64_t seq;
+    uint64_t epoch; /* under which its shard is ours; 0: none is chosen */
+    unsigned moves; /* to another shard, because its first one was lost */
     char id_text[AION_UUID_TEXT];
     uint8_t digest[32];
     bool has_digest;

@@ -258,7 +258,7 @@ static void read_page(struct tail *tail)
 static void look_elsewhere(struct mesh_timer *timer)
 {
     struct tail *tail = aion_container(timer, struct tail, elsewhere);
-    if (tail->shards != tail->control->shards.mine)
+    if (tail->shards != tail->control->shards.book.mine)
         tail->phase = TAIL_READS; /* shards have moved: what was heard is known by place */
     if (tail->phase == TAIL_LIVE && tail->shards == STORE_ALL_SHARDS)
         mesh_timer_set(tail->control->loop, timer,
@@ -284,7 +284,7 @@ static void page_ended(struct tail *tail)
         read_page(tail);
     } else if (tail->phase == TAIL_READS) {
         tail->phase = TAIL_JOINS;
-        tail->shards = tail->control->shards.mine;
+        tail->shards = tail->control->shards.book.mine;
         read_page(tail);
     } else {
         if (tail->phase == TAIL_JOINS)
@@ -406,7 +406,7 @@ static void open_tail(struct tail *tail)
     aion_list_add_last(&control->tails.open, &tail->link);
     control->tails.count++;
     mesh_set_user(tail->call, tail);
-    tail->shards = control->shards.mine;
+    tail->shards = control->shards.book.mine;
     if (tail->phase == TAIL_LIVE)
         go_live(tail);
     else

@@ -44,6 +44,7 @@ struct control_task *control_task_new(const struct aion_uuid *id, aion_str tenan
     aion_list_init(&task->waiters);
     aion_list_init(&task->unrouted);
     aion_list_init(&task->held);
+    aion_list_init(&task->of_shard);
     aion_list_init(&task->used);
     ops_task_init(&task->ops);
     return task;

@@ -1,0 +1,93 @@
+/* The other controls that have the store open: channels to them, calls that are handed on to
+ * whoever owns a task's shard, output that is read there, and the small tables of the store
+ * that another control may have changed. Included by control_private.h. */
+#ifndef CONTROL_CLUSTER_H
+#define CONTROL_CLUSTER_H
+
+#include "control_private.h"
+
+enum { CLUSTER_GUESTS_MAX = 8, CLUSTER_ADDRESS_MAX = 128 };
+
+struct control_cluster {
+    char self[CLUSTER_ADDRESS_MAX]; /* where others reach us */
+    struct aion_link peers;         /* channels, by address */
+    /* Controls that have come and own nothing yet, as far as we know. */
+    char guests[CLUSTER_GUESTS_MAX][CLUSTER_ADDRESS_MAX];
+    unsigned guest;         /* the next place */
+    struct aion_link parks; /* what waits for a shard */
+};
+
+/* -- others (control_cluster.c) ------------------------------------------------------ */
+void control_cluster_init(struct control *control);
+void control_cluster_done(struct control *control); /* after the loop ended */
+/* Channels end, so that nothing comes over them any more: before the store closes. */
+void control_cluster_leave(struct control *control);
+/* The owners are others than before: hosts are told. */
+void control_cluster_changed(struct control *control);
+/* Tells the others to ask for their lease now. */
+void control_cluster_nudge(struct control *control);
+/* To the owner of the shard; NULL: it is ours, nobody's, or not known. */
+struct mesh_channel *control_cluster_owner(struct control *control, unsigned shard);
+
+/* Something that waits until shards are elsewhere, or a little. */
+struct control_park {
+    struct aion_link link;
+    struct mesh_timer timer;
+    struct control *control;
+    unsigned times; /* that it waited: the longer, the more rarely it looks */
+    void (*wake)(struct control_park *park);
+};
+void control_park(struct control *control, struct control_park *park);
+void control_park_leave(struct control_park *park); /* one that does not wait: nothing */
+/* Shards came, or have other owners. */
+void control_unpark(struct control *control);
+
+/* -- calls (control_forward.c) ------------------------------------------------------- */
+/* Is the call's task another control's? Then it is handed on, and answered as the owner
+ * answers: true. A shard that is just moving is waited for; if it comes to us meanwhile, the
+ * handler is called again. False: handle it here. repeatable: asked twice it has the effect of
+ * once. */
+bool control_elsewhere(struct mesh_call *call, unsigned shard, const ProtobufCMessage *request,
+                       bool repeatable);
+/* The same when it is known that it cannot be handled here. */
+void control_hand_on(struct mesh_call *call, unsigned shard, const ProtobufCMessage *request,
+                     bool repeatable);
+/* The call was handed on to us by another control, and must not be again. */
+bool control_was_forwarded(const struct mesh_call *call);
+
+/* A part of a call that goes its own way. */
+struct control_forward {
+    struct mesh_call *call; /* held until `done` or `here` returns */
+    const struct mesh_method *method;
+    const ProtobufCMessage *request; /* lives as long */
+    unsigned shard;
+    bool repeatable;
+    /* One of both, once, perhaps before control_forward returns. */
+    void (*done)(struct control_forward *forward, const struct mesh_result *result);
+    void (*here)(struct control_forward *forward);
+
+    /* -- private ------------------------------------------------------------------- */
+    struct control *control;
+    struct control_park park;
+    struct mesh_rpc *rpc;
+};
+void control_forward(struct control *control, struct control_forward *forward);
+#define CONTROL_FORWARDED "aion-forwarded"
+
+/* -- small tables (control_poll.c) --------------------------------------------------- */
+/* Where others may have the store open, plan and budgets are read once a second. */
+struct control_polls {
+    struct mesh_timer timer;
+    bool reading;
+    struct aion_arena arena;
+    union {
+        struct store_op op;
+        struct store_plan_read plan;
+        struct store_budget_list budgets;
+    } as;
+};
+void control_budgets_take(struct control *control, const struct store_budget_list *list);
+void control_polls_begin(struct control *control);
+void control_polls_done(struct control *control); /* after store_close */
+
+#endif
