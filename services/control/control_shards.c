@@ -22,6 +22,15 @@ bool control_shard_any(struct control *control, unsigned *ret_shard)
     return false;
 }
 
+void control_shard_of_others(struct control *control, unsigned *ret_shard)
+{
+    for (unsigned i = 0; i < STORE_SHARDS; i++) {
+        *ret_shard = control->shards.turn++ & (STORE_SHARDS - 1);
+        if (control_book_owner(&control->shards.book, *ret_shard) != NULL)
+            return;
+    }
+}
+
 unsigned control_shard_of_key(aion_str tenant, aion_str key)
 {
     uint64_t of_tenant = aion_siphash(0, 0, tenant.data, tenant.size);
@@ -242,7 +251,7 @@ static void follow(struct control_shards *shards, const struct control_change *c
     shards->told_others = true;
     control_handover_load(control);
     leave(shards);
-    if (change->others || (change->lost | change->returned) != 0)
+    if (change->others || change->moved || (change->lost | change->returned) != 0)
         control_unpark(control);
 }
 

@@ -68,6 +68,8 @@ static inline unsigned control_shard_of(const struct aion_uuid *id)
 unsigned control_shard_of_key(aion_str tenant, aion_str key);
 /* For a task that may go to any of ours, in turn. False: there is none. */
 bool control_shard_any(struct control *control, unsigned *ret_shard);
+/* For one that must go to another control, in turn. */
+void control_shard_of_others(struct control *control, unsigned *ret_shard);
 /* The next place of a task, and the next sequence of an event. */
 uint64_t control_shard_seq(struct control *control, unsigned shard, int64_t utc_us);
 uint64_t control_shard_event(struct control *control);

@@ -29,31 +29,55 @@ static bool named_shard(const Aion__V1__TaskRequest *request, aion_str tenant,
     return has_id || has_key;
 }
 
-/* Where the request must be handled; true: not here. Without a name it is elsewhere only when
- * nothing here is ours. */
-static bool is_elsewhere(struct control *control, const Aion__V1__TaskRequest *request,
-                         aion_str tenant, unsigned *ret_shard, bool *ret_named)
+/* Whose shard it must be, when it cannot be handled here. */
+struct elsewhere {
+    unsigned shard;
+    bool named; /* by its key or id, by which repeats are known, too */
+};
+
+static struct elsewhere place_elsewhere(struct control *control,
+                                        const Aion__V1__TaskRequest *request, aion_str tenant)
 {
+    struct elsewhere to = {.named = named_shard(request, tenant, &to.shard)};
+    if (!to.named)
+        control_shard_of_others(control, &to.shard);
+    return to;
+}
+
+/* Without a name it is elsewhere only when nothing here is ours. */
+static bool is_elsewhere(struct control *control, const Aion__V1__TaskRequest *request,
+                         aion_str tenant)
+{
+    unsigned shard;
     if (!control->shards.shared)
         return false;
-    *ret_named = named_shard(request, tenant, ret_shard);
-    if (*ret_named)
-        return !control_shard_acts(control, *ret_shard);
-    *ret_shard = control->shards.turn++ & (STORE_SHARDS - 1);
+    if (named_shard(request, tenant, &shard))
+        return !control_shard_acts(control, shard);
     return control_book_open(&control->shards.book) == 0 || !control_shards_awake(control);
+}
+
+/* Its shard was lost on the way, and nothing was written. */
+static bool was_lost(const struct mesh_call *call, const struct aion_err *err)
+{
+    return strcmp(err->reason, "SHARD_ELSEWHERE") == 0 && !control_was_forwarded(call);
+}
+
+static void hand_on(struct mesh_call *call, const Aion__V1__TaskRequest *request,
+                    aion_str tenant)
+{
+    struct elsewhere to = place_elsewhere(mesh_service(call), request, tenant);
+    control_hand_on(call, to.shard, &request->base, to.named);
 }
 
 static void submitted(struct control_order *order, const struct control_answer *answer)
 {
     struct mesh_call *call = aion_container(order, struct submission, order)->call;
-    unsigned shard;
     if (answer->task != NULL) {
         control_wait(order->control, call, answer->task, answer->wait_us);
         return;
     }
-    if (strcmp(answer->err->reason, "SHARD_ELSEWHERE") == 0 && !control_was_forwarded(call) &&
-        named_shard(order->request, order->tenant, &shard)) {
-        control_hand_on(call, shard, &order->request->base, true); /* lost on the way */
+    if (was_lost(call, answer->err)) {
+        hand_on(call, order->request, order->tenant);
         return;
     }
     if (answer->first_id != NULL)
@@ -73,12 +97,10 @@ void control_submit(struct mesh_call *call, const Aion__V1__TaskRequest *request
 {
     struct control *control = mesh_service(call);
     aion_str tenant;
-    unsigned shard;
-    bool named;
     if (!control_tenant(call, &tenant))
         return;
-    if (is_elsewhere(control, request, tenant, &shard, &named)) {
-        control_hand_on(call, shard, &request->base, named);
+    if (is_elsewhere(control, request, tenant)) {
+        hand_on(call, request, tenant);
         return;
     }
     struct submission *submission = calloc(1, sizeof(*submission));
@@ -145,22 +167,19 @@ static void part_failed(struct batch_order *order, const struct aion_err *err)
     part_answered(order);
 }
 
-static void part_forward(struct batch_order *order, unsigned shard, bool repeatable);
+static void part_forward(struct batch_order *order);
 
 static void batch_submitted(struct control_order *base, const struct control_answer *answer)
 {
     struct batch_order *order = aion_container(base, struct batch_order, order);
     struct store_task view;
-    unsigned shard;
     if (answer->task != NULL) {
         control_task_view(answer->task, &view);
         order->outcome->task =
             control_reply_build(base->control, &view, mesh_arena(order->batch->call));
         part_answered(order);
-    } else if (strcmp(answer->err->reason, "SHARD_ELSEWHERE") == 0 &&
-               !control_was_forwarded(order->batch->call) &&
-               named_shard(order->request, order->batch->tenant, &shard)) {
-        part_forward(order, shard, true);
+    } else if (was_lost(order->batch->call, answer->err)) {
+        part_forward(order);
     } else {
         part_failed(order, answer->err);
     }
@@ -222,16 +241,17 @@ static void part_here(struct control_forward *forward)
     batch_release(batch);
 }
 
-static void part_forward(struct batch_order *order, unsigned shard, bool repeatable)
+static void part_forward(struct batch_order *order)
 {
     struct batch *batch = order->batch;
+    struct elsewhere to = place_elsewhere(batch->control, order->request, batch->tenant);
     batch->living++;
     order->forward = (struct control_forward){
         .call = batch->call,
         .method = &aion_v1_aion_tasks_type.methods[AION_V1_AION_TASKS_SUBMIT],
         .request = &order->request->base,
-        .shard = shard,
-        .repeatable = repeatable,
+        .shard = to.shard,
+        .repeatable = to.named,
         .done = part_done,
         .here = part_here,
     };
@@ -240,11 +260,8 @@ static void part_forward(struct batch_order *order, unsigned shard, bool repeata
 
 static void part_begin(struct batch_order *order)
 {
-    unsigned shard;
-    bool named;
-    if (is_elsewhere(order->batch->control, order->request, order->batch->tenant, &shard,
-                     &named))
-        part_forward(order, shard, named);
+    if (is_elsewhere(order->batch->control, order->request, order->batch->tenant))
+        part_forward(order);
     else
         part_place(order);
 }

@@ -30,17 +30,24 @@ static bool is_among(const struct control_book *book, const struct control_owner
     return false;
 }
 
-/* True: they are others than before. */
-static bool note_others(struct control_book *book, const struct store_lease *lease)
+static bool same_owner(const struct control_owner *a, const struct control_owner *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a->id, b->id) == 0;
+}
+
+static void note_others(struct control_book *book, const struct store_lease *lease,
+                        struct control_change *change)
 {
     const struct control_book before = *book;
-    bool changed = false;
     book->other_count = 0;
-    for (unsigned i = 0; i < STORE_SHARDS; i++)
+    for (unsigned i = 0; i < STORE_SHARDS; i++) {
         book->owners[i] = (uint8_t)number_of(book, &lease->shards[i]);
+        change->moved |=
+            !same_owner(control_book_owner(book, i), control_book_owner(&before, i));
+    }
+    change->others = book->other_count != before.other_count;
     for (unsigned i = 0; i < before.other_count; i++)
-        changed |= !is_among(book, &before.others[i]);
-    return changed || book->other_count != before.other_count;
+        change->others |= !is_among(book, &before.others[i]);
 }
 
 /* A lease that ends sooner than the next one is due should be looked at then. */
@@ -108,7 +115,8 @@ struct control_change control_book_answer(struct control_book *book,
                                           const struct store_lease *lease, int64_t asked_us,
                                           bool forever)
 {
-    struct control_change change = {.others = note_others(book, lease)};
+    struct control_change change = {.clash = false};
+    note_others(book, lease, &change);
     bool old = asked_us <= book->fenced_us; /* it says nothing of what was refused since */
     book->strange = 0;
     for (unsigned i = 0; i < STORE_SHARDS; i++) {

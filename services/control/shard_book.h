@@ -43,6 +43,7 @@ struct control_change {
     uint64_t gained, lost; /* a shard in both: others had it in between */
     uint64_t returned;     /* given back, as we wanted */
     bool others;           /* other owners than before, or at other addresses */
+    bool moved;            /* a shard of others has another owner */
     bool clash;            /* another process runs under our name: this one must end */
 };
 

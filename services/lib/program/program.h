@@ -26,7 +26,7 @@ struct program_common {
     const char *trust_domain; /* "aion.local" */
     const char *log_level;    /* debug, info, warn, error */
     const char
-        *delegates; /* services that may vouch for principals, comma-separated; "gateway" */
+        *delegates; /* services that may vouch for principals; "gateway,control" */
     int64_t drain_grace; /* µs; 8 s */
     bool plaintext;      /* no TLS: tests on loopback only */
 };
