@@ -82,6 +82,42 @@ void control_cluster_changed(struct control *control)
     close_idle(control);
 }
 
+/* -- calls under way ----------------------------------------------------------------- */
+void control_flight_begin(struct control *control, struct control_flight *flight,
+                          struct mesh_rpc *rpc, unsigned shard)
+{
+    const struct control_owner *owner = control_book_owner(&control->shards.book, shard);
+    flight->rpc = rpc;
+    flight->shard = shard;
+    aion_str_copy(flight->owner, sizeof(flight->owner), aion_str_of(owner->id));
+    aion_list_add_last(&control->cluster.flights, &flight->link);
+}
+
+void control_flight_end(struct control_flight *flight)
+{
+    aion_list_remove(&flight->link);
+    flight->rpc = NULL;
+}
+
+/* Nobody's is still its last owner's: it may just be late. */
+static void cancel_misled(struct control *control)
+{
+    aion_list_each_safe (link, &control->cluster.flights) {
+        struct control_flight *flight = aion_container(link, struct control_flight, link);
+        const struct control_owner *owner =
+            control_book_owner(&control->shards.book, flight->shard);
+        bool other = owner != NULL && strcmp(owner->id, flight->owner) != 0;
+        if (other || control_shard_has(control, flight->shard))
+            mesh_rpc_cancel(flight->rpc);
+    }
+}
+
+void control_cluster_moved(struct control *control)
+{
+    cancel_misled(control);
+    control_unpark(control);
+}
+
 /* -- nudges -------------------------------------------------------------------------- */
 static void nudged(void *user, const struct mesh_result *result)
 {
@@ -187,6 +223,7 @@ void control_cluster_init(struct control *control)
 {
     aion_list_init(&control->cluster.peers);
     aion_list_init(&control->cluster.parks);
+    aion_list_init(&control->cluster.flights);
 }
 
 void control_cluster_leave(struct control *control)

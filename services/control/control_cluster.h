@@ -5,6 +5,7 @@
 #define CONTROL_CLUSTER_H
 
 #include "control_private.h"
+#include "shard_book.h"
 
 enum { CLUSTER_GUESTS_MAX = 8, CLUSTER_ADDRESS_MAX = 128 };
 
@@ -15,6 +16,7 @@ struct control_cluster {
     char guests[CLUSTER_GUESTS_MAX][CLUSTER_ADDRESS_MAX];
     unsigned guest;         /* the next place */
     struct aion_link parks; /* what waits for a shard */
+    struct aion_link flights;
 };
 
 /* -- others (control_cluster.c) ------------------------------------------------------ */
@@ -24,6 +26,9 @@ void control_cluster_done(struct control *control); /* after the loop ended */
 void control_cluster_leave(struct control *control);
 /* The owners are others than before: hosts are told. */
 void control_cluster_changed(struct control *control);
+/* Shards are elsewhere than before: what is under way to their former owners, and what waits
+ * for them, looks again. */
+void control_cluster_moved(struct control *control);
 /* Tells the others to ask for their lease now. */
 void control_cluster_nudge(struct control *control);
 /* To the owner of the shard; NULL: it is ours, nobody's, or not known. */
@@ -41,6 +46,19 @@ void control_park(struct control *control, struct control_park *park);
 void control_park_leave(struct control_park *park); /* one that does not wait: nothing */
 /* Shards came, or have other owners. */
 void control_unpark(struct control *control);
+
+/* A call that is under way to the owner of a shard. A dead owner's connection breaks; one that
+ * is paused or cut off would be waited for: when the shard has another owner, it is cancelled.
+ */
+struct control_flight {
+    struct aion_link link; /* init it before the first control_flight_end */
+    struct mesh_rpc *rpc;
+    unsigned shard;
+    char owner[BOOK_ID_MAX];
+};
+void control_flight_begin(struct control *control, struct control_flight *flight,
+                          struct mesh_rpc *rpc, unsigned shard);
+void control_flight_end(struct control_flight *flight);
 
 /* -- calls (control_forward.c) ------------------------------------------------------- */
 /* Is the call's task another control's? Then it is handed on, and answered as the owner
@@ -69,7 +87,8 @@ struct control_forward {
     /* -- private ------------------------------------------------------------------- */
     struct control *control;
     struct control_park park;
-    struct mesh_rpc *rpc;
+    struct control_flight flight;
+    const struct mesh_rpc *rpc; /* within done */
 };
 void control_forward(struct control *control, struct control_forward *forward);
 #define CONTROL_FORWARDED "aion-forwarded"

@@ -98,6 +98,7 @@ static void upstream_closed(struct mesh_rpc *rpc, const struct mesh_result *resu
 {
     struct control_watcher *watcher = mesh_rpc_user(rpc);
     const struct aion_err *err = result->err;
+    control_flight_end(&watcher->flight);
     watcher->upstream = NULL;
     watcher->paused = false;
     if (watcher->closed)
@@ -125,6 +126,8 @@ static void open_upstream(struct control_watcher *watcher, struct mesh_channel *
     request.task_id = id;
     request.after_cursor = watcher->cursor;
     watcher->upstream = aion_v1_aion_tasks_stream_open(channel, &request, &opts, &ops, watcher);
+    control_flight_begin(watcher->control, &watcher->flight, watcher->upstream,
+                         control_shard_of(&watcher->id));
 }
 
 static void go_elsewhere(struct control_watcher *watcher)
@@ -217,6 +220,7 @@ void control_follow(struct control_watcher *watcher, const struct aion_uuid *id,
     watcher->since_us = mesh_loop_now(watcher->control->loop);
     aion_list_init(&watcher->link);
     aion_list_init(&watcher->park.link);
+    aion_list_init(&watcher->flight.link);
     control_follow_again(watcher);
 }
 

@@ -66,6 +66,8 @@ static bool worth_another(const struct control_forward *forward, const struct ai
 static void answered(void *user, const struct mesh_result *result)
 {
     struct control_forward *forward = user;
+    forward->rpc = forward->flight.rpc;
+    control_flight_end(&forward->flight);
     if (result->err != NULL && worth_another(forward, result->err) &&
         !mesh_ended(forward->call))
         wait(forward);
@@ -82,8 +84,12 @@ static void send(struct control_forward *forward, struct mesh_channel *channel, 
                                  .metadata = &pair,
                                  .metadata_count = 1};
     control_count(COUNT_FORWARDED);
-    forward->rpc =
-        mesh_unary(channel, forward->method, forward->request, &opts, answered, forward);
+    control_flight_begin(
+        forward->control, &forward->flight,
+        mesh_unary(channel, forward->method, forward->request, &opts, answered, forward),
+        forward->shard);
+    if (!forward->repeatable)
+        aion_list_remove(&forward->flight.link); /* whoever has it may be at work on it */
 }
 
 static void step(struct control_forward *forward)
@@ -110,6 +116,8 @@ void control_forward(struct control *control, struct control_forward *forward)
     forward->control = control;
     forward->park = (struct control_park){.control = NULL};
     aion_list_init(&forward->park.link);
+    aion_list_init(&forward->flight.link);
+    forward->rpc = NULL;
     mesh_hold(forward->call);
     step(forward);
 }

@@ -91,7 +91,7 @@ static void open_shards(struct control_loading *loading)
     control_begin_loaded(control);
     control_hosts_claim(control, set);
     control_cluster_nudge(control); /* whoever holds calls for them */
-    control_unpark(control);
+    control_cluster_moved(control);
     control_route_unrouted(control);
     control_dispatch(control);
     control_handover_load(control); /* what was gained meanwhile */

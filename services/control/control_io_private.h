@@ -88,9 +88,10 @@ struct control_watcher {
     bool moved;                /* it has left: looked for again when reading ends */
     bool ever;                 /* it was found before: trouble is waited out */
     struct mesh_rpc *upstream; /* to the owner's Stream */
-    bool paused, final;        /* upstream: no room here; its last chunk has come */
-    int64_t since_us;          /* of the last thing that went well */
-    struct control_park park;  /* while the shard moves */
+    struct control_flight flight;
+    bool paused, final;       /* upstream: no room here; its last chunk has come */
+    int64_t since_us;         /* of the last thing that went well */
+    struct control_park park; /* while the shard moves */
 
     /* Bytes of payload that may be sent now; 0 = wait: the owner pumps when there is room
      * again. */

@@ -252,7 +252,7 @@ static void follow(struct control_shards *shards, const struct control_change *c
     control_handover_load(control);
     leave(shards);
     if (change->others || change->moved || (change->lost | change->returned) != 0)
-        control_unpark(control);
+        control_cluster_moved(control);
 }
 
 /* The drain: our last lease is answered, or cannot be had in time; then it simply ends. */

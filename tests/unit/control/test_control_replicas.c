@@ -234,6 +234,18 @@ static void a_call_waits_while_its_shard_moves(void **state)
     bench_revive(&two);
 }
 
+static void a_call_does_not_wait_for_an_owner_that_is_paused(void **state)
+{
+    (void)state;
+    const char *key = key_of(&two);
+    attach_both(true);
+    two.paused = true;
+    const Aion__V1__Task *task = bench_submit(&one, "text", key, 5);
+    assert_non_null(task);
+    assert_int_equal(task->state, TASK_SUCCEEDED);
+    assert_true((open_of(&one) & control_shard_bit(shard_of(task->task_id))) != 0);
+}
+
 /* -- output -------------------------------------------------------------------------- */
 static void output_is_read_through_both(void **state)
 {
@@ -302,6 +314,24 @@ static void a_reader_follows_its_task_when_its_owner_dies(void **state)
     const Aion__V1__Task *task = bench_get(&one, id);
     assert_int_equal(task->n_attempts, 1); /* the attempt went on */
     bench_revive(&two);
+}
+
+static void a_reader_follows_its_task_when_its_owner_is_paused(void **state)
+{
+    const char *id;
+    (void)state;
+    attach_both(false);
+    struct bench_word word = begin_at(&two, &id);
+    bench_watch(&one, id, 0, 0);
+    bench_chunk(&two.hosts[0], &word, 1, "first ");
+    bench_until(&one, one.chunks == 1);
+    size_t claims = one.hosts[0].claims;
+    two.paused = true;
+    bench_until(&one, open_of(&one) == STORE_ALL_SHARDS && one.hosts[0].claims > claims);
+    bench_chunk(&one.hosts[0], &word, 2, "second");
+    bench_result(&one.hosts[0], &word, "done");
+    bench_until(&one, one.closed_code == 0);
+    assert_string_equal(one.text, "first second");
 }
 
 static void a_reader_follows_its_task_when_it_is_given_away(void **state)
@@ -482,9 +512,11 @@ int main(void)
         pair_test(a_batch_goes_where_its_keys_are),
         pair_test(who_has_nothing_hands_everything_on),
         pair_test(a_call_waits_while_its_shard_moves),
+        pair_test(a_call_does_not_wait_for_an_owner_that_is_paused),
         pair_test(output_is_read_through_both),
         pair_test(a_watch_of_another_s_task_keeps_to_its_window),
         pair_test(a_reader_follows_its_task_when_its_owner_dies),
+        pair_test(a_reader_follows_its_task_when_its_owner_is_paused),
         pair_test(a_reader_follows_its_task_when_it_is_given_away),
         pair_test(acknowledged_output_is_told_as_a_gap_or_refused),
         pair_test(a_host_hears_of_both_controls_and_of_what_each_has),
@@ -494,6 +526,5 @@ int main(void)
         pair_test(a_submission_that_comes_late_is_taken_by_another_shard_or_control),
         pair_test(who_cannot_renew_its_lease_sleeps),
     };
-    if (getenv("T")) cmocka_set_test_filter(getenv("T"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
