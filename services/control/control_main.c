@@ -40,6 +40,7 @@ static void on_change(struct control *control, const struct control_change *chan
 static void on_awake(struct control *control, bool awake)
 {
     mesh_server_serving(control->program->server, "", awake);
+    program_ready(control->program, awake, "its lease on the store is over");
     if (awake)
         aion_log_line(AION_LOG_INFO, "the lease on the store is renewed", 0, NULL);
     else

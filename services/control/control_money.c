@@ -9,6 +9,7 @@ void control_money_init(struct control_money *money, const char *replica)
 {
     aion_map_init(&money->budgets, MONEY_BUDGETS_MAX);
     aion_map_init(&money->purses, MONEY_PURSES_MAX);
+    money->closed = false;
     aion_str_copy(money->replica, sizeof(money->replica), aion_str_of(replica));
 }
 

@@ -26,15 +26,15 @@ struct control_host {
     bool ready;                      /* hello and running are said: may get work */
     bool draining;                   /* its own wish, or an admin's: no new work */
     bool drains_itself;
-    bool blocked; /* its stream is full */
-    bool claiming;                   /* has not said yet what it runs of shards that came */
+    bool blocked;  /* its stream is full */
+    bool claiming; /* has not said yet what it runs of shards that came */
     bool ended;
     struct aion_link attempts; /* tasks that run there */
     struct aion_arena arena;   /* labels, offers */
     struct control_offer *offers;
     size_t offer_count;
     struct ops_entity **ops_modules; /* the same of its offers, in the arena */
-    struct ops_entity *ops;  /* its row of telemetry, pinned; NULL: no hello yet, or gone */
+    struct ops_entity *ops; /* its row of telemetry, pinned; NULL: no hello yet, or gone */
     int64_t heard_us, ticked_us, attached_utc_us;
     struct mesh_timer lease; /* ping, silence, and the wait for `running` */
 };

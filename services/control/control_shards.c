@@ -137,6 +137,10 @@ static void fill(struct control_shards *shards, bool first)
 {
     struct control *control = shards->control;
     bool last = shards->leaving && shards->book.mine == shards->book.quiet;
+    /* After an outage the others are about to renew, too: what was theirs is left to them for
+     * one more round. */
+    bool late = !first && !control_shards_awake(control);
+    uint32_t own = (uint32_t)__builtin_popcountll(shards->book.mine);
     aion_arena_init(&shards->arena, LEASE_ARENA, NULL, 0);
     shards->asked_us = aion_clock_boot_us();
     shards->lease = (struct store_lease){
@@ -144,7 +148,9 @@ static void fill(struct control_shards *shards, bool first)
         .replica = aion_str_of(control->conf->replica),
         .address = aion_str_of(control->cluster.self),
         .lease_us = last ? 0 : control->conf->shard_lease,
-        .shards_max = shards->leaving ? 0 : STORE_SHARDS,
+        .shards_max = shards->leaving ? 0
+                      : late          ? own
+                                      : STORE_SHARDS,
         .release = control_book_release(&shards->book),
         .first = first,
     };

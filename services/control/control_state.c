@@ -19,6 +19,7 @@ struct request {
         struct store_policy_list list;
         struct store_policy_read read;
         struct store_plan_put plan;
+        struct store_plan_read known;
         struct store_sweep sweep;
     } as;
 };
@@ -277,12 +278,28 @@ static void reply_plan(struct mesh_call *call, const struct store_plan *plan)
     mesh_reply(call, &reply.base);
 }
 
+static void plan_read_done(struct store_op *op, const struct aion_err *err)
+{
+    struct request *request = aion_container(op, struct request, as.op);
+    const struct store_plan *stored = &request->as.known.plan;
+    if (err == NULL && stored->revision > request->control->plan.revision)
+        control_plan_set(request->control, stored);
+    if (err == NULL)
+        reply_plan(request->call, &request->control->plan);
+    request_end(request, err);
+}
+
+/* Another control may have changed it since we looked. */
 void control_state_get_retention_plan(struct mesh_call *call,
                                       const Aion__V1__GetPlanRequest *message)
 {
     const struct control *control = mesh_service(call);
     (void)message;
-    if (control_state_caller(call, "retention"))
+    if (!control_state_caller(call, "retention"))
+        return;
+    if (control->shards.shared)
+        request_submit(request_new(call, plan_read_done), STORE_PLAN_READ);
+    else
         reply_plan(call, &control->plan);
 }
 

@@ -146,6 +146,12 @@ class Cluster:
         assert done.returncode == 0, done.stderr
         return [line.split("\t") for line in done.stdout.splitlines() if line and line != "SET"]
 
+    def hold_shards(self, owner, seconds):
+        """Locks the rows of a control's shards for so long: its writes queue up in it meanwhile."""
+        return subprocess.Popen(["psql", "-X", "-q", self.store_url, "-c", f"SET search_path TO {self.schema}", "-c", "BEGIN",
+                                 "-c", f"SELECT count(*) FROM (SELECT 1 FROM shard WHERE owner = '{owner}' FOR UPDATE) held",
+                                 "-c", f"SELECT pg_sleep({seconds})", "-c", "COMMIT"], stdout=subprocess.DEVNULL)
+
     def owners(self):
         """Of each shard: the control whose lease is not over, or ""."""
         rows = self.sql("SELECT s.shard, CASE WHEN r.until_us > extract(epoch FROM clock_timestamp()) * 1000000 THEN s.owner "

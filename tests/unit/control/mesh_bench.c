@@ -66,10 +66,14 @@ static void decided(struct mesh_call *call, const Aion__V1__DecideStreamRequest 
     decision.n_labels = bench->wants_gpu ? 1 : 0;
     decision.attempts_max = bench->attempts_max;
     decision.timeout_us = 30000000;
+    decision.cost_estimate_nano_usd = bench->cost_nano_usd;
     error.code = AION_NOT_FOUND;
     error.reason = reason;
     error.message = message;
-    if (bench->route == ROUTE_DECIDES) {
+    bool dear = request->request->_money_left_nano_usd_case !=
+                    AION__V1__DECIDE_REQUEST___MONEY_LEFT_NANO_USD__NOT_SET &&
+                request->request->money_left_nano_usd < bench->cost_nano_usd;
+    if (bench->route == ROUTE_DECIDES && !dear) {
         reply.outcome_case = AION__V1__DECIDE_STREAM_REPLY__OUTCOME_DECISION;
         reply.decision = &decision;
     } else {

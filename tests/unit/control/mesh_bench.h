@@ -38,7 +38,7 @@ struct bench_host {
     uint32_t slots;
     uint64_t claimed; /* by the last claim */
     size_t claims;
-    char peers[256]; /* "SELF|OTHER OTHER", as told last */
+    char peers[256];    /* "SELF|OTHER OTHER", as told last */
     bool automatic;     /* answers every execute at once with its text */
     bool obedient;      /* answers every cancel with a cancelled result */
     bool gpu;           /* has the label gpu=true */
@@ -65,6 +65,7 @@ struct bench {
     enum bench_route route;
     bool wants_gpu; /* decisions ask for the label gpu=true */
     uint32_t attempts_max;
+    int64_t cost_nano_usd; /* of every decision; more than there is left: refused */
     size_t decisions;
     struct bench_host hosts[BENCH_HOSTS];
     struct aion_arena arena; /* of answers */

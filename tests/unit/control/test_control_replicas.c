@@ -499,6 +499,92 @@ static void who_cannot_renew_its_lease_sleeps(void **state)
     bench_until(&one, shared_out());
 }
 
+/* -- money --------------------------------------------------------------------------- */
+static void set_budget(int64_t limit)
+{
+    Aion__V1__Budget budget = AION__V1__BUDGET__INIT;
+    char id[] = "day";
+    budget.budget_id = id;
+    budget.period = AION__V1__BUDGET__PERIOD__PERIOD_DAY;
+    budget.limit_nano_usd = limit;
+    assert_non_null(bench_call(&one, &aion_v1_budgets_type.methods[AION_V1_BUDGETS_SET_BUDGET],
+                               &budget.base));
+}
+
+static const Aion__V1__Budget *get_budget(struct bench *bench)
+{
+    Aion__V1__BudgetRef ref = AION__V1__BUDGET_REF__INIT;
+    char id[] = "day";
+    ref.budget_id = id;
+    return (const Aion__V1__Budget *)bench_call(
+        bench, &aion_v1_budgets_type.methods[AION_V1_BUDGETS_GET_BUDGET], &ref.base);
+}
+
+static unsigned take_all(struct bench *bench)
+{
+    unsigned taken = 0;
+    while (bench_submit(bench, "text", NULL, 0) != NULL)
+        taken++;
+    return taken;
+}
+
+static void a_budget_is_one_for_both_and_the_dead_leave_nothing_behind(void **state)
+{
+    (void)state;
+    attach_both(true);
+    one.cost_nano_usd = two.cost_nano_usd = 10;
+    set_budget(200);
+    assert_int_equal(get_budget(&two)->limit_nano_usd, 200); /* at once */
+    assert_non_null(bench_submit(&two, "text", NULL, 5));
+    bench_kill(&two); /* with what it had carved */
+    bench_until(&one, open_of(&one) == STORE_ALL_SHARDS);
+    bench_until(&one, one.control->escrow.gone[ESCROW_GONE_MAX - 1][0] == '\0');
+    bench_turns(&one, 1200); /* a poll */
+    assert_int_equal(take_all(&one), 19);
+    bench_until(&one, get_budget(&one)->reserved_nano_usd == 0);
+    assert_int_equal(get_budget(&one)->spent_nano_usd, 200);
+    bench_revive(&two);
+}
+
+static void who_lost_its_lease_gives_out_nothing_twice(void **state)
+{
+    (void)state;
+    attach_both(true);
+    one.cost_nano_usd = two.cost_nano_usd = 10;
+    set_budget(200);
+    assert_non_null(bench_submit(&one, "text", NULL, 5));
+    one.paused = true; /* with what it had carved, which the other takes for dead */
+    bench_until(&two, open_of(&two) == STORE_ALL_SHARDS);
+    bench_turns(&two, 1200);
+    unsigned taken = take_all(&two);
+    one.paused = false;
+    bench_until(&one, shared_out());
+    taken += take_all(&one);
+    taken += take_all(&two);
+    assert_int_equal(taken, 19);
+    bench_until(&one, get_budget(&one)->reserved_nano_usd == 0);
+    assert_int_equal(get_budget(&one)->spent_nano_usd, 200);
+}
+
+/* The database was away for everybody: nobody takes what another is about to renew. */
+static void after_an_outage_everybody_keeps_its_own(void **state)
+{
+    uint64_t of_one = open_of(&one), of_two = open_of(&two);
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        store_script_fail((i == 0 ? &one : &two)->store, STORE_LEASE, STORE_SCRIPT_FAIL,
+                          AION_UNAVAILABLE, 100000);
+    bench_turns(&one, BENCH_LEASE_US * 3 / 2 / 1000);
+    assert_false(control_shards_awake(one.control) || control_shards_awake(two.control));
+    store_script_fail(one.store, STORE_LEASE, STORE_SCRIPT_FAIL, AION_UNAVAILABLE, 0);
+    bench_until(&one, control_shards_awake(one.control));
+    assert_true(open_of(&one) == of_one);
+    store_script_fail(two.store, STORE_LEASE, STORE_SCRIPT_FAIL, AION_UNAVAILABLE, 0);
+    bench_until(&one, control_shards_awake(two.control));
+    bench_turns(&one, BENCH_LEASE_US / 1000);
+    assert_true(open_of(&one) == of_one && open_of(&two) == of_two);
+}
+
 int main(void)
 {
 #define pair_test(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -525,6 +611,9 @@ int main(void)
         pair_test(a_write_that_comes_late_is_fenced),
         pair_test(a_submission_that_comes_late_is_taken_by_another_shard_or_control),
         pair_test(who_cannot_renew_its_lease_sleeps),
+        pair_test(after_an_outage_everybody_keeps_its_own),
+        pair_test(a_budget_is_one_for_both_and_the_dead_leave_nothing_behind),
+        pair_test(who_lost_its_lease_gives_out_nothing_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
