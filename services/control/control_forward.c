@@ -102,6 +102,7 @@ static void step(struct control_forward *forward)
     if (control_shard_acts(control, forward->shard)) {
         act_here(forward);
     } else if (mesh_ended(forward->call) || left_us <= 0 || control->draining ||
+               control->shards.ended ||
                (again && !control_shard_has(control, forward->shard))) {
         give_up(forward);
     } else if (!again && (channel = control_cluster_owner(control, forward->shard)) != NULL) {

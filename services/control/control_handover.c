@@ -90,6 +90,7 @@ static void open_shards(struct control_loading *loading)
     free(loading);
     control_begin_loaded(control);
     control_hosts_claim(control, set);
+    control_events_take(control, set);
     control_cluster_nudge(control); /* whoever holds calls for them */
     control_cluster_moved(control);
     control_route_unrouted(control);

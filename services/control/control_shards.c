@@ -246,6 +246,7 @@ static void follow(struct control_shards *shards, const struct control_change *c
 {
     struct control *control = shards->control;
     control_handover_forget(control, change->lost | change->returned);
+    control_events_leave(control, change->lost | change->returned);
     if (change->lost != 0)
         control_escrow_lost(control);
     if (shards->changed != NULL && (change->gained | change->lost | change->returned) != 0)
