@@ -25,7 +25,7 @@ static void peer_free(struct peer *peer)
     free(peer);
 }
 
-static struct mesh_channel *channel_to(struct control *control, const char *address)
+struct mesh_channel *control_cluster_channel(struct control *control, const char *address)
 {
     struct mesh_channel_conf conf = {
         .name = "control", .target = address, .tls = control->tls, .peer_service = "control"};
@@ -52,7 +52,7 @@ static struct mesh_channel *channel_to(struct control *control, const char *addr
 struct mesh_channel *control_cluster_owner(struct control *control, unsigned shard)
 {
     const struct control_owner *owner = control_book_owner(&control->shards.book, shard);
-    return owner != NULL ? channel_to(control, owner->address) : NULL;
+    return owner != NULL ? control_cluster_channel(control, owner->address) : NULL;
 }
 
 static bool is_owner(const struct control_book *book, const char *address)
@@ -125,12 +125,13 @@ static void nudged(void *user, const struct mesh_result *result)
     (void)result;
 }
 
-static void nudge(struct control *control, const char *address)
+static void nudge(struct control *control, const char *address, bool swept)
 {
     Aion__V1__LookAtShardsRequest request = AION__V1__LOOK_AT_SHARDS_REQUEST__INIT;
     struct mesh_rpc_opts opts = {.timeout_us = NUDGE_TIMEOUT_US};
-    struct mesh_channel *channel = channel_to(control, address);
+    struct mesh_channel *channel = control_cluster_channel(control, address);
     request.address = control->cluster.self;
+    request.swept = swept;
     if (channel != NULL)
         aion_v1_state_look_at_shards_call(channel, &request, &opts, nudged, NULL);
 }
@@ -140,10 +141,18 @@ void control_cluster_nudge(struct control *control)
     struct control_cluster *cluster = &control->cluster;
     const struct control_book *book = &control->shards.book;
     for (unsigned i = 0; i < book->other_count; i++)
-        nudge(control, book->others[i].address);
+        nudge(control, book->others[i].address, false);
     for (unsigned i = 0; i < CLUSTER_GUESTS_MAX; i++)
         if (cluster->guests[i][0] != '\0' && !is_owner(book, cluster->guests[i]))
-            nudge(control, cluster->guests[i]);
+            nudge(control, cluster->guests[i], false);
+}
+
+void control_cluster_swept(struct control *control)
+{
+    const struct control_book *book = &control->shards.book;
+    control_cache_drop_finished(&control->tasks);
+    for (unsigned i = 0; i < book->other_count; i++)
+        nudge(control, book->others[i].address, true);
 }
 
 static void note_guest(struct control *control, const char *address)
@@ -170,7 +179,10 @@ void control_state_look_at_shards(struct mesh_call *call,
         return;
     }
     note_guest(control, request->address);
-    control_shards_look(control);
+    if (request->swept)
+        control_cache_drop_finished(&control->tasks);
+    else
+        control_shards_look(control);
     aion_v1_state_look_at_shards_reply(call, &reply);
 }
 

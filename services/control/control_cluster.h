@@ -31,6 +31,10 @@ void control_cluster_changed(struct control *control);
 void control_cluster_moved(struct control *control);
 /* Tells the others to ask for their lease now. */
 void control_cluster_nudge(struct control *control);
+/* Retention has deleted tasks: none is answered from memory, here and there. */
+void control_cluster_swept(struct control *control);
+/* To a control; NULL: at our end, or when the address is none. */
+struct mesh_channel *control_cluster_channel(struct control *control, const char *address);
 /* To the owner of the shard; NULL: it is ours, nobody's, or not known. */
 struct mesh_channel *control_cluster_owner(struct control *control, unsigned shard);
 
@@ -93,16 +97,34 @@ struct control_forward {
 void control_forward(struct control *control, struct control_forward *forward);
 #define CONTROL_FORWARDED "aion-forwarded"
 
+/* -- every control (control_round.c) ------------------------------------------------- */
+/* The call, asked of all other controls in turn; of none when it came from one of them. */
+struct control_round {
+    struct mesh_call *call; /* held until `done` has returned */
+    const ProtobufCMessage *request;
+    /* What the next one is asked may be changed in it, and `enough` be set. */
+    void (*heard)(struct control_round *round, const struct mesh_result *result);
+    void (*done)(struct control_round *round); /* once, perhaps before control_round returns */
+    bool enough;
+
+    /* -- private ------------------------------------------------------------------- */
+    unsigned count, next;
+    char addresses[BOOK_OTHERS_MAX][CLUSTER_ADDRESS_MAX];
+};
+void control_round(struct control_round *round);
+
 /* -- small tables (control_poll.c) --------------------------------------------------- */
-/* Where others may have the store open, plan and budgets are read once a second. */
+/* Where others may have the store open, plan, budgets and holds are read once a second. */
 struct control_polls {
     struct mesh_timer timer;
     bool reading;
+    uint64_t round; /* of reading holds, the newest that was begun */
     struct aion_arena arena;
     union {
         struct store_op op;
         struct store_plan_read plan;
         struct store_budget_list budgets;
+        struct store_hold_list holds;
     } as;
 };
 void control_budgets_take(struct control *control, const struct store_budget_list *list);

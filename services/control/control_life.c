@@ -61,6 +61,7 @@ void control_init(struct control *control, struct mesh_loop *loop, struct store 
     aion_list_init(&control->money_waits);
     aion_list_init(&control->holds);
     aion_list_init(&control->replays);
+    aion_list_init(&control->letters);
     aion_list_init(&control->audit.waiting);
     control->audit.control = control;
     control_money_init(&control->money, conf->replica);

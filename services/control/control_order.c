@@ -525,10 +525,14 @@ static void begin(struct control_order *order)
 
 /* -- the beginning ------------------------------------------------------------------- */
 /* The shard: of a client's id, its low six bits; of a key's task, by the key, so that repeats
- * meet; else any. */
+ * meet; of a replay, its letter's; else any. */
 static bool choose_shard(const struct control_order *order, unsigned *ret_shard)
 {
     const struct control_request *checked = &order->checked;
+    if (order->beside != NULL) {
+        *ret_shard = control_shard_of(order->beside);
+        return control_shard_opened(order->control, *ret_shard);
+    }
     if (!checked->has_id && checked->key.size == 0)
         return control_shard_any(order->control, ret_shard);
     *ret_shard = checked->has_id ? control_shard_of(&checked->id)

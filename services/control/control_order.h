@@ -23,7 +23,8 @@ struct control_order {
     struct control *control;
     const Aion__V1__TaskRequest *request;
     aion_str tenant, key_id;
-    const char *replay_of; /* the dead letter that it repeats, or NULL */
+    const char *replay_of;          /* the dead letter that it repeats, or NULL */
+    const struct aion_uuid *beside; /* goes to this task's shard, or NULL: where it belongs */
     void (*done)(struct control_order *order, const struct control_answer *answer);
     void (*free)(struct control_order *order);
 

@@ -37,12 +37,27 @@ void control_budgets_take(struct control *control, const struct store_budget_lis
     }
 }
 
+static void holds_read(struct store_op *op, const struct aion_err *err)
+{
+    struct control *control = aion_container(op, struct control, polls.as.op);
+    if (err == NULL) {
+        control_holds_take(control, &control->polls.as.holds);
+        control_drains_take(control, &control->polls.as.holds);
+    }
+    poll_over(control);
+}
+
 static void budgets_read(struct store_op *op, const struct aion_err *err)
 {
     struct control *control = aion_container(op, struct control, polls.as.op);
+    struct control_polls *polls = &control->polls;
     if (err == NULL)
-        control_budgets_take(control, &control->polls.as.budgets);
-    poll_over(control);
+        control_budgets_take(control, &polls->as.budgets);
+    polls->round++;
+    polls->as.holds =
+        (struct store_hold_list){.op = {.done = holds_read, .arena = &polls->arena}};
+    if (err != NULL || !store_hold_list(control->store, &polls->as.holds, NULL))
+        poll_over(control);
 }
 
 static void plan_read(struct store_op *op, const struct aion_err *err)

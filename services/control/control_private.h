@@ -26,6 +26,7 @@ struct control_events;
 
 #include "control_budget.h"
 #include "control_cluster.h"
+#include "control_hold.h"
 #include "control_shards.h"
 #include "control_tail.h"
 
@@ -61,7 +62,10 @@ struct control {
     int64_t ready_by_us;              /* ... or then */
 
     struct aion_link holds;
+    char holds_over[HOLDS_OVER_MAX][HOLD_ID_MAX]; /* that ended here last */
+    unsigned hold_over;                           /* the next place */
     struct aion_link replays; /* of dead letters */
+    struct aion_link letters; /* of them, those that wait for their shard */
     struct control_audit audit;
     struct control_money money;
     struct aion_link money_waits; /* for carves under way */
@@ -237,8 +241,8 @@ extern const struct aion_v1_events_server control_events_table;
 
 #include "control_calls_private.h"
 #include "control_events_private.h"
-#include "control_hold.h"
 #include "control_io_private.h"
+#include "control_letter.h"
 #include "control_order.h"
 #include "control_peers_private.h"
 

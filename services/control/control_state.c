@@ -367,7 +367,7 @@ static void sweep_done(struct store_op *op, const struct aion_err *err)
         reply.keys = sweep->keys;
         reply.more = sweep->more;
         if (!sweep->dry_run && sweep->tasks > 0)
-            control_cache_drop_finished(&request->control->tasks);
+            control_cluster_swept(request->control);
         aion_v1_state_sweep_tasks_reply(request->call, &reply);
     }
     request_end(request, err);

@@ -78,7 +78,7 @@ class Process:
 
 class Cluster:
     def __init__(self, executable, modules, store_url, controls=2, gateways=2, hosts=2, routers=2, lease="2s", policy=None,
-                 options=()):
+                 options=(), pinned=False):
         self.executable = os.path.abspath(executable)
         self.store_url, self.schema = store_url, f"c{os.getpid()}_{random.SystemRandom().randrange(1 << 30)}"
         self.home = tempfile.mkdtemp(prefix="aion-cluster-")
@@ -93,6 +93,7 @@ class Cluster:
         self.env = {**os.environ, "AION_STORE_URL": f"{store_url}?aion_schema={self.schema}",
                     "AION_GATEWAY_API_KEYS_FILE": self.home + "/api-key"}
         self.processes = {}
+        self.pinned = pinned  # the n-th gateway knows the n-th control alone
         self.lay_out(controls, gateways, hosts, routers, lease, modules, options)
 
     def lay_out(self, controls, gateways, hosts, routers, lease, modules, options):
@@ -121,6 +122,8 @@ class Cluster:
                 mine.append("--replica=" + name)
             if program == "host":
                 mine.append("--host-id=" + name)
+            if program == "gateway" and self.pinned:
+                mine[0] = f"--control=127.0.0.1:{places[name.replace('gateway', 'control')]}"
             certificate = "host-1" if program == "host" else program
             self.processes[name] = Process(self, name, program, port, port + count, mine, certificate)
 
@@ -164,10 +167,15 @@ class Cluster:
         most = -(-64 // len(among))
         return set(owners.values()) == set(among) and all(list(owners.values()).count(name) <= most for name in among)
 
-    def logs(self, lines=25):
-        return "\n".join(f"== {name}\n" + "\n".join(
-            pathlib.Path(self.home, f"logs/{name}.log").read_text(errors="replace").splitlines()[-lines:])
-            for name in self.processes if pathlib.Path(self.home, f"logs/{name}.log").exists())
+    def log(self, name, lines):
+        path = pathlib.Path(self.home, f"logs/{name}.log")
+        told = path.read_text(errors="replace").splitlines() if path.exists() else []
+        return f"== {name}\n" + "\n".join(line[:300] for line in told[-lines:])
+
+    def logs(self):
+        """The ends of all logs, those of controls last and longer."""
+        first = [self.log(name, 10) for name, process in self.processes.items() if process.program != "control"]
+        return "\n".join(first + [self.log(process.name, 40) for process in self.of("control")])
 
     def close(self):
         for process in self.processes.values():
