@@ -245,6 +245,7 @@ static void clash(struct control_shards *shards, const char *text)
 static void follow(struct control_shards *shards, const struct control_change *change)
 {
     struct control *control = shards->control;
+    shards->moves += (change->gained | change->lost | change->returned) != 0;
     control_handover_forget(control, change->lost | change->returned);
     control_events_leave(control, change->lost | change->returned);
     if (change->lost != 0)

@@ -17,6 +17,7 @@ struct control_shards {
     struct control_book book;
     uint64_t newest_seq;                  /* every place given from now on is greater */
     uint64_t newest_event;                /* likewise every event's sequence */
+    uint64_t moves;                       /* times that shards of ours came or went */
     unsigned turn;                        /* for tasks that may go to any shard */
     struct aion_link tasks[STORE_SHARDS]; /* those not final, of each shard that is ours */
     size_t writes[STORE_SHARDS];          /* of each, that are on their way to the disk */
