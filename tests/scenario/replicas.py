@@ -181,7 +181,8 @@ def owner_killed(cluster):
 
 
 DIGEST = ("SELECT count(*), coalesce(md5(string_agg(t::text, ',' ORDER BY t::text)), '') FROM {} t")
-TABLES = ("task", "decision", "attempt", "attempt_end", "mark", "chunk", "ack", "outcome", "ledger", "outbox", "balance")
+# Not the balances: escrow that was taken from it when it seemed dead is carved anew when it is one of them again.
+TABLES = ("task", "decision", "attempt", "attempt_end", "mark", "chunk", "ack", "outcome", "ledger", "outbox")
 
 
 def picture(cluster):
@@ -342,8 +343,11 @@ def replay_everywhere(cluster, clients):
     eventually("all are dead", lambda: count_states(clients[0], "DEAD") == len(ids), 60)
     file = pathlib.Path(cluster.home, "policies/10-default.yaml")
     file.write_text(file.read_text().replace("use: [hostile]", "use: [mended]"))
-    for process in cluster.of("router"):
-        process.send(signal.SIGHUP)
+    for process in cluster.of("router"):  # each has a policy of its own in force
+        process.send(signal.SIGTERM)
+        process.wait()
+        process.start()
+    cluster.wait_ready()
     eventually("the policy is mended", lambda: all(
         ok(client.ask("POST", "/v1/tasks", {"intent": "work", "params": {"text": "x"}}, {"Prefer": "wait=10"}))
         ["engine"]["route"] == "mended" for client in clients for _ in range(4)), 20)
@@ -392,7 +396,7 @@ def kafka(cluster):
     time.sleep(3)  # lines of the audit are looked for once a second
     lifecycle, repeats = first_of_each(cluster.kafka.kcat("aion.tasks.lifecycle"))
     told = {(record.key, record.sequence) for record in lifecycle}
-    rows = {(row[0], int(row[1])) for row in cluster.sql("SELECT id, sequence FROM outbox WHERE kinds <> 2")}
+    rows = {(row[0], int(row[1])) for row in cluster.sql("SELECT encode(id, 'hex')::uuid, sequence FROM outbox WHERE kinds <> 2")}
     assert rows <= told, f"{len(rows - told)} of {len(rows)} rows were not told, as {list(rows - told)[:3]}"
     lines = cluster.kafka.kcat("aion.audit.activity")
     audit = {(record.key, record.sequence) for record in lines}
@@ -416,6 +420,8 @@ def main():
         gateways = controls
     if name == "kafka":
         broker = Kafka()
+        subprocess.run([executable, "topics", "apply"], check=True, stdout=subprocess.DEVNULL,
+                       env={**os.environ, "AION_KAFKA_BROKERS": broker.brokers})
         options = [f"--kafka-brokers={broker.brokers}"]
     cluster = Cluster(executable, folder, url, controls=controls, lease=f"{int(LEASE * 1000)}ms", options=options,
                       gateways=gateways, policy=POLICY + (HOSTILE if name == "words" else ""), pinned=name == "words")
@@ -425,6 +431,7 @@ def main():
         if name not in ("words", "rolling"):
             ok(Client(Door(cluster, 0)).ask("POST", "/v1/budgets/kill-loop",
                                             {"period": "PERIOD_MONTH", "limitNanoUsd": str(LIMIT)}))
+            time.sleep(2)  # in force at every control
         globals()[name](cluster)
         print(f"{name}: passed")
     except BaseException:
