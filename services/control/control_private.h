@@ -64,8 +64,8 @@ struct control {
     struct aion_link holds;
     char holds_over[HOLDS_OVER_MAX][HOLD_ID_MAX]; /* that ended here last */
     unsigned hold_over;                           /* the next place */
-    struct aion_link replays; /* of dead letters */
-    struct aion_link letters; /* of them, those that wait for their shard */
+    struct aion_link replays;                     /* of dead letters */
+    struct aion_link letters;                     /* of them, those that wait for their shard */
     struct control_audit audit;
     struct control_money money;
     struct aion_link money_waits; /* for carves under way */
