@@ -124,6 +124,15 @@ static struct control_task *find_task(struct control *control,
     return control_cache_find(&control->tasks, &id);
 }
 
+/* Whoever has its shard hears of it: the host tells whoever claims it last. What we say of it
+ * now would be said in somebody else's name. */
+static bool is_elsewhere(const struct control *control, const Aion__V1__AttemptToken *token)
+{
+    struct aion_uuid id;
+    return token != NULL && aion_uuid_parse(aion_str_of(token->task_id), &id) &&
+           !control_shard_opened(control, control_shard_of(&id));
+}
+
 static bool is_running(const struct control_task *task, const Aion__V1__AttemptToken *token)
 {
     return task != NULL && task->state == TASK_RUNNING && task->attempt == token->attempt &&
@@ -164,7 +173,7 @@ static void resume(struct control_host *host, const Aion__V1__AttemptToken *toke
 {
     struct control *control = host->control;
     struct control_task *task = find_task(control, token);
-    if (token == NULL)
+    if (token == NULL || is_elsewhere(control, token))
         return;
     if (task != NULL && task->direct != NULL && task->host == NULL) {
         control_count(COUNT_STALE); /* given up when its host went */
@@ -197,7 +206,7 @@ static void lose_unnamed(struct control_host *host, uint64_t shards)
     aion_list_each_safe (link, &control->orphans) {
         struct control_task *task = aion_container(link, struct control_task, on_host);
         if (strcmp(task->host_id, host->host_id) != 0 ||
-            (shards >> (task->id.bytes[15] & 0x3f) & 1) == 0)
+            (shards & control_shard_bit(store_seq_shard(task->seq))) == 0)
             continue;
         control_due_never(control, task);
         control_attempt_lost(control, task);
@@ -211,6 +220,7 @@ void control_attempts_running(struct control_host *host,
         resume(host, running->tokens[i]);
     lose_unnamed(host, running != NULL && running->shards != 0 ? running->shards : UINT64_MAX);
     host->ready = true;
+    host->claiming = false;
     control_host_refresh(host);
     control_dispatch(host->control);
 }
@@ -321,6 +331,8 @@ void control_attempt_chunk(struct control_host *host, const Aion__V1__HostMessag
     struct control *control = host->control;
     struct control_task *task = find_task(control, chunk->token);
     enum control_chunk_kind kind;
+    if (is_elsewhere(control, chunk->token))
+        return;
     if (!is_running(task, chunk->token) || task->host != host || task->settling) {
         control_count(COUNT_STALE);
         return;
@@ -454,7 +466,7 @@ void control_attempt_result(struct control_host *host,
 {
     struct control *control = host->control;
     struct control_task *task = find_task(control, result->token);
-    if (result->token == NULL)
+    if (result->token == NULL || is_elsewhere(control, result->token))
         return;
     if (control_is_doubted(task, result->token)) {
         late_result(host, task, result);

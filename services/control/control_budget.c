@@ -56,13 +56,17 @@ static bool load_definitions(struct control *control, struct aion_arena *arena,
     return true;
 }
 
-/* "escrow:P:REPLICA" of this replica, with P = "BUDGET@START". */
-static bool is_ours(const struct control *control, aion_str account, aion_str *ret_purse)
+/* "escrow:P:REPLICA", with P = "BUDGET@START": of this replica it is what its purses hold; of
+ * one that owns nothing it may be what a dead one held. */
+void control_budget_escrow(struct control *control, const struct store_balance *balance)
 {
-    aion_str rest = account;
+    aion_str rest = balance->account, purse;
     aion_str_cut(&rest, ':');
-    *ret_purse = aion_str_cut(&rest, ':');
-    return rest.data != NULL && aion_str_is(rest, control->money.replica);
+    purse = aion_str_cut(&rest, ':');
+    if (rest.data != NULL && aion_str_is(rest, control->money.replica))
+        control_money_restore(&control->money, purse, balance->nano_usd);
+    else if (rest.data != NULL && balance->nano_usd != 0)
+        control_escrow_gone(control, rest);
 }
 
 static bool load_escrow(struct control *control, struct aion_arena *arena, struct aion_err *err)
@@ -73,9 +77,7 @@ static bool load_escrow(struct control *control, struct aion_arena *arena, struc
         if (!store_balances_wait(control->store, &read, err))
             return false;
         for (size_t i = 0; i < read.count; i++) {
-            aion_str purse;
-            if (is_ours(control, read.balances[i].account, &purse))
-                control_money_restore(&control->money, purse, read.balances[i].nano_usd);
+            control_budget_escrow(control, &read.balances[i]);
             read.after = read.balances[i].account;
         }
     } while (read.more);
@@ -140,7 +142,7 @@ static void carve(struct control *control, struct control_purse *purse)
     struct carving *carving = calloc(1, sizeof(*carving));
     if (carving == NULL)
         abort();
-    int64_t want = control_purse_want(purse, control->shards.replicas);
+    int64_t want = control_purse_want(purse, control->shards.book.replicas);
     aion_arena_init(&carving->arena, CARVE_ARENA, NULL, 0);
     carving->control = control;
     carving->purse = purse;
@@ -165,7 +167,26 @@ void control_budget_want(struct control *control, struct control_money_wait *wai
     struct control_purse *purse = wait->purse;
     purse->wanted += wait->amount;
     aion_list_add_last(&control->money_waits, &wait->link);
-    if (!purse->carving)
+    if (!purse->carving && !control->escrow.due)
+        carve(control, purse);
+}
+
+static struct control_purse *not_asked_for(struct control *control)
+{
+    aion_list_each (link, &control->money_waits) {
+        struct control_purse *purse =
+            aion_container(link, struct control_money_wait, link)->purse;
+        if (!purse->carving)
+            return purse;
+    }
+    return NULL;
+}
+
+/* A carve that is refused tells those who wait for it: they are looked through anew. */
+void control_budgets_want_all(struct control *control)
+{
+    struct control_purse *purse;
+    while ((purse = not_asked_for(control)) != NULL)
         carve(control, purse);
 }
 
@@ -223,7 +244,7 @@ static void idle_tick(struct mesh_timer *timer)
     size_t cursor = 0;
     struct control_purse *purse;
     mesh_timer_set(control->loop, timer, now_us + IDLE_EVERY_US);
-    if (control->shards.replicas < 2)
+    if (control->shards.book.replicas < 2 || control->escrow.due)
         return;
     while ((purse = aion_map_next(&control->money.purses, &cursor)) != NULL) {
         int64_t idle = control_purse_idle(purse, now_us, IDLE_US);

@@ -20,6 +20,28 @@ bool control_budgets_load(struct control *control, struct aion_err *err) AION_MU
 void control_budgets_begin(struct control *control); /* gives back what idles, from now on */
 void control_budgets_done(struct control *control);
 void control_budget_want(struct control *control, struct control_money_wait *wait);
+void control_budgets_want_all(struct control *control); /* those that could not be asked for */
+void control_budget_escrow(struct control *control, const struct store_balance *balance);
+
+/* -- escrow when controls go (control_escrow.c) --------------------------------------- */
+enum { ESCROW_GONE_MAX = 16 };
+struct control_escrow {
+    bool due, reading; /* ours must be read anew */
+    bool again;        /* lost again while it was read */
+    struct store_balances read;
+    struct aion_arena arena;
+    char gone[ESCROW_GONE_MAX]
+             [64]; /* controls that may be dead: what they held is free again */
+    unsigned tries[ESCROW_GONE_MAX];
+    struct store_reap reap;
+    struct aion_arena reap_arena;
+    unsigned reaping; /* number in gone + 1, 0 = none */
+};
+/* Shards were lost: see control_money_reset. */
+void control_escrow_lost(struct control *control);
+/* This control is no owner any more, or never was one. */
+void control_escrow_gone(struct control *control, aion_str replica);
+void control_escrow_step(struct control *control); /* now and then */
 
 /* As stored and as known. */
 void control_budget_of(const struct store_budget *stored, struct control_budget *budget);

@@ -35,8 +35,10 @@ struct book {
     union {
         struct store_op op;
         struct store_balances balances;
+        struct store_budget_list list;
         struct store_budget_put put;
     } as;
+    void (*known)(struct book *book);
 };
 
 static struct book *book_new(struct mesh_call *call)
@@ -138,19 +140,55 @@ static void read_book(struct book *book, store_done_fn *done)
         book_end(book, &err);
 }
 
+/* What another control has set a moment ago is known here after the next poll: whoever asks is
+ * answered from the store. */
+static void definitions_read(struct store_op *op, const struct aion_err *err)
+{
+    struct book *book = aion_container(op, struct book, as.op);
+    if (err != NULL) {
+        book_end(book, err);
+        return;
+    }
+    control_budgets_take(book->control, &book->as.list);
+    book->known(book);
+}
+
+static void read_definitions(struct book *book, void (*known)(struct book *book))
+{
+    struct aion_err err;
+    if (!book->control->shards.shared) {
+        known(book);
+        return;
+    }
+    book->known = known;
+    book->as.list = (struct store_budget_list){
+        .op = {.done = definitions_read, .arena = &book->arena}, .with_removed = true};
+    if (!store_budget_list(book->control->store, &book->as.list, &err))
+        book_end(book, &err);
+}
+
+static void get_known(struct book *book)
+{
+    const struct control_budget *budget =
+        control_money_find(&book->control->money, aion_str_of(book->only));
+    if (budget != NULL && may_see(book->call, budget)) {
+        read_book(book, one_read);
+        return;
+    }
+    not_found(book->call, book->only);
+    book_end(book, NULL);
+}
+
 /* rpc GetBudget. Inline. */
 void control_get_budget(struct mesh_call *call, const Aion__V1__BudgetRef *request)
 {
-    struct control *control = mesh_service(call);
-    const struct control_budget *budget =
-        control_money_find(&control->money, aion_str_of(request->budget_id));
-    if (budget == NULL || !may_see(call, budget)) {
+    if (strlen(request->budget_id) > 64) {
         not_found(call, request->budget_id);
         return;
     }
     struct book *book = book_new(call);
-    aion_str_copy(book->only, sizeof(book->only), aion_str_of(budget->id));
-    read_book(book, one_read);
+    aion_str_copy(book->only, sizeof(book->only), aion_str_of(request->budget_id));
+    read_definitions(book, get_known);
 }
 
 /* -- ListBudgets --------------------------------------------------------------------- */
@@ -180,12 +218,17 @@ static void all_read(struct store_op *op, const struct aion_err *err)
     book_end(book, NULL);
 }
 
+static void list_known(struct book *book)
+{
+    read_book(book, all_read);
+}
+
 /* rpc ListBudgets. Inline. */
 void control_list_budgets(struct mesh_call *call, const Aion__V1__ListBudgetsRequest *request)
 {
     struct book *book = book_new(call);
     aion_str_copy(book->tenant, sizeof(book->tenant), aion_str_of(request->tenant));
-    read_book(book, all_read);
+    read_definitions(book, list_known);
 }
 
 /* -- SetBudget ----------------------------------------------------------------------- */

@@ -86,6 +86,10 @@ void control_state_get_retention_plan(struct mesh_call *call,
                                       const Aion__V1__GetPlanRequest *request);
 void control_state_put_retention_plan(struct mesh_call *call,
                                       const Aion__V1__RetentionPlan *request);
+void control_state_replay_letter(struct mesh_call *call,
+                                 const Aion__V1__ReplayLetterRequest *request);
+void control_state_look_at_shards(struct mesh_call *call,
+                                  const Aion__V1__LookAtShardsRequest *request);
 void control_state_sweep_tasks(struct mesh_call *call,
                                const Aion__V1__SweepTasksRequest *request);
 

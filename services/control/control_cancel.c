@@ -56,6 +56,8 @@ void control_cancel(struct mesh_call *call, const Aion__V1__CancelRequest *reque
         mesh_fail_with(call, &err);
         return;
     }
+    if (control_elsewhere(call, control_shard_of(&id), &request->base, true))
+        return;
     struct cancellation *cancellation = calloc(1, sizeof(*cancellation));
     if (cancellation == NULL) {
         mesh_fail(call, AION_EXHAUSTED, "control is out of memory");

@@ -13,8 +13,9 @@
 #define CONTROL_OPTIONS(X) \
     X(store_window,       DURATION, "1h",        1000000,   2678400000000, false, NULL,             "of a store that is made now: tasks are deleted by spans of this length") \
     X(replica,            TEXT,     "control",   0,         0,             false, NULL,             "name of this control among those that share a store") \
-    X(shard_lease,        DURATION, "15s",       1000000,   600000000,     false, NULL,             "how long it owns its shards without renewing") \
     X(hold,               BOOL,     "false",     0,         0,             false, NULL,             "take and keep tasks, start none until they are released") \
+    X(advertise,          TEXT,     "",          0,         0,             false, NULL,             "address where other controls and hosts reach this one, host:port; empty = where it listens") \
+    X(shard_lease,        DURATION, "10s",       300000,    600000000,     false, NULL,             "how long it owns its shards without renewing; another has them at the latest twice as long after its end") \
     X(router,             TEXT,     "",          0,         0,             false, NULL,             "address of the router: host:port") \
     X(queue_tasks_max,    INT,      "100000",    1,         10000000,      true,  NULL,             "tasks that may wait; beyond: RESOURCE_EXHAUSTED") \
     X(queue_bytes_max,    BYTES,    "256MiB",    1048576,   1099511627776, true,  NULL,             "bytes of requests that may wait") \

@@ -163,16 +163,6 @@ void control_direct_wait(struct mesh_call *call, struct control_task *task)
 }
 
 /* -- ends that leave no trace ------------------------------------------------------- */
-static void tell_waiters(struct control_task *task)
-{
-    struct aion_link *link;
-    while ((link = aion_list_first(&task->waiters)) != NULL) {
-        aion_list_remove(link);
-        struct control_waiter *waiter = aion_container(link, struct control_waiter, link);
-        waiter->ended(waiter);
-    }
-}
-
 void control_direct_overdue(struct control *control, struct control_task *task)
 {
     struct aion_err err;
@@ -203,9 +193,22 @@ void control_direct_overdue(struct control *control, struct control_task *task)
     aion_list_remove(&task->direct->link);
     task->direct->again = true;
     control_cache_remove(&control->tasks, task);
-    tell_waiters(task);
+    control_waits_tell(task);
     control_watchers_wake(task);
     control_task_unref(task);
+}
+
+void control_direct_lost(struct control_task *task)
+{
+    struct control_error error;
+    control_error_set(&error, AION_UNAVAILABLE, AION_STR("SHARD_ELSEWHERE"),
+                      AION_STR("another control took over while it ran: try again"));
+    control_task_set_error(task, &error);
+    aion_list_remove(&task->direct->link);
+    task->direct->again = true;
+    if (task->host != NULL)
+        control_host_cancel(task, error.message);
+    control_money_unreserve(&task->charge);
 }
 
 /* -- the record --------------------------------------------------------------------- */

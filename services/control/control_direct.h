@@ -56,6 +56,8 @@ void control_direct_free(struct control_direct *direct); /* NULL fine */
 void control_direct_begin(struct control_task *task);
 /* No slot came free: as if it had not been. */
 void control_direct_overdue(struct control *control, struct control_task *task);
+/* Its shard is another control's: no row of it can follow. Its call is told to try again. */
+void control_direct_lost(struct control_task *task);
 /* Answers the call at the task's end; its end is the task's. */
 void control_direct_wait(struct mesh_call *call, struct control_task *task);
 

@@ -200,7 +200,7 @@ void control_dispatch(struct control *control)
 {
     struct control_sched_pick pick;
     int64_t wake_us;
-    if (control->loading || control->draining)
+    if (control->loading || control->draining || !control_shards_awake(control))
         return;
     while (control_sched_next(&control->sched, mesh_loop_now(control->loop), &pick, &wake_us))
         start(control, &pick);

@@ -44,6 +44,7 @@ struct control_events {
     uint64_t metrics_sequence, instance;
     bool up, told_up; /* a broker answers */
     struct mesh_timer gauge, drain;
+    uint64_t audited; /* lanes of the audit that are relayed here */
     bool ending;
     void (*drained)(struct control *control);
     union {
@@ -144,10 +145,13 @@ static void set_gauges(struct control_events *events)
     count_to(METRICS_DROPPED, events_spool_stats(events->spool).dropped);
 }
 
+static void share_audit(struct control_events *events);
+
 static void gauge(struct mesh_timer *timer)
 {
     struct control_events *events = aion_container(timer, struct control_events, gauge);
     set_gauges(events);
+    share_audit(events);
     events_spool_send(events->spool);
     mesh_timer_set(events->control->loop, timer,
                    mesh_loop_now(events->control->loop) + GAUGE_US);
@@ -312,10 +316,49 @@ void control_events_begin(struct control *control)
         return;
     }
     register_relay(events);
-    events_relay_take(events->relays[RELAY_TASKS].relay, control->shards.mine);
-    events_relay_take(events->relays[RELAY_AUDIT].relay, UINT64_MAX);
+    control_events_take(control, control_book_open(&control->shards.book));
     events->gauge.fire = gauge;
     gauge(&events->gauge);
+}
+
+/* -- shards that come and go --------------------------------------------------------- */
+/* Whoever owns a shard relays its rows, from the cursor that its owners share. What a former
+ * owner has on its way meanwhile comes twice, and never out of order: both began at or before
+ * the first row that was not acknowledged. */
+void control_events_take(struct control *control, uint64_t set)
+{
+    struct control_events *events = control->events;
+    if (events->sink != NULL && set != 0)
+        events_relay_take(events->relays[RELAY_TASKS].relay, set);
+}
+
+/* At our end what is under way is waited for and marked, whosever the shards are by then. */
+void control_events_leave(struct control *control, uint64_t set)
+{
+    struct control_events *events = control->events;
+    if (events->sink != NULL && set != 0 && !control->draining)
+        events_relay_leave(events->relays[RELAY_TASKS].relay, set);
+}
+
+/* A writer of the audit stands for a shard, and is relayed by that one's owner: by one control
+ * at a time, and after the writer's own end, too. Writers are met as time goes on. */
+static void share_audit(struct control_events *events)
+{
+    struct events_relay *relay = events->relays[RELAY_AUDIT].relay;
+    uint64_t ours = 0;
+    const char *writer;
+    for (uint32_t lane = 0; lane < EVENTS_LANES; lane++) {
+        writer = control_events_audit_writer(events->audit, lane);
+        unsigned shard = control_shard_of_key(AION_STR("audit"), aion_str_of(writer));
+        if (writer[0] != '\0' && control_shard_opened(events->control, shard))
+            ours |= UINT64_C(1) << lane;
+    }
+    if (!events->control->draining && ours != events->audited) {
+        events_relay_leave(relay, events->audited & ~ours);
+        events_relay_take(relay, ours);
+        events->audited = ours;
+    }
+    control_events_audit_look(events->audit);
 }
 
 /* -- hooks -------------------------------------------------------------------------- */

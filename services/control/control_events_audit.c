@@ -17,6 +17,7 @@ struct audit_source {
     struct control *control;
     struct writer writers[EVENTS_LANES];
     uint32_t count;
+    bool looking;
 };
 
 static struct audit_source *audit_of(struct events_source *source)
@@ -99,6 +100,21 @@ static bool ask(struct audit_source *audit, const struct asking *what, struct ai
         return true;
     asking_free(asking);
     return false;
+}
+
+static void looked(struct asking *asking, const struct aion_err *err)
+{
+    (void)err; /* who asks next may know */
+    asking->audit->looking = false;
+    asking_free(asking);
+}
+
+void control_events_audit_look(struct events_source *source)
+{
+    struct audit_source *audit = audit_of(source);
+    const struct asking what = {.then = looked};
+    if (!audit->looking)
+        audit->looking = ask(audit, &what, NULL);
 }
 
 /* -- rows --------------------------------------------------------------------------- */

@@ -13,6 +13,7 @@ enum {
     PAGE_BYTES_MAX = 1 << 20,
     ARENA_MAX = 16 << 20,
     AGAIN_US = 20000, /* after news, so that events gather */
+    LOOK_US = 250000,
     GROUP_MAX = 32,
     NAME_SIZE = 100,
     METRICS_LANE = 0,
@@ -26,12 +27,15 @@ struct page {
     struct mesh_call *call; /* held */
     struct aion_arena arena;
     struct events_log_read read;
-    struct store_cursor_read place; /* of the group */
-    int64_t until_us;               /* for the first record */
-    bool reading;                   /* done is to come */
-    bool gone;                      /* ... and the call has ended */
-    bool end;                       /* FROM_END */
-    bool news;                      /* while it was reading */
+    union {
+        struct store_cursor_read place; /* of the group */
+        struct store_events_read ends;  /* FROM_END */
+    } as;
+    int64_t until_us; /* for the first record */
+    bool reading;     /* done is to come */
+    bool gone;        /* ... and the call has ended */
+    bool end;         /* FROM_END */
+    bool news;        /* while it was reading */
     enum events_topic topic;
     char name[NAME_SIZE];
 };
@@ -128,10 +132,13 @@ static void answer(struct page *page)
 /* -- reading ------------------------------------------------------------------------ */
 static void read_page(struct page *page);
 
+/* What other controls write nobody tells us: it is looked for. */
 static void wait_for_news(struct page *page)
 {
     int64_t now = mesh_loop_now(page->control->loop);
-    int64_t at = page->news ? now + AGAIN_US : page->until_us;
+    int64_t at = page->control->shards.shared ? now + LOOK_US : page->until_us;
+    if (page->news)
+        at = now + AGAIN_US;
     page->news = false;
     mesh_timer_set(page->control->loop, &page->timer,
                    at < page->until_us ? at : page->until_us);
@@ -193,17 +200,39 @@ static void read_page(struct page *page)
 }
 
 /* -- where it begins ---------------------------------------------------------------- */
-/* Rows of shards that are ours, up to now: their sequences are not above the newest given. */
+static void ends_read(struct store_op *op, const struct aion_err *err)
+{
+    struct page *page = aion_container(op, struct page, as.ends.op);
+    page->reading = false;
+    if (page->gone) {
+        page_free(page);
+        return;
+    }
+    if (err != NULL) {
+        page_fail(page, err);
+        return;
+    }
+    memcpy(page->read.after, page->as.ends.after, sizeof(page->read.after));
+    read_page(page);
+}
+
 static void begin_at_end(struct page *page)
 {
     const struct control *control = page->control;
-    if (page->topic == EVENTS_METRICS) {
-        page->read.after[METRICS_LANE] = events_spool_newest(control_events_spool(control));
+    struct aion_err err;
+    if (page->topic == EVENTS_AUDIT || page->topic == EVENTS_METRICS) {
+        if (page->topic == EVENTS_METRICS)
+            page->read.after[METRICS_LANE] = events_spool_newest(control_events_spool(control));
+        read_page(page);
         return;
     }
-    for (uint32_t shard = 0; shard < EVENTS_LANES && page->topic != EVENTS_AUDIT; shard++)
-        if ((control->shards.mine >> shard & 1) != 0)
-            page->read.after[shard] = control->shards.newest_event;
+    page->as.ends = (struct store_events_read){.op = {.done = ends_read, .arena = &page->arena},
+                                               .shards = STORE_ALL_SHARDS,
+                                               .limit = 1,
+                                               .to_end = true};
+    page->reading = store_events_read(control->store, &page->as.ends, &err);
+    if (!page->reading)
+        page_fail(page, &err);
 }
 
 static bool lane_of(const struct page *page, const char *source, uint32_t *ret_lane)
@@ -274,7 +303,7 @@ static void name_cursor(char out[NAME_SIZE], enum events_topic topic, const char
 
 static void place_read(struct store_op *op, const struct aion_err *err)
 {
-    struct page *page = aion_container(op, struct page, place.op);
+    struct page *page = aion_container(op, struct page, as.place.op);
     page->reading = false;
     if (page->gone) {
         page_free(page);
@@ -284,11 +313,12 @@ static void place_read(struct store_op *op, const struct aion_err *err)
         page_fail(page, err);
         return;
     }
-    if (page->place.found)
-        memcpy(page->read.after, page->place.sequence, sizeof(page->read.after));
-    else if (page->end)
+    if (page->as.place.found)
+        memcpy(page->read.after, page->as.place.sequence, sizeof(page->read.after));
+    if (!page->as.place.found && page->end)
         begin_at_end(page);
-    read_page(page);
+    else
+        read_page(page);
 }
 
 static bool begin(struct page *page, const Aion__V1__ReadEventsRequest *request,
@@ -302,14 +332,15 @@ static bool begin(struct page *page, const Aion__V1__ReadEventsRequest *request,
         return false;
     if (request->n_after == 0 && request->group[0] != '\0') {
         name_cursor(page->name, page->topic, request->group);
-        page->place = (struct store_cursor_read){
+        page->as.place = (struct store_cursor_read){
             .op = {.done = place_read, .arena = &page->arena}, .name = aion_str_of(page->name)};
-        page->reading = store_cursor_read(page->control->store, &page->place, err);
+        page->reading = store_cursor_read(page->control->store, &page->as.place, err);
         return page->reading;
     }
     if (request->n_after == 0 && page->end)
         begin_at_end(page);
-    read_page(page);
+    else
+        read_page(page);
     return true;
 }
 

@@ -26,6 +26,9 @@ void control_events_drain(struct control *control, void (*done)(struct control *
 void control_events_stop(struct control *control);
 void control_events_done(struct control *control); /* after store_close */
 
+/* Shards whose tasks go on here from now on; shards that are not ours any more. */
+void control_events_take(struct control *control, uint64_t set);
+void control_events_leave(struct control *control, uint64_t set);
 /* A write with an event was committed. */
 void control_events_wrote(struct control *control, const struct store_write *write);
 /* A component's second, for aion.metrics.runtime: its sequence is set here. */
@@ -37,6 +40,8 @@ struct events_source *control_events_tasks_new(struct control *control);
  * one by one as "NAME-audit:WRITER". */
 struct events_source *control_events_audit_new(struct control *control);
 void control_events_source_free(struct events_source *source); /* NULL fine */
+/* Asks which writers there are, unless that is being asked. */
+void control_events_audit_look(struct events_source *source);
 /* The lane of a writer that is known, or -1; its name, or "". */
 int control_events_audit_lane(const struct events_source *source, aion_str writer);
 const char *control_events_audit_writer(const struct events_source *source, uint32_t lane);

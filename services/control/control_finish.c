@@ -26,16 +26,6 @@ static struct store_token token_of(const struct control_task *task)
 }
 
 /* -- the end ------------------------------------------------------------------------ */
-static void tell_waiters(struct control_task *task)
-{
-    struct aion_link *link;
-    while ((link = aion_list_first(&task->waiters)) != NULL) {
-        struct control_waiter *waiter = aion_container(link, struct control_waiter, link);
-        aion_list_remove(&waiter->link);
-        waiter->ended(waiter);
-    }
-}
-
 /* The store holds another end than ours: only its word counts. It cannot happen while one
  * control owns the store. */
 static void disowned(struct control *control, struct control_task *task)
@@ -44,6 +34,7 @@ static void disowned(struct control *control, struct control_task *task)
     control_ops_left(control, task);
     control_attempt_leave(task);
     aion_heap_remove(&control->deadlines, &task->deadline);
+    aion_list_remove(&task->of_shard);
     control_count_state(task->state, -1);
     control_cache_remove(&control->tasks, task);
 }
@@ -69,8 +60,9 @@ static void ended(struct control_write *write)
         control_host_settled(task->host, task, NULL, task->reported);
     control_attempt_leave(task);
     aion_heap_remove(&control->deadlines, &task->deadline);
+    aion_list_remove(&task->of_shard);
     control_cache_finished(&control->tasks, task);
-    tell_waiters(task);
+    control_waits_tell(task);
     control_watchers_wake(task);
     control_hosts_pause(control);
 }

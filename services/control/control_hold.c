@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-enum { LOAD_ARENA = 16 << 20, HOLDS_MAX = 1000, TICK_US = 50000, RELEASE_AT_ONCE = 10000 };
+enum { LOAD_ARENA = 16 << 20, TICK_US = 50000, RELEASE_AT_ONCE = 10000 };
 
 #define START_HOLD "start"
 
@@ -104,7 +104,7 @@ void control_hold_forget(struct control_task *task)
 }
 
 /* Those that wait already. One walk over all tasks: a hold is a rare word of a person. */
-static void take_waiting(struct control_hold *hold)
+void control_hold_gather(struct control_hold *hold)
 {
     struct control *control = hold->control;
     size_t cursor = 0;
@@ -192,7 +192,7 @@ static void hold_free(struct control_hold *hold)
  */
 struct dropping {
     struct store_hold_drop drop;
-    char id[101];
+    char id[HOLD_ID_MAX];
 };
 
 static void dropped(struct store_op *op, const struct aion_err *err)
@@ -205,6 +205,8 @@ static void dropped(struct store_op *op, const struct aion_err *err)
 static void drop(struct control *control, const char *id)
 {
     struct dropping *dropping = calloc(1, sizeof(*dropping));
+    char *over = control->holds_over[control->hold_over++ % HOLDS_OVER_MAX];
+    aion_str_copy(over, sizeof(control->holds_over[0]), aion_str_of(id));
     if (dropping == NULL)
         return;
     aion_str_copy(dropping->id, sizeof(dropping->id), aion_str_of(id));
@@ -242,14 +244,40 @@ static void tick(struct mesh_timer *timer)
         mesh_timer_set(hold->control->loop, timer, mesh_loop_now(hold->control->loop) + in_us);
 }
 
+uint64_t control_hold_fitting(const struct control_hold *hold,
+                              const struct control_filter *only)
+{
+    uint64_t count = 0;
+    aion_list_each (link, (struct aion_link *)(uintptr_t)&hold->tasks) {
+        struct control_subject subject =
+            subject_of(aion_container(link, struct control_task, held));
+        count += control_filter_fits(only, &subject);
+    }
+    return count;
+}
+
+void control_hold_release(struct control_hold *hold, struct control_filter *only,
+                          uint32_t per_second, uint64_t most, bool ends)
+{
+    control_filter_free(&hold->only);
+    hold->only = *only;
+    *only = (struct control_filter){.ids = NULL};
+    hold->per_second = per_second;
+    hold->left = most;
+    hold->ends = ends;
+    hold->releasing = true;
+    tick(&hold->timer);
+}
+
 /* -- life ---------------------------------------------------------------------------- */
-static struct control_hold *hold_new(struct control *control, const struct store_hold *stored)
+struct control_hold *control_hold_new(struct control *control, const struct store_hold *stored)
 {
     struct control_hold *hold = calloc(1, sizeof(*hold));
     if (hold == NULL)
         abort();
     hold->control = control;
     hold->at_us = stored->at_us;
+    hold->round = control->polls.round;
     hold->timer.fire = tick;
     aion_list_init(&hold->tasks);
     aion_str_copy(hold->id, sizeof(hold->id), stored->id);
@@ -261,7 +289,7 @@ static struct control_hold *hold_new(struct control *control, const struct store
     return hold;
 }
 
-static struct control_hold *hold_named(struct control *control, const char *id)
+struct control_hold *control_hold_named(struct control *control, const char *id)
 {
     aion_list_each (link, &control->holds) {
         struct control_hold *hold = aion_container(link, struct control_hold, link);
@@ -278,11 +306,11 @@ static bool hold_start(struct control *control, struct aion_err *err)
                                           .at_us = aion_clock_utc_us(),
                                           .changed_by = AION_STR("control"),
                                           .reason = AION_STR("started with --hold")}};
-    if (!control->conf->hold || hold_named(control, START_HOLD) != NULL)
+    if (!control->conf->hold || control_hold_named(control, START_HOLD) != NULL)
         return true;
     if (!store_hold_put_wait(control->store, &put, err))
         return false;
-    hold_new(control, &put.hold);
+    control_hold_new(control, &put.hold);
     return true;
 }
 
@@ -294,258 +322,59 @@ bool control_holds_load(struct control *control, struct aion_err *err)
     bool good = store_hold_list_wait(control->store, &list, err);
     for (size_t i = 0; good && i < list.count; i++)
         if (list.holds[i].kind == STORE_HOLD_QUEUE)
-            hold_new(control, &list.holds[i]);
+            control_hold_new(control, &list.holds[i]);
+    if (good)
+        control_drains_take(control, &list);
     aion_arena_done(&arena);
     return good && hold_start(control, err);
+}
+
+/* -- holds of other controls --------------------------------------------------------- */
+static bool is_over(const struct control *control, aion_str id)
+{
+    for (unsigned i = 0; i < HOLDS_OVER_MAX; i++)
+        if (aion_str_is(id, control->holds_over[i]))
+            return true;
+    return false;
+}
+
+static bool is_listed(const struct store_hold_list *list, const char *id)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (aion_str_is(list->holds[i].id, id))
+            return true;
+    return false;
+}
+
+/* The rule is gone: another control has let its tasks go. */
+static void follow(struct control_hold *hold)
+{
+    struct control_filter all = {.ids = NULL};
+    if (!hold->releasing && hold->round < hold->control->polls.round)
+        control_hold_release(hold, &all, 0, UINT64_MAX, true);
+}
+
+void control_holds_take(struct control *control, const struct store_hold_list *list)
+{
+    char id[HOLD_ID_MAX];
+    for (unsigned i = 0; i < HOLDS_OVER_MAX; i++)
+        if (!is_listed(list, control->holds_over[i]))
+            control->holds_over[i][0] = '\0';
+    for (size_t i = 0; i < list->count; i++) {
+        const struct store_hold *stored = &list->holds[i];
+        if (stored->kind == STORE_HOLD_QUEUE && aion_str_copy(id, sizeof(id), stored->id) &&
+            control_hold_named(control, id) == NULL && !is_over(control, stored->id))
+            control_hold_gather(control_hold_new(control, stored));
+    }
+    aion_list_each_safe (link, &control->holds) {
+        struct control_hold *hold = aion_container(link, struct control_hold, link);
+        if (!is_listed(list, hold->id))
+            follow(hold);
+    }
 }
 
 void control_holds_done(struct control *control)
 {
     aion_list_each_safe (link, &control->holds)
         hold_free(aion_container(link, struct control_hold, link));
-}
-
-/* -- the calls ----------------------------------------------------------------------- */
-static void fill_reply(const struct control_hold *hold, struct aion_arena *arena,
-                       Aion__V1__Hold *reply)
-{
-    Aion__V1__TaskFilter *filter = aion_arena_alloc(arena, sizeof(*filter));
-    aion__v1__hold__init(reply);
-    reply->hold_id = (char *)(uintptr_t)hold->id;
-    reply->reason = (char *)(uintptr_t)hold->reason;
-    reply->held_by = (char *)(uintptr_t)hold->held_by;
-    reply->held_at = control_timestamp(arena, hold->at_us);
-    reply->held = hold->held;
-    reply->released = hold->released;
-    reply->releasing = hold->releasing;
-    if (filter == NULL)
-        return;
-    aion__v1__task_filter__init(filter);
-    filter->tenant = (char *)(uintptr_t)hold->tenant;
-    filter->intent = (char *)(uintptr_t)hold->intent;
-    filter->all = hold->tenant[0] == '\0' && hold->intent[0] == '\0';
-    reply->filter = filter;
-}
-
-static void answer(struct mesh_call *call, const struct control_hold *hold)
-{
-    Aion__V1__Hold reply;
-    fill_reply(hold, mesh_arena(call), &reply);
-    mesh_reply(call, &reply.base);
-}
-
-struct holding {
-    struct store_hold_put put;
-    struct control *control;
-    struct mesh_call *call; /* held */
-    char id[AION_UUID_TEXT];
-    struct control_filter filter;
-};
-
-static void holding_end(struct holding *holding, const struct aion_err *err)
-{
-    if (err != NULL)
-        mesh_fail_with(holding->call, err);
-    mesh_drop(holding->call);
-    control_filter_free(&holding->filter);
-    free(holding);
-}
-
-static void hold_put(struct store_op *op, const struct aion_err *err)
-{
-    struct holding *holding = aion_container(op, struct holding, put.op);
-    if (err == NULL) {
-        struct control_hold *hold = hold_new(holding->control, &holding->put.hold);
-        take_waiting(hold);
-        answer(holding->call, hold);
-    }
-    holding_end(holding, err);
-}
-
-/* A hold is by tenant and intent, which a task has from its beginning to its end. */
-static bool is_rule(const Aion__V1__TaskFilter *filter, struct aion_err *err)
-{
-    if (filter == NULL ||
-        (filter->n_task_ids == 0 && filter->module[0] == '\0' && filter->reason[0] == '\0' &&
-         filter->created_after == NULL && filter->created_before == NULL))
-        return true;
-    aion_err_set(err, __func__, AION_INVALID,
-                 "a hold is by tenant and intent: leave the other parts of the filter out");
-    aion_err_field(err, "filter");
-    return false;
-}
-
-static struct control_hold *same_hold(struct control *control,
-                                      const struct control_filter *filter)
-{
-    aion_list_each (link, &control->holds) {
-        struct control_hold *hold = aion_container(link, struct control_hold, link);
-        if (strcmp(hold->tenant, filter->tenant) == 0 &&
-            strcmp(hold->intent, filter->intent) == 0)
-            return hold;
-    }
-    return NULL;
-}
-
-static size_t count_holds(const struct control *control)
-{
-    size_t count = 0;
-    aion_list_each (link, &control->holds)
-        count++;
-    return count;
-}
-
-static void put_hold(struct holding *holding, const char *reason)
-{
-    struct aion_err err;
-    struct aion_uuid id = aion_uuid_new();
-    struct control_deed deed = control_deed_of(holding->call);
-    char target[160];
-    aion_uuid_text(&id, holding->id);
-    holding->put =
-        (struct store_hold_put){.op.done = hold_put,
-                                .hold = {.id = aion_str_of(holding->id),
-                                         .kind = STORE_HOLD_QUEUE,
-                                         .tenant = aion_str_of(holding->filter.tenant),
-                                         .intent = aion_str_of(holding->filter.intent),
-                                         .at_us = aion_clock_utc_us(),
-                                         .changed_by = mesh_principal(holding->call)->subject,
-                                         .reason = aion_str_of(reason)}};
-    snprintf(target, sizeof(target), "queue/%s/%s",
-             holding->filter.tenant[0] != '\0' ? holding->filter.tenant : "*",
-             holding->filter.intent[0] != '\0' ? holding->filter.intent : "*");
-    deed.target = aion_str_of(target);
-    deed.reason = aion_str_of(reason);
-    if (!control_audit_effect(holding->control, &deed, &holding->put.op, STORE_HOLD_PUT, &err))
-        holding_end(holding, &err);
-}
-
-/* rpc HoldQueue. Inline. */
-void control_hold_queue(struct mesh_call *call, const Aion__V1__HoldQueueRequest *request)
-{
-    struct control *control = mesh_service(call);
-    const struct mesh_principal *principal = mesh_principal(call);
-    struct control_filter filter;
-    struct aion_err err;
-    if (!is_rule(request->filter, &err) ||
-        !control_filter_read(request->filter, principal->tenant,
-                             principal->role == MESH_ROLE_ADMIN, &filter, &err)) {
-        mesh_fail_with(call, &err);
-        return;
-    }
-    struct control_hold *same = same_hold(control, &filter);
-    if (same != NULL) {
-        answer(call, same);
-        control_filter_free(&filter);
-        return;
-    }
-    if (count_holds(control) >= HOLDS_MAX || strlen(request->reason) > 256) {
-        mesh_fail(call, AION_INVALID,
-                  "there are %d holds already, or reason has more than 256 "
-                  "bytes",
-                  (int)HOLDS_MAX);
-        control_filter_free(&filter);
-        return;
-    }
-    struct holding *holding = calloc(1, sizeof(*holding));
-    if (holding == NULL)
-        abort();
-    holding->control = control;
-    holding->call = mesh_hold(call);
-    holding->filter = filter;
-    put_hold(holding, request->reason);
-}
-
-static bool may_touch(const struct mesh_call *call, const struct control_hold *hold)
-{
-    const struct mesh_principal *principal = mesh_principal(call);
-    return principal->role == MESH_ROLE_ADMIN || aion_str_is(principal->tenant, hold->tenant);
-}
-
-static void tell_release(struct control *control, const struct mesh_call *call,
-                         const struct control_hold *hold,
-                         const Aion__V1__ReleaseQueueRequest *request)
-{
-    struct control_deed deed = control_deed_of(call);
-    char target[160], detail[96];
-    snprintf(target, sizeof(target), "hold/%s", hold->id);
-    snprintf(detail, sizeof(detail), "%llu held, at most %llu, %u a second",
-             (unsigned long long)hold->held, (unsigned long long)request->count_max,
-             request->per_second);
-    deed.target = aion_str_of(target);
-    deed.detail = aion_str_of(detail);
-    deed.reason = aion_str_of(request->reason);
-    control_audit_note(control, &deed, "done");
-}
-
-static bool check_release(const Aion__V1__ReleaseQueueRequest *request, struct aion_err *err)
-{
-    if (request->hold_id[0] == '\0') {
-        aion_err_set(err, __func__, AION_INVALID,
-                     "hold_id is missing: ListHolds names the holds");
-        aion_err_field(err, "hold_id");
-        return false;
-    }
-    if (request->per_second > 1000000) {
-        aion_err_set(err, __func__, AION_INVALID, "per_second is %u: give at most 1000000",
-                     request->per_second);
-        aion_err_field(err, "per_second");
-        return false;
-    }
-    return true;
-}
-
-/* rpc ReleaseQueue. Inline. */
-void control_release_queue(struct mesh_call *call, const Aion__V1__ReleaseQueueRequest *request)
-{
-    struct control *control = mesh_service(call);
-    const struct mesh_principal *principal = mesh_principal(call);
-    struct control_hold *hold = hold_named(control, request->hold_id);
-    struct control_filter only = {.ids = NULL};
-    struct aion_err err;
-    if (!check_release(request, &err)) {
-        mesh_fail_with(call, &err);
-        return;
-    }
-    if (hold == NULL || !may_touch(call, hold)) {
-        aion_err_set(&err, __func__, AION_NOT_FOUND, "there is no hold \"%.64s\"",
-                     request->hold_id);
-        aion_err_reason(&err, "HOLD_NOT_FOUND");
-        mesh_fail_with(call, &err);
-        return;
-    }
-    if (request->filter != NULL &&
-        !control_filter_read(request->filter, principal->tenant,
-                             principal->role == MESH_ROLE_ADMIN, &only, &err)) {
-        mesh_fail_with(call, &err);
-        return;
-    }
-    tell_release(control, call, hold, request);
-    control_filter_free(&hold->only);
-    hold->only = only;
-    hold->per_second = request->per_second;
-    hold->left = request->count_max > 0 ? request->count_max : UINT64_MAX;
-    hold->ends = request->count_max == 0 && request->filter == NULL;
-    hold->releasing = true;
-    answer(call, hold);
-    tick(&hold->timer);
-}
-
-/* rpc ListHolds. Inline. */
-void control_list_holds(struct mesh_call *call, const Aion__V1__ListHoldsRequest *request)
-{
-    const struct control *control = mesh_service(call);
-    struct aion_arena *arena = mesh_arena(call);
-    Aion__V1__ListHoldsReply reply = AION__V1__LIST_HOLDS_REPLY__INIT;
-    (void)request;
-    reply.holds = aion_arena_array(arena, count_holds(control), sizeof(*reply.holds));
-    aion_list_each (link, &control->holds) {
-        const struct control_hold *hold = aion_container(link, struct control_hold, link);
-        Aion__V1__Hold *message = aion_arena_alloc(arena, sizeof(*message));
-        if (!may_touch(call, hold) || message == NULL || reply.holds == NULL)
-            continue;
-        fill_reply(hold, arena, message);
-        reply.holds[reply.n_holds++] = message;
-    }
-    aion_v1_aion_tasks_list_holds_reply(call, &reply);
 }

@@ -15,7 +15,6 @@ enum {
     RUNNING_WAIT_US = 500000, /* for `running` after hello */
     HOST_ARENA_MAX = 1 << 20,
 };
-#define ALL_SHARDS UINT64_MAX
 
 const struct control_offer *control_host_offer(const struct control_host *host,
                                                const char *pool, const char *module)
@@ -40,7 +39,8 @@ static void command(struct control_host *host, const Aion__V1__HostCommand *mess
 void control_host_refresh(struct control_host *host)
 {
     control_sched_host_set(&host->control->sched, &host->sched, host->sched.slots,
-                           host->ready && !host->draining && !host->blocked && !host->ended);
+                           host->ready && !host->claiming && !host->draining &&
+                               !host->blocked && !host->ended);
 }
 
 static Aion__V1__AttemptToken token_of(const struct control_task *task, char id[AION_UUID_TEXT])
@@ -125,6 +125,40 @@ void control_host_claim(struct control_host *host, uint64_t shards)
     command(host, &message);
 }
 
+/* A host gets no work until it has said what it runs of them, or for so long: the start of what
+ * runs there may have been lost with its former owner. */
+void control_hosts_claim(struct control *control, uint64_t shards)
+{
+    int64_t until_us = mesh_loop_now(control->loop) + RUNNING_WAIT_US;
+    aion_list_each (link, &control->hosts) {
+        struct control_host *host = aion_container(link, struct control_host, link);
+        if (shards == 0)
+            continue;
+        host->claiming = true;
+        control_host_claim(host, shards);
+        control_host_refresh(host);
+        mesh_timer_set(control->loop, &host->lease, until_us);
+    }
+}
+
+/* Where the other controls are: a host keeps a stream to each. */
+void control_host_peers(struct control_host *host)
+{
+    const struct control_book *book = &host->control->shards.book;
+    Aion__V1__HostCommand message = AION__V1__HOST_COMMAND__INIT;
+    Aion__V1__HostCommand__Peers peers = AION__V1__HOST_COMMAND__PEERS__INIT;
+    char *addresses[BOOK_OTHERS_MAX];
+    if (!host->control->shards.shared)
+        return;
+    for (unsigned i = 0; i < book->other_count; i++)
+        addresses[peers.n_addresses++] = (char *)(uintptr_t)book->others[i].address;
+    peers.addresses = addresses;
+    peers.self = host->control->cluster.self;
+    message.kind_case = AION__V1__HOST_COMMAND__KIND_PEERS;
+    message.peers = &peers;
+    command(host, &message);
+}
+
 /* -- leaving ------------------------------------------------------------------------ */
 /* Its attempts wait for it; the stream itself is ended by the caller or has ended. */
 static void detach(struct control_host *host)
@@ -156,6 +190,9 @@ static void lease_tick(struct mesh_timer *timer)
     struct control_host *host = aion_container(timer, struct control_host, lease);
     int64_t now_us = mesh_loop_now(host->control->loop),
             lease_us = host->control->conf->host_lease;
+    if (now_us - host->ticked_us > lease_us)
+        host->heard_us = now_us; /* it was we who were away: its words are still to be read */
+    host->ticked_us = now_us;
     if (now_us - host->heard_us > lease_us) {
         silent(host);
         return;
@@ -163,6 +200,12 @@ static void lease_tick(struct mesh_timer *timer)
     mesh_timer_set(host->control->loop, timer, now_us + lease_us / 3);
     if (!host->ready)
         control_attempts_running(host, NULL);
+    if (host->claiming) { /* what it runs of them is given up by their grace, not by its silence
+                           */
+        host->claiming = false;
+        control_host_refresh(host);
+        control_dispatch(host->control);
+    }
     ping(host);
 }
 
@@ -290,9 +333,11 @@ static void hello(struct control_host *host, const Aion__V1__HostMessage__Hello 
     control_host_drain(host, false);
     control_ops_host_came(host);
     mesh_note(host->call, "host_id", aion_str_of(host->host_id));
-    mesh_timer_set(control->loop, &host->lease, mesh_loop_now(control->loop) + RUNNING_WAIT_US);
+    host->ticked_us = mesh_loop_now(control->loop);
+    mesh_timer_set(control->loop, &host->lease, host->ticked_us + RUNNING_WAIT_US);
     welcome(host);
-    control_host_claim(host, ALL_SHARDS);
+    control_host_peers(host);
+    control_host_claim(host, control_book_open(&control->shards.book));
 }
 
 static void capacity(struct control_host *host, const Aion__V1__HostMessage__Capacity *message)

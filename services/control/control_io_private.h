@@ -56,6 +56,8 @@ void control_writes_hurry(struct control *control); /* all of them: the process 
 void control_write_end(struct control_write *write);
 /* The task's chunks under way are on disk. */
 void control_write_chunks_done(struct control_task *task);
+/* The task is another control's: its writes that were not submitted will not be. */
+void control_writes_forget(struct control_task *task);
 void control_writes_abandon(struct control *control); /* at the end of the process */
 
 /* -- events (control_event.c) ------------------------------------------------------- */
@@ -64,16 +66,33 @@ void control_event_fill(struct control_write *write);
 void control_event_accept(struct control *control, const struct store_accept *accept,
                           struct store_outbox *event);
 
-/* -- output (control_stream.c) ------------------------------------------------------ */
-/* A reader of one task's output. */
+/* -- output (control_stream.c, control_follow.c) ------------------------------------ */
+/* A reader of one task's output: from memory and the store while the task is ours, else from
+ * the control that owns it. A task that moves is followed. */
 struct control_watcher {
     struct aion_link link; /* in the task's watchers */
     struct control *control;
-    struct control_task *task; /* one reference */
+    struct control_task *task; /* one reference; NULL: it is looked for, or read elsewhere */
     uint64_t cursor;           /* newest one sent */
     bool reading;              /* chunks are being read from the store */
-    bool closed;               /* nothing more may be sent; freed when reading ends */
+    bool closed;               /* nothing more may be sent; freed when nothing is under way */
     bool gap;                  /* chunks it asked for are gone: say so with the next one */
+    bool gaps;                 /* a cursor that is too old is told so, instead of refused */
+    bool handed_on;            /* its call came from another control: it goes no further */
+
+    /* -- of control_follow.c ----------------------------------------------------- */
+    struct aion_uuid id;
+    struct mesh_principal principal;
+    char *texts;               /* of the principal; owned */
+    bool finding;              /* the task is looked for */
+    bool moved;                /* it has left: looked for again when reading ends */
+    bool ever;                 /* it was found before: trouble is waited out */
+    struct mesh_rpc *upstream; /* to the owner's Stream */
+    struct control_flight flight;
+    bool paused, final;       /* upstream: no room here; its last chunk has come */
+    int64_t since_us;         /* of the last thing that went well */
+    struct control_park park; /* while the shard moves */
+
     /* Bytes of payload that may be sent now; 0 = wait: the owner pumps when there is room
      * again. */
     size_t (*room)(struct control_watcher *watcher);
@@ -84,9 +103,17 @@ struct control_watcher {
     void (*ended)(struct control_watcher *watcher, const struct aion_err *err);
     void (*free)(struct control_watcher *watcher); /* the owner's memory */
 };
-/* The owner made it and set control, cursor and the functions; takes a reference of the task.
+/* The owner made it and set control, cursor, gaps, handed_on and the functions. The task is
+ * found, and read until its end; ended may run before this returns: NOT_FOUND, CURSOR_TOO_OLD.
  */
+void control_follow(struct control_watcher *watcher, const struct aion_uuid *id,
+                    const struct mesh_principal *principal);
+/* Their task is another control's from now on. */
+void control_watchers_move(struct control_task *task);
+/* What control_stream.c is to control_follow.c, and it to that. */
 void control_watch(struct control_watcher *watcher, struct control_task *task);
+void control_follow_again(struct control_watcher *watcher);
+void control_watcher_free(struct control_watcher *watcher);
 void control_watcher_pump(struct control_watcher *watcher);
 void control_watcher_close(
     struct control_watcher *watcher); /* frees it, now or when its read is over */

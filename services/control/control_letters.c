@@ -1,10 +1,10 @@
 /* Dead letters: tasks whose every attempt failed. Listing them, and replaying them as new
  * tasks.
  *
- * A replay goes on by itself: it walks the letters that match, newest first, and places an
- * order for each, so many a second, a bounded number under way. An order's key names its
- * letter, so that a replay that a crash cut off, asked for again, makes no task twice; a letter
- * that was replayed has a mark that says as what. */
+ * A replay goes on by itself at the control that was asked: it walks the letters that match,
+ * newest first, and has each replayed by the owner of its shard (control_letter.c), so many a
+ * second, a bounded number under way. Who asks another control for it is told what that one
+ * says. */
 #include "base/clock.h"
 #include "codec/message.h"
 #include "control_private.h"
@@ -14,13 +14,11 @@
 enum {
     PAGE = 100,
     PAGE_ARENA = 64 << 20,
-    LETTER_ARENA = 16 << 20,
     AT_ONCE = 32,     /* letters under way, of one replay */
     RUNNING_MAX = 16, /* replays */
     KEPT_MAX = 100,   /* replays that can still be asked about */
     PER_SECOND = 10,  /* unless said */
     PER_SECOND_MAX = 10000,
-    AGAIN_US = 100000, /* the store is busy */
 };
 
 /* -- which --------------------------------------------------------------------------- */
@@ -183,16 +181,10 @@ struct control_replay {
     struct mesh_timer timer;
 };
 
-/* One letter under way: read, ordered, marked. */
-struct letter {
+/* One of its letters. */
+struct part {
+    struct control_letter letter;
     struct control_replay *replay;
-    struct store_task_read read;
-    struct aion_arena arena;
-    struct control_order order;
-    Aion__V1__TaskRequest request;
-    char key[64], id_text[AION_UUID_TEXT], tenant[65];
-    struct store_mark mark;
-    struct store_outbox event;
 };
 
 static void replay_go(struct control_replay *replay);
@@ -242,179 +234,44 @@ static void replay_end(struct control_replay *replay)
 }
 
 /* -- one letter ------------------------------------------------------------------------ */
-static void letter_free(struct letter *letter)
+static bool fits_part(struct control_letter *letter, const struct store_task *dead)
 {
-    struct control_replay *replay = letter->replay;
-    aion_arena_done(&letter->arena);
-    free(letter);
+    return fits(&aion_container(letter, struct part, letter)->replay->filter, dead);
+}
+
+static void part_over(struct control_letter *letter, const struct aion_err *err)
+{
+    struct part *part = aion_container(letter, struct part, letter);
+    struct control_replay *replay = part->replay;
+    if (err == NULL) {
+        replay->replayed++;
+    } else {
+        replay->refused++;
+        control_error_set(&replay->error, (int32_t)err->code, aion_str_of(err->reason),
+                          aion_str_of(err->text));
+    }
+    free(part);
     replay->running--;
     replay_go(replay);
 }
 
-static void refused(struct letter *letter, const struct aion_err *err)
+static bool begin_part(struct control_replay *replay, const struct aion_uuid *id)
 {
-    struct control_replay *replay = letter->replay;
-    replay->refused++;
-    control_error_set(&replay->error, (int32_t)err->code, aion_str_of(err->reason),
-                      aion_str_of(err->text));
-}
-
-static void marked(struct store_op *op, const struct aion_err *err)
-{
-    struct letter *letter = aion_container(op, struct letter, mark.write.op);
-    if (err != NULL)
-        refused(letter, err); /* its key keeps a second replay from making a second task */
-    letter_free(letter);
-}
-
-static void write_mark(struct letter *letter, const struct aion_uuid *as)
-{
-    struct control *control = letter->replay->control;
-    const struct store_task *dead = &letter->read.task;
-    struct aion_err err;
-    letter->event = (struct store_outbox){.sequence = control_shard_event(control),
-                                          .id = dead->id,
-                                          .tenant = dead->tenant,
-                                          .intent = dead->intent,
-                                          .kinds = STORE_EVENT_REPLAYED,
-                                          .state = STORE_DEAD,
-                                          .at_us = aion_clock_utc_us(),
-                                          .note = aion_str_of(letter->id_text)};
-    aion_uuid_text(as, letter->id_text);
-    letter->event.note = aion_str_of(letter->id_text);
-    letter->mark =
-        (struct store_mark){.write = {.op.done = marked,
-                                      .seq = dead->seq,
-                                      .epoch = control_shard_epoch(control, dead->seq),
-                                      .event = &letter->event},
-                            .number = dead->marks + 1,
-                            .kind = STORE_MARK_REPLAYED,
-                            .at_us = letter->event.at_us,
-                            .other = *as,
-                            .note = aion_str_of(letter->id_text)};
-    if (store_mark(control->store, &letter->mark, &err))
-        return;
-    refused(letter, &err);
-    letter_free(letter);
-}
-
-static void ordered(struct control_order *order, const struct control_answer *answer)
-{
-    struct letter *letter = aion_container(order, struct letter, order);
-    if (answer->task == NULL) {
-        refused(letter, answer->err);
-        letter->mark.number = 0;
-        return;
-    }
-    letter->replay->replayed++;
-    letter->mark.number = 1; /* to be marked, when the order is gone */
-    letter->mark.other = answer->task->id;
-}
-
-static void order_gone(struct control_order *order)
-{
-    struct letter *letter = aion_container(order, struct letter, order);
-    struct aion_uuid as = letter->mark.other;
-    if (letter->mark.number == 0)
-        letter_free(letter);
-    else
-        write_mark(letter, &as);
-}
-
-/* The request as it was, from what control kept of it. */
-static bool fill_request(struct letter *letter)
-{
-    const struct store_task *dead = &letter->read.task;
-    const struct control_replay *replay = letter->replay;
-    Aion__V1__TaskRequest *request = &letter->request;
-    const Aion__V1__HostCommand__Execute *body =
-        (const Aion__V1__HostCommand__Execute *)codec_unpack(
-            &aion__v1__host_command__execute__schema, dead->body, NULL, &letter->arena, NULL);
-    const Aion__V1__TaskMeta *meta = (const Aion__V1__TaskMeta *)codec_unpack(
-        &aion__v1__task_meta__schema, dead->meta, NULL, &letter->arena, NULL);
-    aion__v1__task_request__init(request);
-    if (body == NULL || (meta == NULL && dead->meta.size > 0))
+    struct part *part = calloc(1, sizeof(*part));
+    if (part == NULL)
         return false;
-    request->intent = body->intent;
-    request->params = body->params;
-    request->input = body->input;
-    request->content_type = body->content_type;
-    request->priority = (Aion__V1__Priority)dead->priority;
-    if (meta != NULL) {
-        request->sla = meta->sla;
-        request->preferred_engine = meta->preferred_engine;
-        request->n_metadata = meta->n_metadata;
-        request->metadata = (Aion__V1__TaskRequest__MetadataEntry **)meta->metadata;
-    }
-    if (replay->preferred[0] != '\0')
-        request->preferred_engine = (char *)(uintptr_t)replay->preferred;
-    snprintf(letter->key, sizeof(letter->key), "replay-%s", letter->id_text);
-    request->_idempotency_key_case = AION__V1__TASK_REQUEST___IDEMPOTENCY_KEY_IDEMPOTENCY_KEY;
-    request->idempotency_key = letter->key;
-    return true;
-}
-
-static void place(struct letter *letter)
-{
-    letter->order = (struct control_order){
-        .control = letter->replay->control,
-        .request = &letter->request,
-        .tenant = letter->read.task.tenant,
-        .key_id = letter->read.task.key_id,
-        .replay_of = letter->id_text,
-        .done = ordered,
-        .free = order_gone,
-    };
-    control_order_place(&letter->order);
-}
-
-static void not_dead(struct letter *letter)
-{
-    struct aion_err err;
-    aion_err_set(&err, __func__, AION_PRECONDITION,
-                 "task %s is no dead letter of yours, or was replayed already",
-                 letter->id_text);
-    aion_err_reason(&err, "NO_DEAD_LETTER");
-    refused(letter, &err);
-    letter_free(letter);
-}
-
-static void letter_read(struct store_op *op, const struct aion_err *err)
-{
-    struct letter *letter = aion_container(op, struct letter, read.op);
-    struct control_replay *replay = letter->replay;
-    const struct store_task *dead = &letter->read.task;
-    if (err != NULL) {
-        refused(letter, err);
-        letter_free(letter);
-    } else if (!letter->read.found || dead->state != STORE_DEAD || dead->replayed ||
-               !fits(&replay->filter, dead) || !fill_request(letter)) {
-        not_dead(letter);
-    } else {
-        place(letter);
-    }
-}
-
-static bool begin_letter(struct control_replay *replay, const struct aion_uuid *id)
-{
-    struct letter *letter = calloc(1, sizeof(*letter));
-    if (letter == NULL)
-        return false;
-    letter->replay = replay;
-    aion_arena_init(&letter->arena, LETTER_ARENA, NULL, 0);
-    aion_uuid_text(id, letter->id_text);
-    aion_str_copy(letter->tenant, sizeof(letter->tenant), aion_str_of(replay->filter.tenant));
-    letter->read =
-        (struct store_task_read){.op = {.done = letter_read, .arena = &letter->arena},
-                                 .tenant = aion_str_of(letter->tenant),
-                                 .id = *id,
-                                 .with_body = true};
-    if (store_task_read(replay->control->store, &letter->read, NULL)) {
-        replay->running++;
+    part->replay = replay;
+    part->letter = (struct control_letter){.control = replay->control,
+                                           .id = *id,
+                                           .tenant = aion_str_of(replay->filter.tenant),
+                                           .preferred = replay->preferred,
+                                           .fits = fits_part,
+                                           .over = part_over};
+    replay->running++;
+    if (control_letter_replay(&part->letter))
         return true;
-    }
-    aion_arena_done(&letter->arena);
-    free(letter);
+    replay->running--;
+    free(part);
     return false;
 }
 
@@ -480,7 +337,7 @@ static bool begin_next(struct control_replay *replay)
         replay->matched++;
         if (replay->dry)
             return true;
-        if (begin_letter(replay, id))
+        if (begin_part(replay, id))
             return false; /* the next when its time has come */
         replay->matched--;
         replay->next--;
@@ -601,12 +458,45 @@ void control_replay_dead_letters(struct mesh_call *call,
     mesh_timer_set(control->loop, &replay->timer, mesh_loop_now(control->loop));
 }
 
+/* -- a replay that is not here --------------------------------------------------------- */
+struct asking {
+    struct control_round round;
+    struct aion_err err;
+};
+
+static void others_heard(struct control_round *round, const struct mesh_result *result)
+{
+    round->enough = result->err == NULL;
+    if (round->enough)
+        mesh_reply(round->call, result->reply);
+}
+
+static void others_asked(struct control_round *round)
+{
+    struct asking *asking = aion_container(round, struct asking, round);
+    if (!round->enough)
+        mesh_fail_with(round->call, &asking->err);
+    free(asking);
+}
+
+static void ask_others(struct mesh_call *call, const Aion__V1__GetReplayRequest *request)
+{
+    struct asking *asking = calloc(1, sizeof(*asking));
+    if (asking == NULL)
+        abort();
+    aion_err_set(&asking->err, __func__, AION_NOT_FOUND,
+                 "there is no replay \"%.64s\" since its control started", request->replay_id);
+    aion_err_reason(&asking->err, "REPLAY_NOT_FOUND");
+    asking->round = (struct control_round){
+        .call = call, .request = &request->base, .heard = others_heard, .done = others_asked};
+    control_round(&asking->round);
+}
+
 /* rpc GetReplay. Inline. */
 void control_get_replay(struct mesh_call *call, const Aion__V1__GetReplayRequest *request)
 {
     struct control *control = mesh_service(call);
     const struct mesh_principal *principal = mesh_principal(call);
-    struct aion_err err;
     aion_list_each (link, &control->replays) {
         struct control_replay *replay = aion_container(link, struct control_replay, link);
         if (strcmp(replay->id, request->replay_id) != 0 || replay->dry ||
@@ -621,14 +511,12 @@ void control_get_replay(struct mesh_call *call, const Aion__V1__GetReplayRequest
         answer(call, replay);
         return;
     }
-    aion_err_set(&err, __func__, AION_NOT_FOUND,
-                 "there is no replay \"%.64s\" since this control started", request->replay_id);
-    aion_err_reason(&err, "REPLAY_NOT_FOUND");
-    mesh_fail_with(call, &err);
+    ask_others(call, request);
 }
 
 void control_replays_done(struct control *control)
 {
+    control_letters_done(control);
     aion_list_each_safe (link, &control->replays) {
         struct control_replay *replay = aion_container(link, struct control_replay, link);
         if (replay->call != NULL)

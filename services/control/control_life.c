@@ -8,9 +8,9 @@
 
 enum {
     LOAD_PAGE = 1000,
-    LOAD_ARENA_MAX = 256 << 20,
-    TASKS_MAX = 64 << 20,   /* of the map alone; the queue's bounds come first */
-    SCRATCH_MAX = 16 << 20, /* holds the largest request with what control adds */
+    LOAD_ARENA_MAX = 256 << 20, /* as in control_handover.c */
+    TASKS_MAX = 64 << 20,       /* of the map alone; the queue's bounds come first */
+    SCRATCH_MAX = 16 << 20,     /* holds the largest request with what control adds */
 };
 
 static void configure_sched(struct control *control)
@@ -61,9 +61,12 @@ void control_init(struct control *control, struct mesh_loop *loop, struct store 
     aion_list_init(&control->money_waits);
     aion_list_init(&control->holds);
     aion_list_init(&control->replays);
+    aion_list_init(&control->letters);
     aion_list_init(&control->audit.waiting);
     control->audit.control = control;
     control_money_init(&control->money, conf->replica);
+    control_shards_init(control);
+    control_cluster_init(control);
     aion_list_init(&control->submits);
     aion_list_init(&control->watches);
     aion_buf_init(&control->scratch, SCRATCH_MAX);
@@ -81,22 +84,25 @@ void control_init(struct control *control, struct mesh_loop *loop, struct store 
 /* Timers of tasks die with the loop; lists are emptied as the tasks are. */
 void control_done(struct control *control)
 {
+    control_shards_done(control);
     control_waits_end(control);
     control_hosts_forget(control);
     control_watches_forget(control);
+    control_cluster_done(control);
     control_writes_abandon(control);
     control_orders_abandon(control);
     control_events_done(control);
+    control_handover_done(control);
     mesh_timer_cancel(control->loop, &control->tick);
     mesh_timer_cancel(control->loop, &control->batch_timer);
     mesh_timer_cancel(control->loop, &control->gauge_timer);
     mesh_timer_cancel(control->loop, &control->linger);
     control_arrivals_done(control);
-    control_shards_done(control);
     control_budgets_done(control);
     control_audit_done(control);
     control_holds_done(control);
     control_replays_done(control);
+    control_polls_done(control);
     size_t cursor = 0;
     struct control_task *task;
     while ((task = aion_map_next(&control->tasks.by_id, &cursor)) != NULL) {
@@ -105,6 +111,7 @@ void control_done(struct control *control)
         control_sched_end(&control->sched, &task->queued, 0, false);
         aion_list_remove(&task->unrouted);
         aion_list_remove(&task->on_host);
+        aion_list_remove(&task->of_shard);
     }
     aion_heap_done(&control->deadlines);
     aion_heap_done(&control->dues);
@@ -144,7 +151,7 @@ static bool load_plan(struct control *control, struct aion_err *err)
     return good;
 }
 
-static void take_loaded(struct control *control, const struct store_task *stored)
+void control_take_loaded(struct control *control, const struct store_task *stored)
 {
     struct control_task *task = control_task_load(control, stored);
     control_task_recharge(control, task);
@@ -153,6 +160,7 @@ static void take_loaded(struct control *control, const struct store_task *stored
         abort(); /* more unfinished tasks than memory: they must not be forgotten */
     control_count_state(task->state, 1);
     control_ops_entered(control, task);
+    control_shard_add(control, task);
     aion_list_add_last(&control->loaded, &task->unrouted);
     control_task_unref(task);
 }
@@ -169,7 +177,7 @@ static bool ask_page(struct control *control, struct page *page, uint64_t after,
 {
     aion_arena_init(&page->arena, LOAD_ARENA_MAX, NULL, 0);
     page->load = (struct store_load){.op.arena = &page->arena,
-                                     .shards = control->shards.mine,
+                                     .shards = STORE_ALL_SHARDS,
                                      .after = after,
                                      .limit = LOAD_PAGE};
     page->waiter = store_ask(control->store, &page->load.op, STORE_LOAD, err);
@@ -181,7 +189,7 @@ static bool ask_page(struct control *control, struct page *page, uint64_t after,
 static void take_page(struct control *control, struct page *page)
 {
     for (size_t i = 0; i < page->load.count; i++)
-        take_loaded(control, &page->load.tasks[i]);
+        control_take_loaded(control, &page->load.tasks[i]);
     aion_arena_done(&page->arena);
 }
 
@@ -204,12 +212,20 @@ static bool load_tasks(struct control *control, struct aion_err *err)
     }
 }
 
+/* Where others may have the store open, a start that takes longer than a lease would lose it:
+ * the shards are read when the loop runs, as those that come later are. */
 bool control_load(struct control *control, struct aion_err *err)
 {
-    return control_shards_open(control, err) && load_plan(control, err) &&
-           control_budgets_load(control, err) && control_audit_open(control, err) &&
-           control_holds_load(control, err) && control_ops_open(control, err) &&
-           load_tasks(control, err);
+    if (!control_shards_open(control, err) || !load_plan(control, err) ||
+        !control_budgets_load(control, err) || !control_audit_open(control, err) ||
+        !control_holds_load(control, err) || !control_ops_open(control, err))
+        return false;
+    if (control->shards.shared)
+        return true;
+    if (!load_tasks(control, err))
+        return false;
+    control->shards.book.loading = control->shards.gained = 0;
+    return true;
 }
 
 /* -- beginning ---------------------------------------------------------------------- */
@@ -237,18 +253,24 @@ static void begin_task(struct control *control, struct control_task *task)
     control_deadline_set(control, task);
 }
 
+void control_begin_loaded(struct control *control)
+{
+    struct aion_link *link;
+    while ((link = aion_list_first(&control->loaded)) != NULL) {
+        aion_list_remove(link);
+        begin_task(control, aion_container(link, struct control_task, unrouted));
+    }
+}
+
 void control_begin(struct control *control)
 {
-    while (!aion_list_empty(&control->loaded)) {
-        struct control_task *task =
-            aion_container(control->loaded.next, struct control_task, unrouted);
-        aion_list_remove(&task->unrouted);
-        begin_task(control, task);
-    }
+    control_begin_loaded(control);
     control->loading = false;
     control_shards_begin(control);
+    control_handover_load(control);
     control_budgets_begin(control);
     control_events_begin(control);
+    control_polls_begin(control);
     control_gauges_start(control);
     control_ops_begin(control);
     control_route_unrouted(control);
@@ -271,15 +293,16 @@ void control_drain(struct control *control, void (*done)(struct control *control
     control_hosts_end(control);
     control_writes_hurry(control);
     control_ops_end(control);
+    control_shards_leave(control);
+    control_unpark(control); /* what waits for a shard is told to go elsewhere */
     control_drain_step(control);
 }
 
 void control_drain_step(struct control *control)
 {
-    /* once over, nothing more can be written */
-    bool over = control->shards.stopped || control->store_ended;
-    bool writing = !aion_list_empty(&control->writes) && !over;
-    if (!control->draining || control->drained == NULL || writing)
+    bool over = aion_list_empty(&control->writes) && control->shards.ended;
+    /* a store that takes nothing any more has nothing to wait for */
+    if (!control->draining || control->drained == NULL || !(over || control->store_ended))
         return;
     void (*done)(struct control * control) = control->drained;
     control->drained = NULL;

@@ -1,6 +1,7 @@
 /* Control: admits, queues and dispatches tasks, and keeps what must not be lost. */
 #include "control_main.h"
 
+#include "base/log.h"
 #include "control_private.h"
 #include "program/program.h"
 
@@ -16,9 +17,35 @@ static void on_store_fatal(void *user, const struct aion_err *err)
 }
 
 /* The store refuses what comes from here now: whoever has the shards goes on. */
-static void on_shards_lost(struct control *control, const struct aion_err *err)
+static void on_clash(struct control *control, const struct aion_err *err)
 {
     program_fatal(control->program, err);
+}
+
+static int64_t size_of(uint64_t set)
+{
+    return __builtin_popcountll(set);
+}
+
+static void on_change(struct control *control, const struct control_change *change)
+{
+    const struct control_book *book = &control->shards.book;
+    aion_log(AION_LOG_INFO, "shards", LOG_I64("gained", size_of(change->gained)),
+             LOG_I64("lost", size_of(change->lost)),
+             LOG_I64("given_back", size_of(change->returned)),
+             LOG_I64("own", size_of(book->mine)), LOG_U64("controls", book->replicas));
+}
+
+/* Whoever calls goes to another control meanwhile. */
+static void on_awake(struct control *control, bool awake)
+{
+    mesh_server_serving(control->program->server, "", awake);
+    program_ready(control->program, awake, "its lease on the store is over");
+    if (awake)
+        aion_log_line(AION_LOG_INFO, "the lease on the store is renewed", 0, NULL);
+    else
+        aion_log(AION_LOG_WARN, "the lease on the store could not be renewed in time",
+                 LOG_TEXT("effect", "nothing is taken or decided until it is"));
 }
 
 static void leave_router(struct control *control)
@@ -28,6 +55,7 @@ static void leave_router(struct control *control)
     if (control->router_channel != NULL)
         mesh_channel_close(control->router_channel);
     control->router_channel = NULL;
+    control_cluster_leave(control);
 }
 
 /* The store first: it runs what completions are left, and they need control. */
@@ -38,12 +66,32 @@ static void stop(void *self)
     control->draining = true;
     leave_router(control);
     control_events_stop(control);
-    if (opened)
-        control_shards_leave(control);
     store_close(control->store);
     if (opened)
         control_done(control);
     free(control);
+}
+
+/* What others are told; only where they may have the store open, too. */
+static bool set_address(struct control *control, struct aion_err *err)
+{
+    const char *listen = control->program->common->listen;
+    const char *colon = strrchr(listen, ':');
+    aion_str host = aion_str_n(listen, colon != NULL ? (size_t)(colon - listen) : 0);
+    char *self = control->cluster.self;
+    int size = CLUSTER_ADDRESS_MAX;
+    bool any = aion_str_is(host, "0.0.0.0") || aion_str_is(host, "[::]") || host.size == 0;
+    if (control->conf->advertise[0] != '\0')
+        size = snprintf(self, CLUSTER_ADDRESS_MAX, "%s", control->conf->advertise);
+    else if (!any || !store_info(control->store).shared)
+        size = snprintf(self, CLUSTER_ADDRESS_MAX, "%.*s:%d", AION_STR_ARG(host),
+                        mesh_server_port(control->program->server));
+    return size < CLUSTER_ADDRESS_MAX ||
+           aion_fail(
+               err, AION_INVALID,
+               "other controls must be told where this one is: give --advertise HOST:PORT, "
+               "at most %d bytes (it listens on %s)",
+               CLUSTER_ADDRESS_MAX - 1, listen);
 }
 
 static bool open_all(struct control *control, struct program *program,
@@ -63,8 +111,12 @@ static bool open_all(struct control *control, struct program *program,
         return false;
     control_init(control, program->loop, store, conf);
     control->program = program;
-    control->shards.lost = on_shards_lost;
-    if (!control_load(control, err) || !control_events_open(control, err))
+    control->tls = program->tls;
+    control->shards.clash = on_clash;
+    control->shards.changed = on_change;
+    control->shards.awake = on_awake;
+    if (!set_address(control, err) || !control_load(control, err) ||
+        !control_events_open(control, err))
         return false;
     control->router_channel = mesh_channel_new(program->loop, &router, err);
     if (control->router_channel == NULL)
@@ -92,7 +144,8 @@ static void check_ready(struct mesh_timer *timer)
 {
     struct control *control = aion_container(timer, struct control, ready_timer);
     int64_t now = mesh_loop_now(control->loop);
-    if (control_router_here(control->router) || now >= control->ready_by_us)
+    bool whole = control->shards.book.loading == 0;
+    if (whole && (control_router_here(control->router) || now >= control->ready_by_us))
         program_ready(control->program, true, "");
     else
         mesh_timer_set(control->loop, timer, now + READY_CHECK_US);

@@ -27,6 +27,13 @@ static const struct aion_metric_family families[COUNTS] = {
     [COUNT_WRITE_RETRY] = {.name = "aion_control_writes_repeated",
                            .help = "writes that the store did not take at once",
                            .kind = AION_COUNTER},
+    [COUNT_FORWARDED] = {.name = "aion_control_calls_forwarded",
+                         .help = "calls handed on to the control that owns their task",
+                         .kind = AION_COUNTER},
+    [COUNT_FENCED] = {.name = "aion_control_writes_fenced",
+                      .help = "writes refused by the store because their shard had another "
+                              "owner by then: they had no effect",
+                      .kind = AION_COUNTER},
 };
 static const struct aion_metric_family state_family = {.name = "aion_control_tasks",
                                                        .help = "unfinished tasks by state",

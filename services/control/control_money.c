@@ -9,6 +9,7 @@ void control_money_init(struct control_money *money, const char *replica)
 {
     aion_map_init(&money->budgets, MONEY_BUDGETS_MAX);
     aion_map_init(&money->purses, MONEY_PURSES_MAX);
+    money->closed = false;
     aion_str_copy(money->replica, sizeof(money->replica), aion_str_of(replica));
 }
 
@@ -198,6 +199,8 @@ enum control_reserved control_money_reserve(struct control_money *money,
     for (unsigned i = 0; i < charge->count; i++) {
         struct control_purse *purse = charge->purses[i];
         *ret_purse = purse;
+        if (money->closed)
+            return MONEY_CARVE;
         if (purse->escrow < amount)
             return purse_left(purse) >= amount ? MONEY_CARVE : MONEY_NONE;
     }
@@ -206,12 +209,22 @@ enum control_reserved control_money_reserve(struct control_money *money,
         purse->escrow -= amount;
         purse->reserved += amount;
         purse->charges++;
+        purse->pending++;
         purse->used_us = now_us;
+        charge->resets = purse->resets;
         add(entries, "escrow", purse, money->replica, -amount);
         add(entries, "reserved", purse, "", amount);
     }
     charge->amount = charge->count > 0 ? amount : 0;
+    charge->kept = false;
     return MONEY_RESERVED;
+}
+
+void control_money_kept(struct control_charge *charge)
+{
+    for (unsigned i = 0; charge->amount > 0 && !charge->kept && i < charge->count; i++)
+        charge->purses[i]->pending--;
+    charge->kept = true;
 }
 
 static void let_go(struct control_charge *charge, int64_t cost)
@@ -219,7 +232,9 @@ static void let_go(struct control_charge *charge, int64_t cost)
     for (unsigned i = 0; charge->amount > 0 && i < charge->count; i++) {
         struct control_purse *purse = charge->purses[i];
         purse->reserved -= charge->amount;
-        purse->escrow += charge->amount - cost;
+        if (charge->kept || charge->resets == purse->resets)
+            purse->escrow += charge->amount - cost;
+        purse->pending -= !charge->kept;
         purse->charges--;
     }
     *charge = (struct control_charge){.count = 0};
@@ -228,6 +243,11 @@ static void let_go(struct control_charge *charge, int64_t cost)
 void control_money_unreserve(struct control_charge *charge)
 {
     let_go(charge, 0);
+}
+
+void control_money_forget(struct control_charge *charge)
+{
+    let_go(charge, charge->amount);
 }
 
 static void settle(struct control_money *money, struct control_charge *charge, const char *from,
@@ -279,6 +299,34 @@ void control_money_undoubt(struct control_money *money, const struct control_cha
         add(entries, "doubt", charge->purses[i], "", -charge->amount);
         add(entries, "reserved", charge->purses[i], "", charge->amount);
     }
+}
+
+/* -- when shards were lost ----------------------------------------------------------- */
+void control_money_reset(struct control_money *money)
+{
+    size_t cursor = 0;
+    struct control_purse *purse;
+    money->closed = true;
+    while ((purse = aion_map_next(&money->purses, &cursor)) != NULL) {
+        purse->escrow = 0;
+        purse->central = -1;
+        purse->resets++;
+    }
+}
+
+void control_money_open(struct control_money *money)
+{
+    money->closed = false;
+}
+
+bool control_money_calm(const struct control_money *money)
+{
+    size_t cursor = 0;
+    const struct control_purse *purse;
+    while ((purse = aion_map_next(&money->purses, &cursor)) != NULL)
+        if (purse->pending > 0 || purse->carving)
+            return false;
+    return true;
 }
 
 /* -- carving ------------------------------------------------------------------------- */
@@ -335,5 +383,6 @@ bool control_charge_parse(struct control_money *money, aion_str text,
         charge->purses[i]->reserved += charge->amount;
         charge->purses[i]->charges++;
     }
+    charge->kept = true;
     return charge->count > 0;
 }

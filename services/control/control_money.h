@@ -48,6 +48,8 @@ struct control_purse {
     int64_t wanted;   /* by tasks that wait for the carve under way */
     bool carving;     /* asked the store for more */
     unsigned charges; /* tasks that hold something of it */
+    unsigned pending; /* of them, those that are not known to be committed */
+    unsigned resets;  /* how often the escrow was forgotten */
     int64_t used_us;  /* monotonic: last reservation, for giving back what idles */
 };
 
@@ -55,13 +57,16 @@ struct control_money {
     struct aion_map budgets; /* by id */
     struct aion_map purses;  /* by name */
     char replica[64];
+    bool closed; /* nothing is reserved: see control_money_reset */
 };
 
 /* What one task has reserved; lives in the task. count == 0: it costs nothing. */
 struct control_charge {
     struct control_purse *purses[MONEY_FIT_MAX];
     unsigned count;
-    int64_t amount; /* of each purse */
+    int64_t amount;  /* of each purse */
+    bool kept;       /* committed */
+    unsigned resets; /* of the purses when it was reserved */
 };
 
 struct control_entry {
@@ -105,9 +110,14 @@ enum control_reserved control_money_reserve(struct control_money *money,
                                             struct control_charge *charge, int64_t amount,
                                             int64_t now_us, struct control_entries *entries,
                                             struct control_purse **ret_purse);
+/* The commit that carried the reservation is known to be in the store. */
+void control_money_kept(struct control_charge *charge);
 /* The commit that carried the reservation failed: as if it had not been. */
 void control_money_unreserve(struct control_charge *charge);
-/* What this control had carved of a purse before it started. */
+/* The task is another control's from now on: what it has reserved stays so in the books, and is
+ * not ours. The charge is empty afterwards. */
+void control_money_forget(struct control_charge *charge);
+/* What the store holds as carved by this control: before it started, or after a reset. */
 void control_money_restore(struct control_money *money, aion_str purse, int64_t escrow);
 /* The end: `cost` was spent, the rest is free again. The charge is empty afterwards. */
 void control_money_settle(struct control_money *money, struct control_charge *charge,
@@ -121,6 +131,15 @@ void control_money_undoubt(struct control_money *money, const struct control_cha
                            struct control_entries *entries);
 void control_money_settle_doubt(struct control_money *money, struct control_charge *charge,
                                 int64_t cost, struct control_entries *entries);
+
+/* -- when shards were lost ----------------------------------------------------------- */
+/* Writes were refused whose entries were counted already, and others may have reaped what was
+ * ours: escrows are forgotten, and must be read from the store again. Until control_money_open
+ * nothing is reserved: every purse is to be carved first. */
+void control_money_reset(struct control_money *money);
+void control_money_open(struct control_money *money);
+/* Nothing is under way that the store's figures may hold or not: they may be read. */
+bool control_money_calm(const struct control_money *money);
 
 /* -- carving ------------------------------------------------------------------------- */
 /* How much to ask the store for, with `replicas` controls alive: what waits, and a share of

@@ -182,6 +182,8 @@ void control_drained_tell(const struct control *control, Aion__V1__HostInfo *inf
 /* Whether the host itself wishes no new work; with what admins say it makes `draining`. */
 void control_host_drain(struct control_host *host, bool by_itself);
 void control_drained_done(struct control *control);
+/* The hosts drained now, of the rows of holds. */
+void control_drains_take(struct control *control, const struct store_hold_list *list);
 
 /* -- handlers --------------------------------------------------------------------------- */
 extern const struct aion_v1_ops_server control_ops_table;

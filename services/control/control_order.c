@@ -21,13 +21,30 @@
 enum {
     UNCLEAR_AGAIN_US = 200000,
     ROUNDS_MAX = 4, /* of asking for money, the router or the store */
+    MOVES_MAX = 4,  /* to another shard */
     DECISION_ARENA = 131072,
     CHARGE_TEXT_MAX = 1024,
 };
 
 /* -- ends ---------------------------------------------------------------------------- */
+/* Its shard need not wait for it any more. */
+static void leave_shard(struct control_order *order)
+{
+    if (order->epoch != 0)
+        control_shard_written(order->control, order->seq);
+    order->epoch = 0;
+}
+
+/* The shard is ours since it was chosen: it may leave, but not before the order has ended. */
+static bool has_shard(const struct control_order *order)
+{
+    return control_shard_has(order->control, store_seq_shard(order->seq)) &&
+           control_shard_epoch(order->control, order->seq) == order->epoch;
+}
+
 static void order_free(struct control_order *order)
 {
+    leave_shard(order);
     control_sched_unreserve(&order->control->sched, &order->ticket);
     control_money_unreserve(&order->charge);
     mesh_timer_cancel(order->control->loop, &order->again);
@@ -137,9 +154,23 @@ static struct control_task *make_task(struct control_order *order)
     task->body_known = true;
     task->ticket = order->ticket;
     order->ticket = (struct control_sched_ticket){0};
+    control_money_kept(&order->charge);
     task->charge = order->charge;
     order->charge = (struct control_charge){.count = 0};
     return task;
+}
+
+/* It was taken, and its shard was lost before we heard of it: the new owner has it. */
+static void taken_elsewhere(struct control_order *order)
+{
+    struct control_task *task = make_task(order);
+    control_count(COUNT_ACCEPTED);
+    control_sched_unreserve(&order->control->sched, &task->ticket);
+    control_money_forget(&task->charge);
+    task->forgotten = task->settling = true;
+    answer(order, task, NULL, NULL);
+    control_task_unref(task);
+    order_free(order);
 }
 
 static void enter(struct control_order *order, struct control_task *task)
@@ -148,6 +179,7 @@ static void enter(struct control_order *order, struct control_task *task)
     control_count(COUNT_ACCEPTED);
     control_ops_accepted(control, task, order->request);
     control_count_state(task->state, 1);
+    control_shard_add(control, task);
     if (!control_cache_add(&control->tasks, task))
         abort(); /* the bounds of the queue are far below the cache's */
     control_deadline_set(control, task);
@@ -165,6 +197,10 @@ static void keep_decision(struct control_order *order, const Aion__V1__Decision 
 static void taken(struct control_order *order)
 {
     struct control *control = order->control;
+    if (!has_shard(order)) {
+        taken_elsewhere(order);
+        return;
+    }
     struct control_task *task = make_task(order);
     enter(order, task);
     answer(order, task, NULL, NULL);
@@ -198,6 +234,7 @@ static void run_directly(struct control_order *order)
 }
 
 static void commit(struct control_order *order);
+static void move(struct control_order *order);
 
 /* It is decided and paid for: into its lane. */
 static void go(struct control_order *order, const Aion__V1__Decision *decision)
@@ -206,6 +243,8 @@ static void go(struct control_order *order, const Aion__V1__Decision *decision)
     keep_decision(order, decision);
     if (!order->direct)
         commit(order);
+    else if (!has_shard(order) || !control_shards_awake(order->control))
+        move(order);
     else if (control_direct_room(order->control, &err))
         run_directly(order);
     else
@@ -237,12 +276,24 @@ void control_orders_abandon(struct control *control)
     }
 }
 
-static void answer_fenced(struct control_order *order)
+static void refuse_elsewhere(struct control_order *order)
 {
     struct aion_err err;
-    control_shard_fenced(order->control, order->seq);
-    aion_err_set(&err, __func__, AION_UNAVAILABLE, "control is stopping: try again");
+    control_shard_elsewhere(&err);
     refuse(order, &err);
+}
+
+/* Its shard is another control's. Nothing was written, unless that was not clear before: then
+ * what it reserved may be in the books, and is not given out again. */
+static void fenced(struct control_order *order)
+{
+    control_shard_fenced(order->control, order->seq, order->epoch);
+    if (order->answered) {
+        control_money_forget(&order->charge);
+        order_free(order);
+    } else {
+        move(order);
+    }
 }
 
 static bool is_unclear(const struct control_order *order, const struct aion_err *err)
@@ -275,7 +326,7 @@ static void accept_done(struct store_op *op, const struct aion_err *err)
         answer_taken(order);
         return;
     case STORE_FENCED:
-        answer_fenced(order);
+        fenced(order);
         return;
     case STORE_CONFLICT:
     case STORE_STALE:
@@ -289,10 +340,14 @@ static void commit(struct control_order *order)
 {
     struct control *control = order->control;
     struct aion_err err;
+    if (!order->answered && (!has_shard(order) || !control_shards_awake(control))) {
+        move(order);
+        return;
+    }
     order->as.accept = (struct store_accept){
         .write = {.op.done = accept_done,
                   .seq = order->seq,
-                  .epoch = control_shard_epoch(control, order->seq),
+                  .epoch = order->epoch,
                   .event = &order->event,
                   .entries = order->entries,
                   .entry_count = order->entry_count},
@@ -513,27 +568,54 @@ static void begin(struct control_order *order)
 
 /* -- the beginning ------------------------------------------------------------------- */
 /* The shard: of a client's id, its low six bits; of a key's task, by the key, so that repeats
- * meet; else any. */
-static unsigned choose_shard(const struct control_order *order)
+ * meet; of a replay, its letter's; else any. */
+static bool choose_shard(const struct control_order *order, unsigned *ret_shard)
 {
     const struct control_request *checked = &order->checked;
-    if (checked->has_id)
-        return control_shard_of(&checked->id);
-    if (checked->key.size == 0)
-        return control_shard_any(order->control);
-    uint64_t of_tenant = aion_siphash(0, 0, order->tenant.data, order->tenant.size);
-    return (unsigned)aion_siphash(of_tenant, 0, checked->key.data, checked->key.size) &
-           (STORE_SHARDS - 1);
+    if (order->beside != NULL) {
+        *ret_shard = control_shard_of(order->beside);
+        return control_shard_opened(order->control, *ret_shard);
+    }
+    if (!checked->has_id && checked->key.size == 0)
+        return control_shard_any(order->control, ret_shard);
+    *ret_shard = checked->has_id ? control_shard_of(&checked->id)
+                                 : control_shard_of_key(order->tenant, checked->key);
+    return control_shard_opened(order->control, *ret_shard);
 }
 
-/* Its place, which an id that is made here holds. */
-static void choose_id(struct control_order *order)
+/* Its place, which an id that is made here holds. False: it is not ours to give. */
+static bool choose_id(struct control_order *order)
 {
     const struct control_request *checked = &order->checked;
-    unsigned shard = choose_shard(order);
+    unsigned shard;
+    if (!control_shards_awake(order->control) || !choose_shard(order, &shard))
+        return false;
     order->seq = control_shard_seq(order->control, shard, order->created_us);
     order->id = checked->has_id ? checked->id : aion_uuid_at(store_seq_us(order->seq), shard);
     aion_uuid_text(&order->id, order->id_text);
+    order->epoch = control_shard_epoch(order->control, order->seq);
+    control_shard_writes(order->control, order->seq);
+    return true;
+}
+
+/* The shard was given away before it was submitted, or the store refused it: one that may go to
+ * any begins anew in another, for its decision rests on its id. */
+static void move(struct control_order *order)
+{
+    const struct control_request *checked = &order->checked;
+    leave_shard(order);
+    control_money_unreserve(&order->charge);
+    free(order->entries);
+    order->entries = NULL;
+    order->entry_count = 0;
+    control_bytes_free(&order->decision);
+    order->route[0] = '\0';
+    order->decided = NULL;
+    if (checked->has_id || checked->key.size > 0 || order->moves++ >= MOVES_MAX ||
+        !choose_id(order))
+        refuse_elsewhere(order);
+    else
+        begin(order);
 }
 
 /* The body is kept as the part of HostCommand.Execute that the client determines: dispatch adds
@@ -566,7 +648,10 @@ static bool prepare(struct control_order *order, struct aion_err *err)
         return aion_fail(err, AION_UNAVAILABLE, "control is stopping: try again");
     if (!control_request_check(order->request, order->created_us, &order->checked, err))
         return false;
-    choose_id(order);
+    if (!choose_id(order)) {
+        control_shard_elsewhere(err);
+        return false;
+    }
     order->has_digest = order->checked.has_id || order->checked.key.size > 0;
     if (order->has_digest &&
         !control_request_digest(order->request, order->digest, &control->scratch, err))

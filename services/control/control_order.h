@@ -23,8 +23,9 @@ struct control_order {
     struct control *control;
     const Aion__V1__TaskRequest *request;
     aion_str tenant, key_id;
-    const char *replay_of; /* the dead letter that it repeats, or NULL */
-    bool waits;            /* a call that ends with the task: it may run in the direct lane */
+    const char *replay_of;          /* the dead letter that it repeats, or NULL */
+    const struct aion_uuid *beside; /* goes to this task's shard, or NULL: where it belongs */
+    bool waits; /* a call that ends with the task: it may run in the direct lane */
     void (*done)(struct control_order *order, const struct control_answer *answer);
     void (*free)(struct control_order *order);
 
@@ -32,6 +33,8 @@ struct control_order {
     struct control_request checked;
     struct aion_uuid id;
     uint64_t seq;
+    uint64_t epoch; /* under which its shard is ours; 0: none is chosen */
+    unsigned moves; /* to another shard, because its first one was lost */
     char id_text[AION_UUID_TEXT];
     uint8_t digest[32];
     bool has_digest;

@@ -26,15 +26,16 @@ struct control_host {
     bool ready;                      /* hello and running are said: may get work */
     bool draining;                   /* its own wish, or an admin's: no new work */
     bool drains_itself;
-    bool blocked; /* its stream is full */
+    bool blocked;  /* its stream is full */
+    bool claiming; /* has not said yet what it runs of shards that came */
     bool ended;
     struct aion_link attempts; /* tasks that run there */
     struct aion_arena arena;   /* labels, offers */
     struct control_offer *offers;
     size_t offer_count;
-    int64_t heard_us, attached_utc_us;
     struct ops_entity **ops_modules; /* the same of its offers, in the arena */
-    struct ops_entity *ops;  /* its row of telemetry, pinned; NULL: no hello yet, or gone */
+    struct ops_entity *ops; /* its row of telemetry, pinned; NULL: no hello yet, or gone */
+    int64_t heard_us, ticked_us, attached_utc_us;
     struct mesh_timer lease; /* ping, silence, and the wait for `running` */
 };
 
@@ -47,6 +48,9 @@ void control_host_cancel_token(struct control_host *host, const Aion__V1__Attemp
 /* Attempts of these shards (bits) belong to the host's stream from now on; it answers with
  * those it has. */
 void control_host_claim(struct control_host *host, uint64_t shards);
+void control_hosts_claim(struct control *control, uint64_t shards); /* at all hosts */
+/* Tells it where the other controls are. */
+void control_host_peers(struct control_host *host);
 void control_hosts_forget(struct control *control); /* at the end of the process */
 void control_hosts_end(struct control *control);    /* their streams, when control stops */
 void control_hosts_pause(struct control *control); /* when too much output waits for the disk */

@@ -25,7 +25,10 @@ struct control_router;
 struct control_events;
 
 #include "control_arrivals.h"
+#include "control_budget.h"
+#include "control_cluster.h"
 #include "control_direct.h"
+#include "control_hold.h"
 #include "control_shards.h"
 #include "control_tail.h"
 
@@ -36,12 +39,14 @@ struct control {
     const struct control_conf *conf; /* own_conf */
     struct control_conf own_conf;    /* as reloaded last */
     struct control_shards shards;
+    struct control_cluster cluster;
+    const struct mesh_tls *tls; /* for channels to others; NULL: plain text */
 
     struct control_cache tasks;
     struct control_sched sched;
     struct aion_link unrouted; /* tasks without decision, oldest first */
     size_t unrouted_asked;     /* of them, those that the router was asked about */
-    struct aion_link loaded;   /* tasks read at the start, until control_begin */
+    struct aion_link loaded;   /* tasks read of shards that came, until all of them are */
     struct aion_link attached; /* calls of hosts, with and without hello */
     struct aion_link hosts;    /* those that said hello */
     struct aion_link orphans;  /* running tasks whose host is away */
@@ -59,11 +64,16 @@ struct control {
     int64_t ready_by_us;              /* ... or then */
 
     struct aion_link holds;
-    struct aion_link replays; /* of dead letters */
+    char holds_over[HOLDS_OVER_MAX][HOLD_ID_MAX]; /* that ended here last */
+    unsigned hold_over;                           /* the next place */
+    struct aion_link replays;                     /* of dead letters */
+    struct aion_link letters;                     /* of them, those that wait for their shard */
     struct control_audit audit;
     struct control_money money;
     struct aion_link money_waits; /* for carves under way */
     struct mesh_timer money_tick;
+    struct control_escrow escrow;
+    struct control_polls polls;
 
     struct aion_link writes;    /* under way: what must reach the disk */
     struct aion_link lingering; /* of them, starts that may yet go with their ends */
@@ -95,6 +105,9 @@ void control_done(struct control *control); /* after the loop ended and store_cl
 bool control_load(struct control *control, struct aion_err *err) AION_MUST_CHECK;
 /* What was loaded goes on, and dispatch begins. I/O thread. */
 void control_begin(struct control *control);
+/* One unfinished task of the store, into memory; then all that were taken so go on. */
+void control_take_loaded(struct control *control, const struct store_task *stored);
+void control_begin_loaded(struct control *control);
 /* The options that may change while it runs. */
 void control_reload(struct control *control, const struct control_conf *conf);
 void control_bind(struct control *control, struct mesh_server *server);
@@ -130,11 +143,14 @@ void control_due_never(struct control *control, struct control_task *task);
 void control_deadline_set(struct control *control, struct control_task *task);
 
 /* Finds a task of the tenant in memory, else in the store. `found(user, task, err)` runs once,
- * perhaps before this returns; task is borrowed; NULL with *err: NOT_FOUND or the store's.
- * Tenant empty: any. */
+ * perhaps before this returns; task is borrowed; NULL with *err: NOT_FOUND, the store's, or
+ * SHARD_ELSEWHERE: it is not final, and not ours to decide about. Tenant empty: any. */
 typedef void control_found_fn(void *user, struct control_task *task,
                               const struct aion_err *err);
 void control_find(struct control *control, aion_str tenant, const struct aion_uuid *id,
+                  control_found_fn *found, void *user);
+/* The same to look at it only: another control's as it is stored. */
+void control_look(struct control *control, aion_str tenant, const struct aion_uuid *id,
                   control_found_fn *found, void *user);
 
 /* -- ends (control_finish.c) -------------------------------------------------------- */
@@ -163,6 +179,10 @@ void control_expire(struct control *control, struct control_task *task);
 
 void control_replays_done(struct control *control);
 
+/* -- the State service (control_state.c) -------------------------------------------- */
+/* False: the caller is another service, and the call has been failed. */
+bool control_state_caller(struct mesh_call *call, const char *service);
+
 /* -- the retention plan (control_state.c, control_life.c) --------------------------- */
 extern const struct store_plan control_plan_default;
 void control_plan_set(struct control *control, const struct store_plan *plan); /* copies */
@@ -172,6 +192,9 @@ Aion__V1__Task *control_reply_build(const struct control *control,
                                     const struct store_task *stored, struct aion_arena *arena);
 void control_reply_task(struct control *control, struct mesh_call *call,
                         const struct control_task *task);
+/* When retention may delete a task that ended so; 0: it has not ended. */
+int64_t control_expires_us(const struct control *control, enum store_state state,
+                           int64_t ended_us);
 Google__Protobuf__Timestamp *control_timestamp(struct aion_arena *arena, int64_t utc_us);
 Aion__V1__TaskError *control_task_error(struct aion_arena *arena,
                                         const struct store_error *error);
@@ -187,6 +210,8 @@ bool control_task_id(struct mesh_call *call, const char *text, struct aion_uuid 
  * meanwhile. */
 void control_wait(struct control *control, struct mesh_call *call, struct control_task *task,
                   int64_t wait_us);
+/* The task is final, or forgotten: those who wait for it are answered. */
+void control_waits_tell(struct control_task *task);
 void control_waits_end(struct control *control); /* answers all as things stand */
 
 /* -- metrics (control_metrics.c) ---------------------------------------------------- */
@@ -198,6 +223,8 @@ enum control_count {
     COUNT_RETRY,
     COUNT_HOST_LOST,
     COUNT_WRITE_RETRY,
+    COUNT_FENCED,
+    COUNT_FORWARDED,
     COUNTS,
 };
 void control_metrics_init(struct control *control);
@@ -217,11 +244,10 @@ extern const struct aion_v1_state_server control_state_table;
 extern const struct aion_v1_budgets_server control_budgets_table;
 extern const struct aion_v1_events_server control_events_table;
 
-#include "control_budget.h"
 #include "control_calls_private.h"
 #include "control_events_private.h"
-#include "control_hold.h"
 #include "control_io_private.h"
+#include "control_letter.h"
 #include "control_order.h"
 #include "control_peers_private.h"
 

@@ -27,7 +27,7 @@ void control_status_by_id(struct mesh_call *call, const Aion__V1__TaskRef *reque
     struct aion_uuid id;
     aion_str tenant;
     if (control_task_id(call, request->task_id, &id) && control_tenant(call, &tenant))
-        control_find(mesh_service(call), tenant, &id, status_found, mesh_hold(call));
+        control_look(mesh_service(call), tenant, &id, status_found, mesh_hold(call));
 }
 
 /* -- reads with a history or a page ------------------------------------------------- */

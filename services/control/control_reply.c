@@ -90,13 +90,13 @@ static Aion__V1__Usage *usage_of(const struct store_task *stored, struct aion_ar
     return usage;
 }
 
-static int64_t expires_us(const struct control *control, const struct store_task *stored)
+int64_t control_expires_us(const struct control *control, enum store_state state,
+                           int64_t ended_us)
 {
-    if (!store_state_final(stored->state))
+    if (!store_state_final(state))
         return 0;
-    return stored->updated_us + (stored->state == STORE_SUCCEEDED
-                                     ? control->plan.keep_succeeded_us
-                                     : control->plan.keep_failed_us);
+    return ended_us + (state == STORE_SUCCEEDED ? control->plan.keep_succeeded_us
+                                                : control->plan.keep_failed_us);
 }
 
 /* -- history ------------------------------------------------------------------------ */
@@ -209,7 +209,8 @@ Aion__V1__Task *control_reply_build(const struct control *control,
     task->created_at = control_timestamp(arena, stored->created_us);
     task->updated_at = control_timestamp(arena, stored->updated_us);
     task->deadline = control_timestamp(arena, stored->deadline_us);
-    task->expires_at = control_timestamp(arena, expires_us(control, stored));
+    task->expires_at = control_timestamp(
+        arena, control_expires_us(control, stored->state, stored->updated_us));
     task->cursor = stored->cursor;
     task->error = control_task_error(arena, &stored->error);
     task->usage = usage_of(stored, arena);

@@ -19,12 +19,13 @@ struct request {
         struct store_policy_list list;
         struct store_policy_read read;
         struct store_plan_put plan;
+        struct store_plan_read known;
         struct store_sweep sweep;
     } as;
 };
 
 /* Without TLS (tests on loopback) there is no name to check. */
-static bool check_caller(struct mesh_call *call, const char *service)
+bool control_state_caller(struct mesh_call *call, const char *service)
 {
     const struct mesh_peer *peer = mesh_peer(call);
     if (peer->spiffe_id.size == 0 || aion_str_is(peer->service, service))
@@ -151,7 +152,7 @@ static bool check_policy(struct mesh_call *call,
 void control_state_put_policy_revision(struct mesh_call *call,
                                        const Aion__V1__PutPolicyRevisionRequest *message)
 {
-    if (!check_caller(call, "router") || !check_policy(call, message))
+    if (!control_state_caller(call, "router") || !check_policy(call, message))
         return;
     struct request *request = request_new(call, policy_put_done);
     Aion__V1__Policy files = AION__V1__POLICY__INIT;
@@ -205,7 +206,7 @@ static void policy_list_done(struct store_op *op, const struct aion_err *err)
 void control_state_list_policy_revisions(
     struct mesh_call *call, const Aion__V1__StateListPolicyRevisionsRequest *message)
 {
-    if (!check_caller(call, "router"))
+    if (!control_state_caller(call, "router"))
         return;
     if (message->limit > 1000) {
         refuse(call, "limit", "limit is 1 to 1000");
@@ -230,7 +231,7 @@ static void policy_read_done(struct store_op *op, const struct aion_err *err)
 void control_state_get_policy_revision(struct mesh_call *call,
                                        const Aion__V1__GetPolicyRevisionRequest *message)
 {
-    if (!check_caller(call, "router"))
+    if (!control_state_caller(call, "router"))
         return;
     struct request *request = request_new(call, policy_read_done);
     request->as.read.ordinal = message->ordinal;
@@ -277,12 +278,28 @@ static void reply_plan(struct mesh_call *call, const struct store_plan *plan)
     mesh_reply(call, &reply.base);
 }
 
+static void plan_read_done(struct store_op *op, const struct aion_err *err)
+{
+    struct request *request = aion_container(op, struct request, as.op);
+    const struct store_plan *stored = &request->as.known.plan;
+    if (err == NULL && stored->revision > request->control->plan.revision)
+        control_plan_set(request->control, stored);
+    if (err == NULL)
+        reply_plan(request->call, &request->control->plan);
+    request_end(request, err);
+}
+
+/* Another control may have changed it since we looked. */
 void control_state_get_retention_plan(struct mesh_call *call,
                                       const Aion__V1__GetPlanRequest *message)
 {
     const struct control *control = mesh_service(call);
     (void)message;
-    if (check_caller(call, "retention"))
+    if (!control_state_caller(call, "retention"))
+        return;
+    if (control->shards.shared)
+        request_submit(request_new(call, plan_read_done), STORE_PLAN_READ);
+    else
         reply_plan(call, &control->plan);
 }
 
@@ -317,7 +334,7 @@ void control_state_put_retention_plan(struct mesh_call *call,
 {
     const struct control *control = mesh_service(call);
     struct store_plan plan = control->plan;
-    if (!check_caller(call, "retention") ||
+    if (!control_state_caller(call, "retention") ||
         !read_duration(call, "keep_succeeded", message->keep_succeeded, 60 * SECOND_US,
                        3653 * DAY_US, &plan.keep_succeeded_us) ||
         !read_duration(call, "keep_failed", message->keep_failed, 60 * SECOND_US, 3653 * DAY_US,
@@ -350,7 +367,7 @@ static void sweep_done(struct store_op *op, const struct aion_err *err)
         reply.keys = sweep->keys;
         reply.more = sweep->more;
         if (!sweep->dry_run && sweep->tasks > 0)
-            control_cache_drop_finished(&request->control->tasks);
+            control_cluster_swept(request->control);
         aion_v1_state_sweep_tasks_reply(request->call, &reply);
     }
     request_end(request, err);
@@ -371,7 +388,7 @@ static bool check_cutoff(struct mesh_call *call, const char *field,
 void control_state_sweep_tasks(struct mesh_call *call,
                                const Aion__V1__SweepTasksRequest *message)
 {
-    if (!check_caller(call, "retention") ||
+    if (!control_state_caller(call, "retention") ||
         !check_cutoff(call, "succeeded_before", message->succeeded_before) ||
         !check_cutoff(call, "failed_before", message->failed_before) ||
         !check_cutoff(call, "keys_before", message->keys_before))

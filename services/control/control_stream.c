@@ -106,19 +106,16 @@ static void send_piece(struct control_watcher *watcher, struct piece *piece)
     }
 }
 
-static void free_watcher(struct control_watcher *watcher)
-{
-    control_task_unref(watcher->task);
-    watcher->free(watcher);
-}
-
 static void piece_done(struct store_op *op, const struct aion_err *err)
 {
     struct piece *piece = aion_container(op, struct piece, read.op);
     struct control_watcher *watcher = piece->watcher;
     watcher->reading = false;
     if (watcher->closed) {
-        free_watcher(watcher);
+        control_watcher_free(watcher);
+    } else if (watcher->moved) {
+        watcher->moved = false;
+        control_follow_again(watcher);
     } else if (err != NULL) {
         watcher->ended(watcher, err);
     } else {
@@ -156,6 +153,12 @@ static void read_piece(struct control_watcher *watcher, size_t room)
 void control_watcher_pump(struct control_watcher *watcher)
 {
     size_t room;
+    if (watcher->upstream != NULL && watcher->paused && watcher->room(watcher) > 0) {
+        watcher->paused = false;
+        mesh_rpc_resume(watcher->upstream);
+    }
+    if (watcher->task == NULL)
+        return;
     while (!watcher->closed && !watcher->reading && (room = watcher->room(watcher)) > 0) {
         bool stored;
         const struct control_chunk *chunk =
@@ -178,17 +181,6 @@ void control_watch(struct control_watcher *watcher, struct control_task *task)
     watcher->task = control_task_ref(task);
     aion_list_add_last(&task->watchers, &watcher->link);
     control_watcher_pump(watcher);
-}
-
-void control_watcher_close(struct control_watcher *watcher)
-{
-    if (watcher->closed)
-        return;
-    watcher->closed = true;
-    if (watcher->task != NULL)
-        aion_list_remove(&watcher->link);
-    if (!watcher->reading)
-        free_watcher(watcher);
 }
 
 /* A pumped watcher may close itself, and nobody else. */
@@ -238,35 +230,6 @@ static void stream_free(struct control_watcher *watcher)
     free(aion_container(watcher, struct stream, watcher));
 }
 
-static void too_old(const struct control_task *task, uint64_t cursor, struct aion_err *err)
-{
-    aion_err_set(err, __func__, AION_RANGE,
-                 "output after cursor %llu is no longer kept: the oldest is after %llu",
-                 (unsigned long long)cursor, (unsigned long long)task->log.acked);
-    aion_err_reason(err, "CURSOR_TOO_OLD");
-    aion_err_field(err, "after_cursor");
-}
-
-static void stream_found(void *user, struct control_task *task, const struct aion_err *err)
-{
-    struct stream *stream = user;
-    struct mesh_call *call = stream->call;
-    struct aion_err own;
-    if (err == NULL && stream->watcher.cursor < task->log.acked) {
-        too_old(task, stream->watcher.cursor, &own);
-        err = &own;
-    }
-    if (err != NULL)
-        mesh_fail_with(call, err);
-    if (err != NULL || mesh_ended(call)) {
-        free(stream);
-    } else {
-        mesh_set_user(call, stream);
-        control_watch(&stream->watcher, task);
-    }
-    mesh_drop(call);
-}
-
 /* rpc Stream: from a cursor on, live, until the task's end. Inline. */
 void control_stream(struct mesh_call *call, const Aion__V1__StreamRequest *request)
 {
@@ -279,17 +242,20 @@ void control_stream(struct mesh_call *call, const Aion__V1__StreamRequest *reque
         mesh_fail(call, AION_EXHAUSTED, "control is out of memory");
         return;
     }
-    stream->call = mesh_hold(call);
+    aion_str from = mesh_metadata(call, CONTROL_FORWARDED);
+    stream->call = call;
     stream->watcher = (struct control_watcher){
         .control = mesh_service(call),
         .cursor = request->after_cursor,
+        .gaps = aion_str_is(from, "gap"),
+        .handed_on = from.data != NULL,
         .room = stream_room,
         .send = stream_send,
         .ended = stream_ended,
         .free = stream_free,
     };
-    aion_list_init(&stream->watcher.link);
-    control_find(mesh_service(call), tenant, &id, stream_found, stream);
+    mesh_set_user(call, stream);
+    control_follow(&stream->watcher, &id, mesh_principal(call));
 }
 
 void control_stream_writable(struct mesh_call *call)
@@ -333,8 +299,10 @@ static void ack_done(struct store_op *op, const struct aion_err *err)
     struct acknowledgement *ack = aion_container(op, struct acknowledgement, ack.write.op);
     Aion__V1__AckStreamReply reply = AION__V1__ACK_STREAM_REPLY__INIT;
     if (err == NULL && ack->ack.write.outcome == STORE_FENCED) {
-        control_shard_fenced(ack->control, ack->task->seq);
-        mesh_fail(ack->call, AION_UNAVAILABLE, "control is stopping: try again");
+        struct aion_err own;
+        control_shard_fenced(ack->control, ack->ack.write.seq, ack->ack.write.epoch);
+        control_shard_elsewhere(&own);
+        mesh_fail_with(ack->call, &own);
     } else if (err == NULL) {
         control_log_ack(&ack->task->log, ack->ack.acked);
         reply.cursor = ack->ack.acked;
@@ -365,7 +333,8 @@ void control_ack_stream(struct mesh_call *call, const Aion__V1__AckStreamRequest
 {
     struct aion_uuid id;
     aion_str tenant;
-    if (!control_task_id(call, request->task_id, &id) || !control_tenant(call, &tenant))
+    if (!control_task_id(call, request->task_id, &id) || !control_tenant(call, &tenant) ||
+        control_elsewhere(call, control_shard_of(&id), &request->base, true))
         return;
     struct acknowledgement *ack = calloc(1, sizeof(*ack));
     if (ack == NULL) {

@@ -1,4 +1,5 @@
 /* rpc Submit and SubmitBatch: orders of a client. */
+#include "codec/message.h"
 #include "control_private.h"
 
 #include <stdlib.h>
@@ -11,6 +12,63 @@ struct submission {
     struct mesh_call *call; /* held */
 };
 
+/* The shard that the request's key or id names. False: it may go to any. */
+static bool named_shard(const Aion__V1__TaskRequest *request, aion_str tenant,
+                        unsigned *ret_shard)
+{
+    struct aion_uuid id;
+    bool has_id = request->_task_id_case == AION__V1__TASK_REQUEST___TASK_ID_TASK_ID &&
+                  aion_uuid_parse(aion_str_of(request->task_id), &id);
+    bool has_key = request->_idempotency_key_case ==
+                       AION__V1__TASK_REQUEST___IDEMPOTENCY_KEY_IDEMPOTENCY_KEY &&
+                   request->idempotency_key[0] != '\0';
+    if (has_id)
+        *ret_shard = control_shard_of(&id);
+    else if (has_key)
+        *ret_shard = control_shard_of_key(tenant, aion_str_of(request->idempotency_key));
+    return has_id || has_key;
+}
+
+/* Whose shard it must be, when it cannot be handled here. */
+struct elsewhere {
+    unsigned shard;
+    bool named; /* by its key or id, by which repeats are known, too */
+};
+
+static struct elsewhere place_elsewhere(struct control *control,
+                                        const Aion__V1__TaskRequest *request, aion_str tenant)
+{
+    struct elsewhere to = {.named = named_shard(request, tenant, &to.shard)};
+    if (!to.named)
+        control_shard_of_others(control, &to.shard);
+    return to;
+}
+
+/* Without a name it is elsewhere only when nothing here is ours. */
+static bool is_elsewhere(struct control *control, const Aion__V1__TaskRequest *request,
+                         aion_str tenant)
+{
+    unsigned shard;
+    if (!control->shards.shared)
+        return false;
+    if (named_shard(request, tenant, &shard))
+        return !control_shard_acts(control, shard);
+    return control_book_open(&control->shards.book) == 0 || !control_shards_awake(control);
+}
+
+/* Its shard was lost on the way, and nothing was written. */
+static bool was_lost(const struct mesh_call *call, const struct aion_err *err)
+{
+    return strcmp(err->reason, "SHARD_ELSEWHERE") == 0 && !control_was_forwarded(call);
+}
+
+static void hand_on(struct mesh_call *call, const Aion__V1__TaskRequest *request,
+                    aion_str tenant)
+{
+    struct elsewhere to = place_elsewhere(mesh_service(call), request, tenant);
+    control_hand_on(call, to.shard, &request->base, to.named);
+}
+
 static void submitted(struct control_order *order, const struct control_answer *answer)
 {
     struct mesh_call *call = aion_container(order, struct submission, order)->call;
@@ -20,6 +78,10 @@ static void submitted(struct control_order *order, const struct control_answer *
     }
     if (answer->task != NULL) {
         control_wait(order->control, call, answer->task, answer->wait_us);
+        return;
+    }
+    if (was_lost(call, answer->err)) {
+        hand_on(call, order->request, order->tenant);
         return;
     }
     if (answer->first_id != NULL)
@@ -37,9 +99,14 @@ static void submission_free(struct control_order *order)
 /* rpc Submit. Inline. */
 void control_submit(struct mesh_call *call, const Aion__V1__TaskRequest *request)
 {
+    struct control *control = mesh_service(call);
     aion_str tenant;
     if (!control_tenant(call, &tenant))
         return;
+    if (is_elsewhere(control, request, tenant)) {
+        hand_on(call, request, tenant);
+        return;
+    }
     struct submission *submission = calloc(1, sizeof(*submission));
     if (submission == NULL) {
         mesh_fail(call, AION_EXHAUSTED, "control is out of memory");
@@ -47,7 +114,7 @@ void control_submit(struct mesh_call *call, const Aion__V1__TaskRequest *request
     }
     submission->call = mesh_hold(call);
     submission->order = (struct control_order){
-        .control = mesh_service(call),
+        .control = control,
         .request = request,
         .tenant = tenant,
         .key_id = mesh_principal(call)->key_id,
@@ -62,14 +129,19 @@ void control_submit(struct mesh_call *call, const Aion__V1__TaskRequest *request
 struct batch {
     struct mesh_call *call; /* held */
     Aion__V1__SubmitBatchReply reply;
-    size_t waiting; /* orders not answered */
-    size_t living;  /* orders not free */
+    struct control *control;
+    aion_str tenant;
+    size_t waiting; /* parts not answered */
+    size_t living;  /* orders and forwards under way: more than parts, for a moment */
     bool full;      /* the answer does not fit in the call's arena */
     struct batch_order *orders;
 };
 
+/* A part: an order here, or handed on. */
 struct batch_order {
     struct control_order order;
+    struct control_forward forward;
+    const Aion__V1__TaskRequest *request;
     struct batch *batch;
     Aion__V1__SubmitBatchReply__Outcome *outcome; /* in the call's arena */
 };
@@ -84,26 +156,40 @@ static void batch_answer(struct batch *batch)
         aion_v1_aion_tasks_submit_batch_reply(batch->call, &batch->reply);
 }
 
-static void batch_submitted(struct control_order *base, const struct control_answer *answer)
+static void part_answered(struct batch_order *order)
 {
-    struct batch_order *order = aion_container(base, struct batch_order, order);
     struct batch *batch = order->batch;
-    struct aion_arena *arena = mesh_arena(batch->call);
-    if (answer->task != NULL) {
-        struct store_task view;
-        control_task_view(answer->task, &view);
-        order->outcome->task = control_reply_build(base->control, &view, arena);
-    } else {
-        const struct aion_err *err = answer->err;
-        struct store_error error = {(int32_t)err->code, aion_str_of(err->reason),
-                                    aion_str_of(err->text)};
-        order->outcome->error = control_task_error(arena, &error);
-        if (err->code == AION_DENIED)
-            control_audit_failed(base->control, batch->call, err);
-    }
     batch->full |= order->outcome->task == NULL && order->outcome->error == NULL;
     if (--batch->waiting == 0)
         batch_answer(batch);
+}
+
+static void part_failed(struct batch_order *order, const struct aion_err *err)
+{
+    struct store_error error = {(int32_t)err->code, aion_str_of(err->reason),
+                                aion_str_of(err->text)};
+    order->outcome->error = control_task_error(mesh_arena(order->batch->call), &error);
+    if (err->code == AION_DENIED)
+        control_audit_failed(mesh_service(order->batch->call), order->batch->call, err);
+    part_answered(order);
+}
+
+static void part_forward(struct batch_order *order);
+
+static void batch_submitted(struct control_order *base, const struct control_answer *answer)
+{
+    struct batch_order *order = aion_container(base, struct batch_order, order);
+    struct store_task view;
+    if (answer->task != NULL) {
+        control_task_view(answer->task, &view);
+        order->outcome->task =
+            control_reply_build(base->control, &view, mesh_arena(order->batch->call));
+        part_answered(order);
+    } else if (was_lost(order->batch->call, answer->err)) {
+        part_forward(order);
+    } else {
+        part_failed(order, answer->err);
+    }
 }
 
 static void batch_free(struct batch *batch)
@@ -113,11 +199,78 @@ static void batch_free(struct batch *batch)
     free(batch);
 }
 
-static void batch_order_free(struct control_order *base)
+static void batch_release(struct batch *batch)
 {
-    struct batch *batch = aion_container(base, struct batch_order, order)->batch;
     if (--batch->living == 0)
         batch_free(batch);
+}
+
+static void batch_order_free(struct control_order *base)
+{
+    batch_release(aion_container(base, struct batch_order, order)->batch);
+}
+
+static void part_place(struct batch_order *order)
+{
+    struct batch *batch = order->batch;
+    batch->living++;
+    order->order = (struct control_order){
+        .control = batch->control,
+        .request = order->request,
+        .tenant = batch->tenant,
+        .key_id = mesh_principal(batch->call)->key_id,
+        .done = batch_submitted,
+        .free = batch_order_free,
+    };
+    control_order_place(&order->order);
+}
+
+/* -- parts of other controls --------------------------------------------------------- */
+static void part_done(struct control_forward *forward, const struct mesh_result *result)
+{
+    struct batch_order *order = aion_container(forward, struct batch_order, forward);
+    struct batch *batch = order->batch;
+    if (result->err != NULL) {
+        part_failed(order, result->err);
+    } else {
+        order->outcome->task = (Aion__V1__Task *)codec_message_copy(
+            &aion__v1__task__schema, result->reply, mesh_arena(batch->call));
+        part_answered(order);
+    }
+    batch_release(batch);
+}
+
+static void part_here(struct control_forward *forward)
+{
+    struct batch_order *order = aion_container(forward, struct batch_order, forward);
+    struct batch *batch = order->batch;
+    part_place(order);
+    batch_release(batch);
+}
+
+static void part_forward(struct batch_order *order)
+{
+    struct batch *batch = order->batch;
+    struct elsewhere to = place_elsewhere(batch->control, order->request, batch->tenant);
+    batch->living++;
+    order->forward = (struct control_forward){
+        .call = batch->call,
+        .method = &aion_v1_aion_tasks_type.methods[AION_V1_AION_TASKS_SUBMIT],
+        .request = &order->request->base,
+        .shard = to.shard,
+        .repeatable = to.named,
+        .done = part_done,
+        .here = part_here,
+    };
+    control_forward(batch->control, &order->forward);
+}
+
+static void part_begin(struct batch_order *order)
+{
+    if (is_elsewhere(order->batch->control, order->request, order->batch->tenant))
+        part_forward(order);
+    else
+        part_place(order);
 }
 
 static bool check_batch(const Aion__V1__SubmitBatchRequest *request, struct aion_err *err)
@@ -152,7 +305,7 @@ static struct batch *batch_new(struct mesh_call *call, size_t count)
         free(orders);
         return NULL;
     }
-    *batch = (struct batch){.waiting = count, .living = count, .orders = orders};
+    *batch = (struct batch){.waiting = count, .living = 1, .orders = orders};
     aion__v1__submit_batch_reply__init(&batch->reply);
     batch->reply.outcomes = pointers;
     batch->reply.n_outcomes = count;
@@ -184,16 +337,11 @@ void control_submit_batch(struct mesh_call *call, const Aion__V1__SubmitBatchReq
         return;
     }
     batch->call = mesh_hold(call);
-    for (size_t i = 0; i < count; i++) { /* the last one's end frees the batch */
-        struct batch_order *order = &batch->orders[i];
-        order->order = (struct control_order){
-            .control = mesh_service(call),
-            .request = request->requests[i],
-            .tenant = tenant,
-            .key_id = mesh_principal(call)->key_id,
-            .done = batch_submitted,
-            .free = batch_order_free,
-        };
-        control_order_place(&order->order);
+    batch->control = mesh_service(call);
+    batch->tenant = tenant;
+    for (size_t i = 0; i < count; i++) {
+        batch->orders[i].request = request->requests[i];
+        part_begin(&batch->orders[i]);
     }
+    batch_release(batch);
 }

@@ -35,6 +35,7 @@ struct tail {
     int64_t since_us;
 
     uint64_t shards;              /* whose events it hears when they are committed */
+    uint64_t moves;               /* of shards, when it was set */
     uint64_t after[STORE_SHARDS]; /* sequences: what it has heard */
     struct mesh_timer elsewhere;  /* reads those of the others */
 
@@ -258,7 +259,7 @@ static void read_page(struct tail *tail)
 static void look_elsewhere(struct mesh_timer *timer)
 {
     struct tail *tail = aion_container(timer, struct tail, elsewhere);
-    if (tail->shards != tail->control->shards.mine)
+    if (tail->moves != tail->control->shards.moves)
         tail->phase = TAIL_READS; /* shards have moved: what was heard is known by place */
     if (tail->phase == TAIL_LIVE && tail->shards == STORE_ALL_SHARDS)
         mesh_timer_set(tail->control->loop, timer,
@@ -278,13 +279,19 @@ static void go_live(struct tail *tail)
     send_kept(tail);
 }
 
+static void hear_ours(struct tail *tail)
+{
+    tail->shards = tail->control->shards.book.mine;
+    tail->moves = tail->control->shards.moves;
+}
+
 static void page_ended(struct tail *tail)
 {
     if (tail->read.more) {
         read_page(tail);
     } else if (tail->phase == TAIL_READS) {
         tail->phase = TAIL_JOINS;
-        tail->shards = tail->control->shards.mine;
+        hear_ours(tail);
         read_page(tail);
     } else {
         if (tail->phase == TAIL_JOINS)
@@ -406,7 +413,7 @@ static void open_tail(struct tail *tail)
     aion_list_add_last(&control->tails.open, &tail->link);
     control->tails.count++;
     mesh_set_user(tail->call, tail);
-    tail->shards = control->shards.mine;
+    hear_ours(tail);
     if (tail->phase == TAIL_LIVE)
         go_live(tail);
     else

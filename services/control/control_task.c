@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { ASLEEP_TICK_US = 100000 };
+
 _Static_assert((int)TASK_DEAD == (int)STORE_DEAD && (int)TASK_HELD == (int)STORE_HELD &&
                    (int)TASK_DEAD == (int)AION__V1__TASK_STATE__TASK_STATE_DEAD,
                "states have the same numbers in memory, in the store and on the wire");
@@ -63,11 +65,16 @@ void control_deadline_set(struct control *control, struct control_task *task)
         set_tick(control);
 }
 
+/* A control that sleeps decides nothing: another may have the tasks. */
 static void tick(struct mesh_timer *timer)
 {
     struct control *control = aion_container(timer, struct control, tick);
     int64_t now_us = mesh_loop_now(control->loop);
     struct aion_heap_node *node;
+    if (!control_shards_awake(control)) {
+        mesh_timer_set(control->loop, timer, now_us + ASLEEP_TICK_US);
+        return;
+    }
     while ((node = aion_heap_first(&control->deadlines)) != NULL && node->key <= now_us) {
         aion_heap_remove(&control->deadlines, node);
         control_expire(control, aion_container(node, struct control_task, deadline));
@@ -127,6 +134,8 @@ void control_enqueue(struct control *control, struct control_task *task)
     if (control_hold_take(control, task))
         return; /* its place in the bounds it keeps */
     control_sched_unreserve(&control->sched, &task->ticket);
+    if (!control_shard_opened(control, store_seq_shard(task->seq)))
+        return; /* its next owner does it */
     if (!aion_list_empty(&control->hosts) && !any_host_has(control, task))
         choose_module(control, task);
     task->queued_us = mesh_loop_now(control->loop);
@@ -277,6 +286,7 @@ struct finding {
     struct control *control;
     struct aion_arena arena;
     char *tenant;
+    bool look;
     control_found_fn *found;
     void *user;
 };
@@ -296,21 +306,46 @@ static void finding_free(struct finding *finding)
     free(finding);
 }
 
-/* A task that ended between the look into the cache and the read is in both: the cache's is the
- * one. Unfinished tasks are always in the cache, but while they are loaded, and for the moment
- * between the commit of an acceptance and its completion: to its client such a task is not
- * there yet. */
-static struct control_task *keep(struct control *control, const struct store_task *stored,
-                                 struct aion_err *err)
+/* What we hold of it is how it stands: it is final and kept still, or it is ours to decide. */
+static struct control_task *cached(struct control *control, const struct aion_uuid *id)
 {
-    struct control_task *task = control_cache_find(&control->tasks, &stored->id);
+    struct control_task *task = control_cache_find(&control->tasks, id);
+    if (task == NULL || !control->shards.shared)
+        return task;
+    if (!control_state_final(task->state))
+        return control_shard_acts(control, store_seq_shard(task->seq)) ? task : NULL;
+    if (control_expires_us(control, (enum store_state)task->state, task->updated_us) >
+        aion_clock_utc_us())
+        return task;
+    control_cache_remove(&control->tasks, task); /* another control may have swept it */
+    return NULL;
+}
+
+static struct control_task *load_to_look(struct control *control,
+                                         const struct store_task *stored)
+{
+    struct control_task *task = control_task_load(control, stored);
+    task->forgotten = task->settling = true; /* as one whose shard has left */
+    return task;
+}
+
+/* A task that ended between the look into the cache and the read is in both: the cache's is the
+ * one. Unfinished tasks of ours are always in the cache, but for the moment between the commit
+ * of an acceptance and its completion: to its client such a task is not there yet. Those of
+ * others are for looking at, and are not kept. */
+static struct control_task *keep(struct control *control, const struct store_task *stored,
+                                 bool look, struct aion_err *err)
+{
+    struct control_task *task = cached(control, &stored->id);
     if (task != NULL)
         return control_task_ref(task);
     if (!store_state_final(stored->state)) {
-        not_found(&stored->id, err);
-        if (control->loading)
-            aion_err_set(err, __func__, AION_UNAVAILABLE,
-                         "control is starting: its tasks are still being read");
+        if (control_shard_acts(control, store_seq_shard(stored->seq)))
+            not_found(&stored->id, err);
+        else if (look)
+            return load_to_look(control, stored);
+        else
+            control_shard_elsewhere(err);
         return NULL;
     }
     task = control_task_load(control, stored);
@@ -322,7 +357,7 @@ static struct control_task *keep(struct control *control, const struct store_tas
 static struct control_task *take_found(struct finding *finding, struct aion_err *err)
 {
     if (finding->read.found)
-        return keep(finding->control, &finding->read.task, err);
+        return keep(finding->control, &finding->read.task, finding->look, err);
     not_found(&finding->read.id, err);
     return NULL;
 }
@@ -338,7 +373,7 @@ static void finding_done(struct store_op *op, const struct aion_err *err)
 }
 
 static void find_stored(struct control *control, aion_str tenant, const struct aion_uuid *id,
-                        control_found_fn *found, void *user)
+                        bool look, control_found_fn *found, void *user)
 {
     struct aion_err err;
     struct finding *finding = calloc(1, sizeof(*finding));
@@ -347,6 +382,7 @@ static void find_stored(struct control *control, aion_str tenant, const struct a
     aion_arena_init(&finding->arena, 16 << 20, NULL, 0);
     finding->tenant = strndup(tenant.size > 0 ? tenant.data : "", tenant.size);
     finding->control = control;
+    finding->look = look;
     finding->found = found;
     finding->user = user;
     finding->read = (struct store_task_read){
@@ -360,12 +396,12 @@ static void find_stored(struct control *control, aion_str tenant, const struct a
     finding_free(finding);
 }
 
-void control_find(struct control *control, aion_str tenant, const struct aion_uuid *id,
-                  control_found_fn *found, void *user)
+static void find(struct control *control, aion_str tenant, const struct aion_uuid *id,
+                 bool look, control_found_fn *found, void *user)
 {
-    struct control_task *task = control_cache_find(&control->tasks, id);
+    struct control_task *task = cached(control, id);
     if (task == NULL) {
-        find_stored(control, tenant, id, found, user);
+        find_stored(control, tenant, id, look, found, user);
         return;
     }
     if (tenant.size == 0 || aion_str_eq(tenant, task->tenant)) {
@@ -375,4 +411,16 @@ void control_find(struct control *control, aion_str tenant, const struct aion_uu
     struct aion_err err;
     not_found(id, &err);
     found(user, NULL, &err);
+}
+
+void control_find(struct control *control, aion_str tenant, const struct aion_uuid *id,
+                  control_found_fn *found, void *user)
+{
+    find(control, tenant, id, false, found, user);
+}
+
+void control_look(struct control *control, aion_str tenant, const struct aion_uuid *id,
+                  control_found_fn *found, void *user)
+{
+    find(control, tenant, id, true, found, user);
 }

@@ -14,6 +14,7 @@ static void route_done(struct control_write *write)
 {
     struct control_task *task = write->task;
     task->deciding = false;
+    control_money_kept(&task->charge);
     if (write->as.write.outcome != STORE_DONE)
         return; /* it was cancelled meanwhile */
     control_move(write->control, task, TASK_ROUTE);

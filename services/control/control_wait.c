@@ -13,12 +13,25 @@ struct wait {
     struct mesh_call *call;    /* held */
 };
 
+/* Of a task that has moved to another control we know how it stood: that is an answer to
+ * whoever gave it in; who may ask again is told to. */
+static void reply(struct control *control, struct mesh_call *call, struct control_task *task)
+{
+    struct aion_err err;
+    if (!task->forgotten || !mesh_call_method(call)->idempotent) {
+        control_reply_task(control, call, task);
+        return;
+    }
+    control_shard_elsewhere(&err);
+    mesh_fail_with(call, &err);
+}
+
 static void wait_end(struct wait *wait)
 {
     mesh_timer_cancel(wait->control->loop, &wait->timer);
     aion_list_remove(&wait->waiter.link);
     aion_list_remove(&wait->link);
-    control_reply_task(wait->control, wait->call, wait->task);
+    reply(wait->control, wait->call, wait->task);
     mesh_drop(wait->call);
     control_task_unref(wait->task);
     free(wait);
@@ -45,8 +58,8 @@ void control_wait(struct control *control, struct mesh_call *call, struct contro
 {
     struct wait *wait;
     if (control_state_final(task->state) || wait_us <= 0 || control->draining ||
-        mesh_ended(call) || (wait = calloc(1, sizeof(*wait))) == NULL) {
-        control_reply_task(control, call, task);
+        task->forgotten || mesh_ended(call) || (wait = calloc(1, sizeof(*wait))) == NULL) {
+        reply(control, call, task);
         return;
     }
     wait->control = control;
@@ -59,6 +72,16 @@ void control_wait(struct control *control, struct mesh_call *call, struct contro
     mesh_timer_set(control->loop, &wait->timer, mesh_loop_now(control->loop) + wait_us);
     mesh_set_user(call, wait);
     mesh_on_cancel(call, client_gone);
+}
+
+void control_waits_tell(struct control_task *task)
+{
+    struct aion_link *link;
+    while ((link = aion_list_first(&task->waiters)) != NULL) {
+        struct control_waiter *waiter = aion_container(link, struct control_waiter, link);
+        aion_list_remove(&waiter->link);
+        waiter->ended(waiter);
+    }
 }
 
 void control_waits_end(struct control *control)

@@ -31,7 +31,6 @@ struct watch {
     struct aion_link stalled;
     uint64_t watch_id;
     int64_t credit; /* may go below 0 by one chunk */
-    bool finding;   /* its task is being looked for: freed by that */
 };
 
 static aion_str key_of(const uint64_t *watch_id)
@@ -84,8 +83,7 @@ static void watch_leave(struct watch *watch)
 static void watch_close(struct watch *watch)
 {
     watch_leave(watch);
-    if (!watch->finding)
-        control_watcher_close(&watch->watcher);
+    control_watcher_close(&watch->watcher);
 }
 
 static size_t watch_room(struct control_watcher *watcher)
@@ -125,22 +123,6 @@ static void watch_free(struct control_watcher *watcher)
     free(aion_container(watcher, struct watch, watcher));
 }
 
-static void watch_found(void *user, struct control_task *task, const struct aion_err *err)
-{
-    struct watch *watch = user;
-    watch->finding = false;
-    if (watch->owner == NULL) { /* closed meanwhile */
-        free(watch);
-    } else if (err != NULL) {
-        send_closed(watch->owner, watch->watch_id, err);
-        watch_leave(watch);
-        free(watch);
-    } else {
-        watch->watcher.gap = watch->watcher.cursor < task->log.acked;
-        control_watch(&watch->watcher, task);
-    }
-}
-
 static struct watch *watch_new(struct watch_call *owner, uint64_t watch_id,
                                const Aion__V1__WatchStreamsRequest__Open *open)
 {
@@ -151,18 +133,32 @@ static struct watch *watch_new(struct watch_call *owner, uint64_t watch_id,
     watch->watcher = (struct control_watcher){
         .control = owner->control,
         .cursor = open->after_cursor,
+        .gaps = true,
         .room = watch_room,
         .send = watch_send,
         .ended = watch_ended,
         .free = watch_free,
     };
-    aion_list_init(&watch->watcher.link);
     aion_list_init(&watch->stalled);
     watch->owner = owner;
     watch->watch_id = watch_id;
     watch->credit = window < WINDOW_BYTES_MAX ? window : WINDOW_BYTES_MAX;
-    watch->finding = true;
     return watch;
+}
+
+/* Whom the gateway serves. */
+static struct mesh_principal principal_of(const Aion__V1__Principal *message)
+{
+    struct mesh_principal principal = {.tenant = aion_str_of(message->tenant),
+                                       .subject = aion_str_of(message->subject),
+                                       .key_id = aion_str_of(message->key_id),
+                                       .role = MESH_ROLE_USER};
+    for (size_t i = 0; i < message->n_roles; i++) {
+        enum mesh_role role;
+        if (mesh_role_parse(aion_str_of(message->roles[i]), &role) && role > principal.role)
+            principal.role = role;
+    }
+    return principal;
 }
 
 /* -- actions ------------------------------------------------------------------------ */
@@ -191,7 +187,8 @@ static void open_watch(struct watch_call *owner, uint64_t watch_id,
         refuse(owner, watch_id, AION_EXHAUSTED, "too many watches are open on this call");
         return;
     }
-    control_find(owner->control, tenant, &id, watch_found, watch);
+    struct mesh_principal principal = principal_of(open->principal);
+    control_follow(&watch->watcher, &id, &principal);
 }
 
 static void give_credit(struct watch *watch, uint32_t bytes)
@@ -199,8 +196,7 @@ static void give_credit(struct watch *watch, uint32_t bytes)
     watch->credit += bytes;
     if (watch->credit > WINDOW_BYTES_MAX)
         watch->credit = WINDOW_BYTES_MAX;
-    if (!watch->finding)
-        control_watcher_pump(&watch->watcher);
+    control_watcher_pump(&watch->watcher);
 }
 
 /* An action on a watch that ended meanwhile is no fault: the messages crossed. */

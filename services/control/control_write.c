@@ -23,18 +23,22 @@ struct control_write *control_write_new(struct control *control, struct control_
     write->begun_us = mesh_loop_now(control->loop);
     aion_list_init(&write->lingers);
     aion_list_add_last(&control->writes, &write->link);
+    control_shard_writes(control, task->seq);
     return write;
 }
 
 static void write_free(struct control_write *write)
 {
-    mesh_timer_cancel(write->control->loop, &write->again);
+    struct control *control = write->control;
+    uint64_t seq = write->task->seq;
+    mesh_timer_cancel(control->loop, &write->again);
     aion_list_remove(&write->lingers);
     aion_list_remove(&write->link);
     control_task_unref(write->task);
     free(write->chunks);
     free(write->entries);
     free(write);
+    control_shard_written(control, seq);
 }
 
 void control_write_chunks(struct control_write *write, const struct store_chunk **ret_chunks,
@@ -65,7 +69,14 @@ void control_write_chunks(struct control_write *write, const struct store_chunk 
 
 static void try_again(struct mesh_timer *timer)
 {
-    control_write_submit(aion_container(timer, struct control_write, again));
+    struct control_write *write = aion_container(timer, struct control_write, again);
+    struct control *control = write->control;
+    if (!write->task->forgotten) {
+        control_write_submit(write);
+        return;
+    }
+    write_free(write);
+    control_drain_step(control);
 }
 
 static void later(struct control_write *write)
@@ -91,17 +102,20 @@ static void write_done(struct store_op *op, const struct aion_err *err)
 {
     struct control_write *write = aion_container(op, struct control_write, as.write.op);
     struct control *control = write->control;
-    if (err == NULL && write->as.write.outcome == STORE_FENCED) {
-        control_shard_fenced(control, write->task->seq);
-        return; /* kept, as what is under way when the process ends */
+    bool fenced = err == NULL && write->as.write.outcome == STORE_FENCED;
+    if (fenced)
+        control_shard_fenced(control, write->as.write.seq, write->as.write.epoch);
+    if (!fenced && !write->task->forgotten) {
+        if (err != NULL || too_early(write)) {
+            later(write);
+            return;
+        }
+        control_direct_wrote(write);
+        control_events_wrote(control, &write->as.write);
+        write->done(write);
+    } else if (fenced && write->done == control_direct_recorded) {
+        write->done(write); /* it has ended: there is nobody else to see to it */
     }
-    if (err != NULL || too_early(write)) {
-        later(write);
-        return;
-    }
-    control_direct_wrote(write);
-    control_events_wrote(control, &write->as.write);
-    write->done(write);
     write_free(write);
     control_drain_step(control);
 }
@@ -109,6 +123,10 @@ static void write_done(struct store_op *op, const struct aion_err *err)
 void control_write_submit(struct control_write *write)
 {
     struct store_write *common = &write->as.write;
+    if (!control_shards_awake(write->control)) {
+        later(write);
+        return;
+    }
     common->op.done = write_done;
     common->seq = write->task->seq;
     common->epoch = control_shard_epoch(write->control, write->task->seq);
@@ -169,6 +187,15 @@ void control_write_start_now(struct control_task *task)
 {
     if (task->lingering != NULL)
         submit_lingering(task->lingering);
+}
+
+void control_writes_forget(struct control_task *task)
+{
+    if (task->lingering != NULL)
+        write_free(task->lingering);
+    if (task->ending != NULL)
+        write_free(task->ending);
+    task->lingering = task->ending = NULL;
 }
 
 void control_writes_hurry(struct control *control)

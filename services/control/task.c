@@ -9,7 +9,7 @@
 
 enum { CANCEL_REASON_MAX = 256 };
 
-_Static_assert(sizeof(struct control_task) <= 1184,
+_Static_assert(sizeof(struct control_task) <= 1216,
                "a million queued tasks are in memory: what few of them need is kept apart");
 
 const struct control_error control_error_none = {.code = 0};
@@ -53,6 +53,7 @@ struct control_task *control_task_new(const struct aion_uuid *id, aion_str tenan
     aion_list_init(&task->waiters);
     aion_list_init(&task->unrouted);
     aion_list_init(&task->held);
+    aion_list_init(&task->of_shard);
     aion_list_init(&task->used);
     ops_task_init(&task->ops);
     return task;

@@ -118,6 +118,8 @@ struct control_task {
     struct aion_link watchers; /* readers of the output */
     struct aion_link waiters;
 
+    struct aion_link of_shard;      /* in the list of its shard, while it is not final */
+    bool forgotten;                 /* its shard is another control's: see control_handover.c */
     struct aion_heap_node deadline; /* when it expires */
     struct aion_heap_node due;      /* retry, end of the attempt's time, of an orphan's grace */
     struct aion_link unrouted;      /* in the list of those without decision */

@@ -220,6 +220,13 @@ static char *pack_execute(const Aion__V1__HostCommand__Execute *execute, size_t 
     return packed;
 }
 
+/* Another control has claimed the shard since, or the first one never did: a control that lost
+ * it and does not know yet must not decide about its tasks. Whoever has it sees to them. */
+static bool is_claimed_by(const struct host_link *link, unsigned shard)
+{
+    return (link->shards >> shard & 1) != 0;
+}
+
 /* What one process is to run together. */
 struct together {
     const struct host_manifest *manifest;
@@ -271,6 +278,8 @@ void host_execute(struct host_link *link, Aion__V1__HostCommand__Execute *const 
         const Aion__V1__HostCommand__Execute *execute = executes[i];
         if (execute->token == NULL || find(host, execute->token) != NULL)
             continue; /* the same attempt again: its word is on its way */
+        if (!is_claimed_by(link, shard_of(execute->token->task_id)))
+            continue;
         struct host_attempt *attempt = new_attempt(link, execute->token);
         const struct host_manifest *manifest = host_pool_module(host->pool, execute->module);
         if (manifest == NULL)
@@ -292,17 +301,20 @@ void host_execute(struct host_link *link, Aion__V1__HostCommand__Execute *const 
     run_together(host, &together);
 }
 
-void host_cancel(struct host *host, const Aion__V1__HostCommand__Cancel *cancel)
+void host_cancel(struct host_link *link, const Aion__V1__HostCommand__Cancel *cancel)
 {
-    struct host_attempt *attempt = find(host, cancel->token);
-    if (attempt != NULL && attempt->running)
-        host_pool_cancel(host->pool, &attempt->job, cancel->reason);
+    struct host_attempt *attempt = find(link->host, cancel->token);
+    if (attempt != NULL && attempt->running && is_claimed_by(link, attempt->shard))
+        host_pool_cancel(link->host->pool, &attempt->job, cancel->reason);
 }
 
-void host_settled(struct host *host, const Aion__V1__HostCommand__Settled *settled)
+/* What is committed is so whoever says it; that an attempt is stale only its owner knows. */
+void host_settled(struct host_link *link, const Aion__V1__HostCommand__Settled *settled)
 {
+    struct host *host = link->host;
     struct host_attempt *attempt = find(host, settled->token);
-    if (attempt == NULL || attempt->running)
+    if (attempt == NULL || attempt->running ||
+        (!settled->accepted && !is_claimed_by(link, attempt->shard)))
         return;
     free_attempt(attempt);
     if (host->settled != NULL)
@@ -358,8 +370,8 @@ static void resend(struct host_link *link, const struct host_attempt *attempt)
         send_wire(link, attempt->result);
 }
 
-/* Another control may still think that they are its own: what it says of their attempts is
- * heard, what they have to say goes to whoever claimed them last. */
+/* Another control may still think that they are its own: what they have to say goes to whoever
+ * claimed them last. */
 void host_claimed(struct host_link *link, uint64_t shards)
 {
     aion_list_each (pos, &link->host->links)

@@ -132,10 +132,10 @@ static void on_command(struct mesh_rpc *rpc, const ProtobufCMessage *message)
         host_execute(link, command->batch->executes, command->batch->n_executes);
         break;
     case AION__V1__HOST_COMMAND__KIND_CANCEL:
-        host_cancel(link->host, command->cancel);
+        host_cancel(link, command->cancel);
         break;
     case AION__V1__HOST_COMMAND__KIND_SETTLED:
-        host_settled(link->host, command->settled);
+        host_settled(link, command->settled);
         break;
     case AION__V1__HOST_COMMAND__KIND_PING:
         host_link_send_capacity(link);

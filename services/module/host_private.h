@@ -100,8 +100,8 @@ void host_share_changed(struct host *host);
 /* What comes in one command runs together as far as its module takes it, in one slot. */
 void host_execute(struct host_link *link, Aion__V1__HostCommand__Execute *const *executes,
                   size_t count);
-void host_cancel(struct host *host, const Aion__V1__HostCommand__Cancel *cancel);
-void host_settled(struct host *host, const Aion__V1__HostCommand__Settled *settled);
+void host_cancel(struct host_link *link, const Aion__V1__HostCommand__Cancel *cancel);
+void host_settled(struct host_link *link, const Aion__V1__HostCommand__Settled *settled);
 /* Attempts of the shards belong to the link from now on: it is told which, then everything of
  * them that is not settled, in order. */
 void host_claimed(struct host_link *link, uint64_t shards);

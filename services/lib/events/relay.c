@@ -91,6 +91,8 @@ static void leave_lane(struct events_relay *relay, struct relay_lane *lane)
 
 void events_relay_leave(struct events_relay *relay, uint64_t lanes)
 {
+    if (!relay->marking && relay_unmarked(relay))
+        relay_mark(relay); /* so that the next one repeats the less */
     for (uint32_t i = 0; i < EVENTS_LANES; i++)
         if ((lanes & relay->taken & relay_bit(i)) != 0)
             leave_lane(relay, &relay->lanes[i]);

@@ -177,6 +177,7 @@ static void run_op(struct mesh_loop *loop, struct mesh_op *op, bool ok)
 static void look_around(struct mesh_loop *loop)
 {
     struct mesh_op *first = NULL, **last = &first;
+    bool woken_up = false; /* there may be two wakes: one of jobs that were run meanwhile */
     for (int looks = 0; looks < LOOKS;) {
         grpc_event event =
             grpc_completion_queue_next(loop->cq, gpr_inf_past(GPR_CLOCK_MONOTONIC), NULL);
@@ -185,6 +186,10 @@ static void look_around(struct mesh_loop *loop)
             continue;
         }
         struct mesh_op *op = event.tag;
+        if (op == &loop->wake) {
+            woken_up = true;
+            continue;
+        }
         op->ok = event.success != 0;
         op->next = NULL;
         *last = op;
@@ -196,6 +201,8 @@ static void look_around(struct mesh_loop *loop)
         run_op(loop, op, op->ok);
         watch_time(loop, loop->now_us);
     }
+    if (woken_up)
+        run_op(loop, &loop->wake, true);
 }
 
 void mesh_loop_step(struct mesh_loop *loop, int64_t until_us)

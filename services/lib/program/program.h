@@ -25,10 +25,9 @@ struct program_common {
     const char *tls_ca, *tls_cert, *tls_key;
     const char *trust_domain; /* "aion.local" */
     const char *log_level;    /* debug, info, warn, error */
-    const char
-        *delegates; /* services that may vouch for principals, comma-separated; "gateway" */
-    int64_t drain_grace; /* µs; 8 s */
-    bool plaintext;      /* no TLS: tests on loopback only */
+    const char *delegates;    /* services that may vouch for principals; "gateway,control" */
+    int64_t drain_grace;      /* µs; 8 s */
+    bool plaintext;           /* no TLS: tests on loopback only */
 };
 
 /* Handed to a program's start; lives until run returns. */

@@ -25,7 +25,7 @@ static const struct aion_opt common_options[] = {
      "trust domain of SPIFFE ids", COMMON(trust_domain)},
     {"log_level", AION_OPT_TEXT, "info", 0, 0, true, false, "AION_LOG_LEVEL",
      "debug, info, warn or error", COMMON(log_level)},
-    {"delegates", AION_OPT_TEXT, "gateway", 0, 0, false, false, NULL,
+    {"delegates", AION_OPT_TEXT, "gateway,control", 0, 0, false, false, NULL,
      "services that may speak for principals, comma-separated", COMMON(delegates)},
     {"drain_grace", AION_OPT_DURATION, "8s", 0, 600000000, false, false, NULL,
      "time for calls in flight after SIGTERM", COMMON(drain_grace)},

@@ -74,6 +74,7 @@ struct store_sweep {
 enum store_hold_kind {
     STORE_HOLD_QUEUE = 1,     /* control: such tasks are taken and not run */
     STORE_HOLD_RETENTION = 2, /* sweep: such tasks stay */
+    STORE_HOLD_HOST = 3,      /* control: a host that an admin has drained, "host:ID" */
 };
 
 struct store_hold {

@@ -60,6 +60,8 @@ struct store_events_read {
     int64_t from_us;
     uint32_t limit;   /* 1..10000 rows */
     size_t bytes_max; /* of payloads; at least one row comes. 0 = 1 MiB */
+    /* No rows come; `after` is set to where the shards of the set end now. */
+    bool to_end;
     /* out */
     struct store_outbox *events;
     size_t count;

@@ -155,6 +155,12 @@ ROWS = {
         ("retention", {}, OK, '"keepSucceeded"'),
     ],
     "aion.v1.State.SweepTasks": [("retention", {"dryRun": True}, OK, "{")],
+    "aion.v1.State.LookAtShards": [("control", {}, OK, "{"), ("router", {}, PERMISSION_DENIED, "control")],
+    "aion.v1.State.ReplayLetter": [
+        ("control", {"taskId": "01890000-0000-7000-8000-000000000000"}, FAILED_PRECONDITION, "no dead letter"),
+        ("control", {}, INVALID_ARGUMENT, "task_id"),
+        ("router", {}, PERMISSION_DENIED, "control"),
+    ],
     "aion.v1.Router.Decide": [
         ("control", {}, NOT_FOUND, "INTENT_UNKNOWN"),
         ("control", {"intent": "noop", "tenant": "default"}, OK, '"decisionId"'),

@@ -69,6 +69,26 @@ static void events_come_per_shard_in_order(void **state)
         assert_int_equal(store_seq_shard(read.events[i].seq), 2);
 }
 
+/* From its answer on, only what came after it is read; shards out of the set are left alone. */
+static void the_end_of_shards_is_told_without_their_rows(void **state)
+{
+    struct bench *bench = *state;
+    for (unsigned i = 0; i < 12; i++)
+        put_event(bench, i % 4 + 64 * (i / 4));
+    struct store_events_read read = read_of(bench);
+    read.to_end = true;
+    read.shards = STORE_ALL_SHARDS & ~(UINT64_C(1) << 3);
+    wait_for(bench, events_read, &read);
+    assert_int_equal(read.count, 0);
+    assert_false(read.more);
+    assert_true(read.after[0] > 0 && read.after[3] == 0);
+    put_event(bench, 1 + 64 * 10);
+    read.to_end = false;
+    wait_for(bench, events_read, &read);
+    assert_int_equal(read.count, 1);
+    assert_int_equal(store_seq_shard(read.events[0].seq), 1);
+}
+
 static void a_page_of_events_is_bounded_in_bytes(void **state)
 {
     struct bench *bench = *state;
@@ -150,6 +170,7 @@ static void a_cursor_only_grows(void **state)
 const struct CMUnitTest events_tests[] = {
     contract_test(an_event_is_read_as_it_was_written),
     contract_test(events_come_per_shard_in_order),
+    contract_test(the_end_of_shards_is_told_without_their_rows),
     contract_test(a_page_of_events_is_bounded_in_bytes),
     contract_test(events_from_a_time_on_are_all_there),
     contract_test(a_refused_write_tells_nobody),

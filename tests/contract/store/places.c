@@ -41,6 +41,14 @@ static void unmake_nothing(const char *url)
     (void)url;
 }
 
+static bool make_name(char url[256], char why[256])
+{
+    static unsigned number;
+    (void)why;
+    snprintf(url, 256, "script:contract-%u", ++number);
+    return true;
+}
+
 /* -- postgres: a schema of its own in the database that the wrapper started ---------- */
 static bool make_schema(char url[256], char why[256])
 {
@@ -60,6 +68,7 @@ static const struct place places[] = {
     {.name = "postgres", .keeps = true, .make = make_schema, .unmake = unmake_nothing},
     {.name = "sqlite", .keeps = true, .make = make_folder, .unmake = unmake_folder},
     {.name = "script", .make = make_nothing, .unmake = unmake_nothing},
+    {.name = "scripts", .make = make_name, .unmake = unmake_nothing},
 };
 
 const struct place *place_find(const char *name)

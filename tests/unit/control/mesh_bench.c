@@ -20,17 +20,28 @@ static void turn_over(struct mesh_timer *timer)
     mesh_loop_stop(aion_container(timer, struct turn, timer)->loop);
 }
 
-void bench_turns(struct bench *bench, unsigned milliseconds)
+static void run_for(struct bench *bench, int64_t us)
 {
     struct turn turn = {.timer.fire = turn_over, .loop = bench->loop};
-    mesh_timer_set(bench->loop, &turn.timer,
-                   aion_clock_mono_us() + 1000 * (int64_t)milliseconds);
+    mesh_timer_set(bench->loop, &turn.timer, aion_clock_mono_us() + us);
     mesh_loop_run(bench->loop);
 }
 
 void bench_turn(struct bench *bench)
 {
-    bench_turns(bench, 1);
+    struct bench *peer = bench->peer;
+    if (!bench->paused)
+        run_for(bench, peer != NULL ? 500 : 1000);
+    if (peer != NULL && !peer->paused)
+        run_for(peer, 500);
+}
+
+void bench_turns(struct bench *bench, unsigned milliseconds)
+{
+    int64_t until_us = aion_clock_mono_us() + 1000 * (int64_t)milliseconds;
+    do
+        bench_turn(bench);
+    while (aion_clock_mono_us() < until_us);
 }
 
 /* -- the router --------------------------------------------------------------------- */
@@ -62,11 +73,15 @@ static void decided(struct mesh_call *call, const Aion__V1__DecideStreamRequest 
     error.code = AION_NOT_FOUND;
     error.reason = reason;
     error.message = message;
+    bool dear = bench->counts_money &&
+                request->request->_money_left_nano_usd_case !=
+                    AION__V1__DECIDE_REQUEST___MONEY_LEFT_NANO_USD__NOT_SET &&
+                request->request->money_left_nano_usd < bench->cost_nano_usd;
     if (bench->route == ROUTE_DENIES) {
         error.code = AION_DENIED;
         error.reason = denied;
     }
-    if (bench->route == ROUTE_DECIDES) {
+    if (bench->route == ROUTE_DECIDES && !dear) {
         reply.outcome_case = AION__V1__DECIDE_STREAM_REPLY__OUTCOME_DECISION;
         reply.decision = &decision;
     } else {
@@ -138,6 +153,8 @@ static Aion__V1__AttemptToken token_of(const struct bench_word *word, char id[AI
     return token;
 }
 
+static void body_add(struct bench_body *body, const struct bench_word *word);
+
 static void note_execute(struct bench_host *host, const Aion__V1__HostCommand__Execute *execute)
 {
     struct bench_word *word = &host->executed[host->executes++ % BENCH_EVENTS];
@@ -148,6 +165,7 @@ static void note_execute(struct bench_host *host, const Aion__V1__HostCommand__E
     assert_int_equal(execute->params->n_fields, 1);
     aion_str_copy(word->text, sizeof(word->text),
                   aion_str_of(execute->params->fields[0]->value->string_value));
+    body_add(host->body, word);
     if (host->automatic)
         bench_result(host, word, word->text);
 }
@@ -159,6 +177,71 @@ static void note_cancel(struct bench_host *host, const Aion__V1__HostCommand__Ca
     aion_str_copy(word->text, sizeof(word->text), aion_str_of(cancel->reason));
     if (host->obedient)
         bench_failure(host, word, false, "CANCELLED");
+}
+
+static bool same_word(const struct bench_word *a, const struct bench_word *b)
+{
+    return strcmp(a->task_id, b->task_id) == 0 && a->attempt == b->attempt &&
+           a->epoch == b->epoch;
+}
+
+static void body_add(struct bench_body *body, const struct bench_word *word)
+{
+    if (body != NULL && body->count < BENCH_EVENTS)
+        body->words[body->count++] = *word;
+}
+
+static void body_remove(struct bench_body *body, const struct bench_word *word)
+{
+    for (size_t i = 0; body != NULL && i < body->count; i++)
+        if (same_word(&body->words[i], word))
+            body->words[i--] = body->words[--body->count];
+}
+
+static void say_running(struct bench_host *host, const struct bench_word *words, size_t count,
+                        uint64_t shards);
+
+static void note_claim(struct bench_host *host, uint64_t shards)
+{
+    static struct bench_word words[BENCH_EVENTS];
+    size_t count = 0;
+    host->claims++;
+    host->claimed = shards;
+    for (size_t i = 0; host->body != NULL && i < host->body->count; i++) {
+        struct aion_uuid id;
+        assert_true(aion_uuid_parse(aion_str_of(host->body->words[i].task_id), &id));
+        if ((shards & control_shard_bit(control_shard_of(&id))) != 0)
+            words[count++] = host->body->words[i];
+    }
+    if (host->body != NULL)
+        say_running(host, words, count, shards);
+}
+
+static void note_peers(struct bench_host *host, const Aion__V1__HostCommand__Peers *peers)
+{
+    size_t used = (size_t)snprintf(host->peers, sizeof(host->peers), "%s|", peers->self);
+    for (size_t i = 0; i < peers->n_addresses; i++)
+        used += (size_t)snprintf(host->peers + used, sizeof(host->peers) - used, "%s%s",
+                                 i > 0 ? " " : "", peers->addresses[i]);
+}
+
+static void note_settled(struct bench_host *host, const Aion__V1__HostCommand__Settled *settled)
+{
+    struct bench_word *word = &host->settled[host->settles++ % BENCH_EVENTS];
+    note_token(word, settled->token);
+    word->accepted = settled->accepted;
+    body_remove(host->body, word);
+}
+
+static void say_capacity(struct bench_host *host)
+{
+    Aion__V1__HostMessage message = AION__V1__HOST_MESSAGE__INIT;
+    Aion__V1__HostMessage__Capacity capacity = AION__V1__HOST_MESSAGE__CAPACITY__INIT;
+    capacity.slots = host->slots;
+    message.kind_case = AION__V1__HOST_MESSAGE__KIND_CAPACITY;
+    message.capacity = &capacity;
+    if (host->body != NULL)
+        aion_v1_hosts_attach_write(host->rpc, &message);
 }
 
 static void host_message(struct mesh_rpc *rpc, const ProtobufCMessage *message)
@@ -181,11 +264,19 @@ static void host_message(struct mesh_rpc *rpc, const ProtobufCMessage *message)
         note_cancel(host, command->cancel);
         return;
     case AION__V1__HOST_COMMAND__KIND_SETTLED:
-        note_token(&host->settled[host->settles % BENCH_EVENTS], command->settled->token);
-        host->settled[host->settles++ % BENCH_EVENTS].accepted = command->settled->accepted;
+        note_settled(host, command->settled);
+        return;
+    case AION__V1__HOST_COMMAND__KIND_CLAIM:
+        note_claim(host, command->claim->shards);
+        return;
+    case AION__V1__HOST_COMMAND__KIND_PEERS:
+        note_peers(host, command->peers);
+        return;
+    case AION__V1__HOST_COMMAND__KIND_PING:
+        say_capacity(host);
         return;
     default:
-        return; /* a ping without an answer: a silent host */
+        return;
     }
 }
 
@@ -227,12 +318,14 @@ static void say_hello(struct bench_host *host, uint32_t slots)
     aion_v1_hosts_attach_write(host->rpc, &message);
 }
 
-static void say_running(struct bench_host *host, const struct bench_word *words, size_t count)
+static void say_running(struct bench_host *host, const struct bench_word *words, size_t count,
+                        uint64_t shards)
 {
     Aion__V1__HostMessage message = AION__V1__HOST_MESSAGE__INIT;
     Aion__V1__HostMessage__Running running = AION__V1__HOST_MESSAGE__RUNNING__INIT;
-    Aion__V1__AttemptToken tokens[8], *pointers[8];
-    char ids[8][AION_UUID_TEXT];
+    Aion__V1__AttemptToken tokens[BENCH_EVENTS], *pointers[BENCH_EVENTS];
+    char ids[BENCH_EVENTS][AION_UUID_TEXT];
+    running.shards = shards;
     for (size_t i = 0; i < count; i++) {
         tokens[i] = token_of(&words[i], ids[i]);
         pointers[i] = &tokens[i];
@@ -244,20 +337,36 @@ static void say_running(struct bench_host *host, const struct bench_word *words,
     aion_v1_hosts_attach_write(host->rpc, &message);
 }
 
-void bench_attach(struct bench *bench, size_t number, uint32_t slots,
-                  const struct bench_word *running, size_t running_count)
+static struct bench_host *open_host(struct bench *bench, size_t number, uint32_t slots)
 {
     static const char *const ids[BENCH_HOSTS] = {"host-0", "host-1", "host-2", "host-3"};
     /* the channel may just have lost the control before */
     static const struct mesh_rpc_opts patient = {.wait_for_ready = true};
     struct bench_host *host = &bench->hosts[number];
-    size_t welcomes = host->welcomes;
     host->bench = bench;
     host->id = ids[number];
+    host->slots = slots;
     host->rpc = aion_v1_hosts_attach_open(bench->channel, &patient, &host_ops, host);
     say_hello(host, slots);
-    say_running(host, running, running_count);
+    return host;
+}
+
+void bench_attach(struct bench *bench, size_t number, uint32_t slots,
+                  const struct bench_word *running, size_t running_count)
+{
+    size_t welcomes = bench->hosts[number].welcomes;
+    struct bench_host *host = open_host(bench, number, slots);
+    say_running(host, running, running_count, 0);
     bench_until(bench, host->welcomes > welcomes);
+}
+
+void bench_attach_whole(struct bench *bench, size_t number, uint32_t slots,
+                        struct bench_body *body)
+{
+    size_t claims = bench->hosts[number].claims;
+    bench->hosts[number].body = body;
+    struct bench_host *host = open_host(bench, number, slots);
+    bench_until(bench, host->claims > claims);
 }
 
 void bench_detach(struct bench *bench, size_t number)
@@ -530,17 +639,31 @@ void bench_credit(struct bench *bench, uint32_t bytes)
 }
 
 /* -- life --------------------------------------------------------------------------- */
+static struct bench *clash_of; /* controls do not know their bench */
+
+static void note_clash(struct control *control, const struct aion_err *err)
+{
+    (void)err;
+    for (struct bench *bench = clash_of; bench != NULL;
+         bench = bench->peer != clash_of ? bench->peer : NULL)
+        bench->clashed |= bench->control == control;
+}
+
 static void start_control(struct bench *bench)
 {
     char target[32];
     struct mesh_server_conf server = {.listen = "127.0.0.1:0"};
     struct mesh_channel_conf to_control = {.name = "control", .target = target};
     struct mesh_channel_conf to_router = {.name = "router", .target = target};
-    bench->control = calloc(1, sizeof(*bench->control));
-    control_init(bench->control, bench->loop, bench->store, &bench->conf);
-    assert_true(control_load(bench->control, &bench->err));
     bench->server = mesh_server_new(bench->loop, &server, &bench->err);
     assert_non_null(bench->server);
+    bench->control = calloc(1, sizeof(*bench->control));
+    control_init(bench->control, bench->loop, bench->store, &bench->conf);
+    snprintf(bench->control->cluster.self, sizeof(bench->control->cluster.self), "127.0.0.1:%d",
+             mesh_server_port(bench->server));
+    clash_of = clash_of != NULL ? clash_of : bench;
+    bench->control->shards.clash = note_clash;
+    assert_true(control_load(bench->control, &bench->err));
     control_bind(bench->control, bench->server);
     snprintf(target, sizeof(target), "127.0.0.1:%d", bench->router_port);
     bench->router_channel = mesh_channel_new(bench->loop, &to_router, &bench->err);
@@ -574,6 +697,7 @@ static void leave(struct bench *bench)
     control_router_close(bench->control->router);
     bench->control->router = NULL;
     mesh_channel_close(bench->router_channel);
+    control_cluster_leave(bench->control);
     mesh_server_drain(bench->server, 100000, set_bool, &drained);
     bench_until(bench, drained);
     mesh_server_free(bench->server);
@@ -626,12 +750,15 @@ void bench_start(struct bench *bench)
     bench_start_on(bench, "script:");
 }
 
-void bench_start_on(struct bench *bench, const char *store_url)
+static void start_on(struct bench *bench, const char *store_url, const char *replica,
+                     int64_t lease_us)
 {
     *bench = (struct bench){.attempts_max = 3, .router_port = 0};
+    snprintf(bench->url, sizeof(bench->url), "%s", store_url);
+    snprintf(bench->replica, sizeof(bench->replica), "%s", replica);
     bench->conf = (struct control_conf){
-        .replica = "test",
-        .shard_lease = 15000000,
+        .replica = bench->replica,
+        .shard_lease = lease_us,
         .queue_tasks_max = 100,
         .queue_bytes_max = 1 << 20,
         .cache_tasks_max = 100,
@@ -658,13 +785,56 @@ void bench_start_on(struct bench *bench, const char *store_url)
     bench_until(bench, control_router_here(bench->control->router));
 }
 
-void bench_stop(struct bench *bench)
+void bench_start_on(struct bench *bench, const char *store_url)
+{
+    start_on(bench, store_url, "test", 15000000);
+}
+
+void bench_start_pair(struct bench *one, struct bench *two)
+{
+    start_on(one, "script:pair", "one", BENCH_LEASE_US);
+    start_on(two, "script:pair", "two", BENCH_LEASE_US);
+    one->peer = two;
+    two->peer = one;
+}
+
+/* What it still does on its way out does not reach the store. */
+void bench_kill(struct bench *bench)
 {
     struct control *control = bench->control;
+    if (aion_str_starts(aion_str_of(bench->url), AION_STR("script:")))
+        store_script_down(bench->store, true);
     leave(bench);
+    control_shards_done(control);
+    control_polls_done(control);
+    run_for(bench, 2000); /* the loop goes on: nothing of the store's may be left in it */
     store_close(bench->store);
     control_done(control);
     free(control);
+    bench->control = NULL;
+}
+
+void bench_revive(struct bench *bench)
+{
+    open_store(bench, bench->url);
+    start_control(bench);
+    bench_until(bench, control_router_here(bench->control->router));
+}
+
+/* The second's handle on the store is the last: then it is gone. */
+void bench_stop_pair(struct bench *one, struct bench *two)
+{
+    one->paused = two->paused = false;
+    bench_stop(one);
+    two->peer = NULL;
+    bench_stop(two);
+}
+
+void bench_stop(struct bench *bench)
+{
+    clash_of = NULL;
+    if (bench->control != NULL)
+        bench_kill(bench);
     if (bench->router_server != NULL)
         mesh_server_free(bench->router_server);
     bench_turns(bench, 1);

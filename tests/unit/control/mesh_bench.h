@@ -1,13 +1,16 @@
 /* Control on a real mesh in one process and one thread: its server, a channel to it, a router
  * and hosts that do what the test says, on the scripted store. A test runs the loop until what
- * it waits for has come. */
+ * it waits for has come.
+ *
+ * Two benches may be peers: controls on one store, each with a loop of its own. Whatever runs
+ * one runs the other, unless it is paused: then nothing of it happens, as under SIGSTOP. */
 #ifndef CONTROL_MESH_BENCH_H
 #define CONTROL_MESH_BENCH_H
 
 #include "control_private.h"
 #include "store/script/script.h"
 
-enum { BENCH_EVENTS = 64, BENCH_HOSTS = 4 };
+enum { BENCH_EVENTS = 64, BENCH_HOSTS = 4, BENCH_LEASE_US = 600000 };
 
 /* What a host was told. */
 struct bench_word {
@@ -20,10 +23,22 @@ struct bench_word {
 
 struct bench;
 
+/* What a host process has running, over all its streams. */
+struct bench_body {
+    struct bench_word words[BENCH_EVENTS];
+    size_t count;
+};
+
 struct bench_host {
     struct bench *bench;
     struct mesh_rpc *rpc; /* NULL = not attached */
     const char *id;
+    /* It tells whoever claims what it has, and answers pings; NULL: it does neither. */
+    struct bench_body *body;
+    uint32_t slots;
+    uint64_t claimed; /* by the last claim */
+    size_t claims;
+    char peers[256];    /* "SELF|OTHER OTHER", as told last */
     bool automatic;     /* answers every execute at once with its text */
     bool obedient;      /* answers every cancel with a cancelled result */
     bool gpu;           /* has the label gpu=true */
@@ -36,6 +51,10 @@ struct bench_host {
 enum bench_route { ROUTE_DECIDES, ROUTE_REFUSES, ROUTE_DENIES, ROUTE_SILENT };
 
 struct bench {
+    struct bench *peer; /* or NULL */
+    bool paused;
+    bool clashed; /* another process has its name */
+    char url[96], replica[32];
     struct mesh_loop *loop;
     struct store *store;
     struct control_conf conf;
@@ -48,7 +67,8 @@ struct bench {
     bool direct;    /* ... and say the direct lane */
     bool unsafe;    /* ... and that an attempt must not be repeated */
     uint32_t attempts_max;
-    int64_t cost_nano_usd; /* of a decision */
+    int64_t cost_nano_usd; /* of every decision */
+    bool counts_money;     /* ... and what costs more than there is left is refused */
     size_t decisions;
     struct bench_host hosts[BENCH_HOSTS];
     struct aion_arena arena; /* of answers */
@@ -73,6 +93,13 @@ struct bench {
 void bench_start(struct bench *bench);
 void bench_start_on(struct bench *bench, const char *store_url); /* as "sqlite:/path" */
 void bench_stop(struct bench *bench);
+/* Two controls on one scripted store, "one" and "two", with leases of BENCH_LEASE_US. */
+void bench_start_pair(struct bench *one, struct bench *two);
+void bench_stop_pair(struct bench *one, struct bench *two);
+/* Control ends as by kill -9: no word to anybody; its store is closed. It may be started anew.
+ */
+void bench_kill(struct bench *bench);
+void bench_revive(struct bench *bench);
 /* Control ends without saying goodbye, and starts anew on the same store. */
 void bench_restart_control(struct bench *bench);
 /* The same with the database closed and opened. */
@@ -97,6 +124,9 @@ void bench_router_stop(struct bench *bench);
 void bench_turn(struct bench *bench);
 void bench_turns(struct bench *bench, unsigned milliseconds);
 
+/* A host that tells every control that claims shards what it runs of them. */
+void bench_attach_whole(struct bench *bench, size_t number, uint32_t slots,
+                        struct bench_body *body);
 /* Attaches host number `number` ("host-0" ...) and says `running` with these tokens. */
 void bench_attach(struct bench *bench, size_t number, uint32_t slots,
                   const struct bench_word *running, size_t running_count);

@@ -254,6 +254,57 @@ static void at_any_order_nothing_is_overspent_and_everything_balances(void **sta
     }
 }
 
+/* A lease was lost: what was refused was counted already, what is on its way may be in the
+ * books or not, and others may have reaped the rest. */
+static void after_a_loss_the_books_are_read_anew_before_anything_is_given_out(void **state)
+{
+    struct control_purse *purse;
+    (void)state;
+    begin();
+    budget("b", "", "", 1000);
+    struct control_charge done = fit("acme", "noop"), pending = fit("acme", "noop");
+    control_purse_carved(done.purses[0], 500, 500);
+    assert_int_equal(reserve(&done, 100, &purse), MONEY_RESERVED);
+    control_money_kept(&done); /* committed */
+    assert_int_equal(reserve(&pending, 100, &purse), MONEY_RESERVED);
+    assert_false(control_money_calm(&money));
+    control_money_reset(&money);
+    struct control_charge later = fit("acme", "noop");
+    assert_int_equal(reserve(&later, 1, &purse), MONEY_CARVE);
+    assert_false(control_money_calm(&money)); /* it may be in the books or not */
+    control_money_unreserve(&pending);
+    assert_int_equal(purse->escrow, 0); /* and comes with the books if it is not */
+    assert_true(control_money_calm(&money));
+    control_money_restore(&money, aion_str_of(purse->name), 400);
+    control_money_open(&money);
+    assert_int_equal(reserve(&later, 400, &purse), MONEY_RESERVED);
+    struct control_entries entries = {.count = 0};
+    control_money_settle(&money, &done, 60, &entries); /* ours still: the rest is free again */
+    assert_int_equal(purse->escrow, 40);
+    control_money_unreserve(&later);
+    assert_int_equal(purse->escrow, 440);
+    assert_int_equal(purse->reserved, 0);
+    control_money_done(&money);
+}
+
+static void a_task_that_moves_takes_its_reservation_along(void **state)
+{
+    struct control_purse *purse;
+    (void)state;
+    begin();
+    budget("b", "", "", 1000);
+    struct control_charge charge = fit("acme", "noop");
+    control_purse_carved(charge.purses[0], 500, 500);
+    assert_int_equal(reserve(&charge, 100, &purse), MONEY_RESERVED);
+    control_money_kept(&charge);
+    control_money_forget(&charge);
+    assert_int_equal(purse->escrow, 400);
+    assert_int_equal(purse->reserved, 0);
+    assert_int_equal(purse->charges, 0);
+    assert_true(control_money_calm(&money));
+    control_money_done(&money);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -263,6 +314,8 @@ int main(void)
         cmocka_unit_test(doubt_stays_set_aside_until_it_is_resolved),
         cmocka_unit_test(a_charge_survives_as_text),
         cmocka_unit_test(periods_begin_at_whole_ones),
+        cmocka_unit_test(after_a_loss_the_books_are_read_anew_before_anything_is_given_out),
+        cmocka_unit_test(a_task_that_moves_takes_its_reservation_along),
         cmocka_unit_test(at_any_order_nothing_is_overspent_and_everything_balances),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -96,7 +96,7 @@ static void attempts_go_on_over_a_restart_under_their_old_token(void **state)
     bench_chunk(host, &word, 1, "first ");
     bench_until(&bench, bench_status(&bench, id)->cursor == 1);
     bench_reopen(&bench, url);
-    assert_true(bench.control->shards.epochs[0] > word.epoch);
+    assert_true(bench.control->shards.book.epochs[0] > word.epoch);
     bench_attach(&bench, 0, 2, &word, 1);
     bench_chunk(host, &word, 1, "first ");
     bench_chunk(host, &word, 2, "second");

@@ -199,7 +199,7 @@ static void note_drained(struct control *control)
 static void a_submit_to_a_lost_shard_is_refused_and_ends_the_process(void **state)
 {
     struct bench *bench = *state;
-    bench->control->shards.lost = note_lost;
+    bench->control->shards.clash = note_lost;
     store_script_lose(bench->store, STORE_ALL_SHARDS);
     assert_null(bench_submit(bench, "x", NULL, 0));
     assert_int_equal(bench->err.code, AION_UNAVAILABLE);
@@ -209,7 +209,7 @@ static void a_submit_to_a_lost_shard_is_refused_and_ends_the_process(void **stat
 static void a_result_of_a_lost_shard_is_not_settled_and_holds_up_nothing(void **state)
 {
     struct bench *bench = *state;
-    bench->control->shards.lost = note_lost;
+    bench->control->shards.clash = note_lost;
     bench_attach(bench, 0, 1, NULL, 0);
     const char *id = bench_submit(bench, "x", NULL, 0)->task_id;
     bench_until(bench, bench->hosts[0].executes == 1);
@@ -220,19 +220,6 @@ static void a_result_of_a_lost_shard_is_not_settled_and_holds_up_nothing(void **
     assert_int_equal(bench->hosts[0].settles, 0);
     control_drain(bench->control, note_drained);
     bench_until(bench, bench->control->next_session == 4712);
-}
-
-static void a_lease_that_is_anothers_at_the_start_is_told(void **state)
-{
-    struct bench *bench = *state;
-    struct control *other = calloc(1, sizeof(*other));
-    store_script_lose(bench->store, 1u << 7);
-    control_init(other, bench->loop, bench->store, &bench->conf);
-    assert_false(control_load(other, &bench->err));
-    assert_int_equal(bench->err.code, AION_PRECONDITION);
-    assert_non_null(strstr(bench->err.text, "control \"other\" owns shard 7"));
-    control_done(other);
-    free(other);
 }
 
 int main(void)
@@ -250,7 +237,6 @@ int main(void)
         store_test(a_control_that_ends_forgets_what_is_unclear),
         store_test(a_submit_to_a_lost_shard_is_refused_and_ends_the_process),
         store_test(a_result_of_a_lost_shard_is_not_settled_and_holds_up_nothing),
-        store_test(a_lease_that_is_anothers_at_the_start_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

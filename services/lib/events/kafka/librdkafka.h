@@ -33,7 +33,8 @@
     X(rd_kafka_event_CreatePartitions_result) X(rd_kafka_event_CreateTopics_result) \
     X(rd_kafka_event_DeleteTopics_result) X(rd_kafka_event_DescribeConfigs_result) \
     X(rd_kafka_event_destroy) X(rd_kafka_event_error) X(rd_kafka_event_error_string) \
-    X(rd_kafka_header_get_last) X(rd_kafka_mem_free) X(rd_kafka_message_destroy) \
+    X(rd_kafka_header_add) X(rd_kafka_header_get_last) X(rd_kafka_headers_destroy) \
+    X(rd_kafka_headers_new) X(rd_kafka_mem_free) X(rd_kafka_message_destroy) \
     X(rd_kafka_message_errstr) X(rd_kafka_message_headers) X(rd_kafka_message_timestamp) \
     X(rd_kafka_metadata) X(rd_kafka_metadata_destroy) X(rd_kafka_new) X(rd_kafka_offset_store) \
     X(rd_kafka_outq_len) X(rd_kafka_poll) X(rd_kafka_poll_set_consumer) X(rd_kafka_produceva) \
@@ -114,7 +115,10 @@ bool librdkafka_load(struct aion_err *err) AION_MUST_CHECK;
 #define rd_kafka_event_destroy                 librdkafka.rd_kafka_event_destroy
 #define rd_kafka_event_error                   librdkafka.rd_kafka_event_error
 #define rd_kafka_event_error_string            librdkafka.rd_kafka_event_error_string
+#define rd_kafka_header_add                    librdkafka.rd_kafka_header_add
 #define rd_kafka_header_get_last               librdkafka.rd_kafka_header_get_last
+#define rd_kafka_headers_destroy               librdkafka.rd_kafka_headers_destroy
+#define rd_kafka_headers_new                   librdkafka.rd_kafka_headers_new
 #define rd_kafka_mem_free                      librdkafka.rd_kafka_mem_free
 #define rd_kafka_message_destroy               librdkafka.rd_kafka_message_destroy
 #define rd_kafka_message_errstr                librdkafka.rd_kafka_message_errstr

@@ -281,16 +281,33 @@ static bool refuse(rd_kafka_resp_err_t code, enum events_topic topic, struct aio
     return false;
 }
 
+/* NULL: no memory. Made here, for a headers list that librdkafka makes by itself is freed twice
+ * when it refuses the record for a topic that it does not know (2.0.2). */
+static rd_kafka_headers_t *headers_of(const struct events_record *record)
+{
+    const char *schema = events_topic_about(record->topic)->schema;
+    char sequence[24];
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(2);
+    if (headers == NULL)
+        return NULL;
+    int size =
+        snprintf(sequence, sizeof(sequence), "%llu", (unsigned long long)record->sequence);
+    if (rd_kafka_header_add(headers, "aion-schema", -1, schema, -1) == 0 &&
+        rd_kafka_header_add(headers, "aion-sequence", -1, sequence, size) == 0)
+        return headers;
+    rd_kafka_headers_destroy(headers);
+    return NULL;
+}
+
 static bool kafka_send(struct events_sink *sink, struct events_post *post, struct aion_err *err)
 {
     struct kafka_sink *self = aion_container(sink, struct kafka_sink, sink);
     const struct events_record *record = &post->record;
-    const struct events_topic_about *about = events_topic_about(record->topic);
-    char sequence[24];
     if (!self->open)
         return aion_fail(err, AION_UNAVAILABLE, "Kafka's producer begins anew");
-    int size =
-        snprintf(sequence, sizeof(sequence), "%llu", (unsigned long long)record->sequence);
+    rd_kafka_headers_t *headers = headers_of(record);
+    if (headers == NULL)
+        return aion_fail(err, AION_EXHAUSTED, "out of memory");
     aion_tsan_release(post); /* librdkafka's locks are invisible to TSan */
     const rd_kafka_vu_t parts[] = {
         {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = self->topics[record->topic]},
@@ -300,14 +317,15 @@ static bool kafka_send(struct events_sink *sink, struct events_post *post, struc
         {.vtype = RD_KAFKA_VTYPE_VALUE,
          .u.mem = {(void *)(uintptr_t)record->value.data, record->value.size}},
         {.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = record->at_us / 1000},
-        {.vtype = RD_KAFKA_VTYPE_HEADER,
-         .u.header = {"aion-schema", about->schema, (ssize_t)strlen(about->schema)}},
-        {.vtype = RD_KAFKA_VTYPE_HEADER, .u.header = {"aion-sequence", sequence, size}},
+        {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers},
         {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = post},
     };
     rd_kafka_resp_err_t code =
         kafka_code_of(rd_kafka_produceva(self->rk, parts, aion_countof(parts)));
-    return code == RD_KAFKA_RESP_ERR_NO_ERROR || refuse(code, record->topic, err);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return true;
+    rd_kafka_headers_destroy(headers); /* taken with the record only */
+    return refuse(code, record->topic, err);
 }
 
 static void kafka_reset(struct events_sink *sink)

@@ -221,54 +221,13 @@ static bool find_newest_seq(struct pg_store *self, struct pg_wait *wait, uint64_
     return read && newest_seq(wait, PG_KEPT, ret_newest);
 }
 
-static bool newest_events(struct pg_wait *wait, struct table *table, int64_t window)
-{
-    struct pg_statement statement = pg_windowed(PG_NEWEST_EVENTS, window);
-    struct pg_rows rows;
-    struct pg_args *args = pg_begin(&wait->conn, statement);
-    for (unsigned shard = 0; shard < STORE_SHARDS; shard++)
-        if ((table->claim >> shard & 1) != 0) {
-            pg_at(args, 0);
-            pg_put_i64(args, shard);
-        }
-    bool read = pg_query(wait, statement, &rows);
-    while (read && pg_next(&rows)) {
-        uint64_t shard = pg_get_u64(&rows) % STORE_SHARDS, sequence = pg_get_u64(&rows);
-        if (sequence > table->newest_event[shard])
-            table->newest_event[shard] = sequence;
-    }
-    pg_rows_done(&rows);
-    return read;
-}
-
-static void newest_tops(struct table *table, const struct pg_window *window)
-{
-    for (unsigned shard = 0; shard < STORE_SHARDS; shard++)
-        if (window->top[shard] > table->newest_event[shard])
-            table->newest_event[shard] = window->top[shard];
-}
-
-static bool find_newest_events(struct pg_store *self, struct pg_wait *wait, struct table *table)
-{
-    size_t count;
-    struct pg_window *list = pg_windows_copy(&self->windows, PG_BY_TIME, &count);
-    bool read = true;
-    for (size_t i = 0; read && i < count; i++)
-        if (list[i].state == PG_SEALED)
-            newest_tops(table, &list[i]);
-        else
-            read = newest_events(wait, table, list[i].number);
-    free(list);
-    return read;
-}
-
 static bool tell_claims(struct pg_store *self, struct pg_wait *wait, struct table *table)
 {
     struct store_lease *op = table->op;
     uint64_t seq = 0;
     if (table->claim != 0 &&
         (!pg_windows_load(&self->windows, wait) || !find_newest_seq(self, wait, &seq) ||
-         !find_newest_events(self, wait, table)))
+         !pg_newest_events(self, wait, table->claim, table->newest_event)))
         return false;
     for (unsigned i = 0; i < STORE_SHARDS; i++) {
         struct store_shard *shard = &op->shards[i];

@@ -160,9 +160,65 @@ static bool take_turn(struct pg_wait *wait, struct turn *turn, const struct pg_w
     return read && !pg_failed(&wait->conn);
 }
 
+/* -- where shards end ---------------------------------------------------------------- */
+static bool newest_of(struct pg_wait *wait, uint64_t set, int64_t window,
+                      uint64_t newest[STORE_SHARDS])
+{
+    struct pg_statement statement = pg_windowed(PG_NEWEST_EVENTS, window);
+    struct pg_rows rows;
+    struct pg_args *args = pg_begin(&wait->conn, statement);
+    for (unsigned shard = 0; shard < STORE_SHARDS; shard++)
+        if ((set >> shard & 1) != 0) {
+            pg_at(args, 0);
+            pg_put_i64(args, shard);
+        }
+    bool read = pg_query(wait, statement, &rows);
+    while (read && pg_next(&rows)) {
+        uint64_t shard = pg_get_u64(&rows) % STORE_SHARDS, sequence = pg_get_u64(&rows);
+        if (sequence > newest[shard])
+            newest[shard] = sequence;
+    }
+    pg_rows_done(&rows);
+    return read;
+}
+
+static void newest_tops(uint64_t set, const struct pg_window *window,
+                        uint64_t newest[STORE_SHARDS])
+{
+    for (unsigned shard = 0; shard < STORE_SHARDS; shard++)
+        if ((set >> shard & 1) != 0 && window->top[shard] > newest[shard])
+            newest[shard] = window->top[shard];
+}
+
+bool pg_newest_events(struct pg_store *self, struct pg_wait *wait, uint64_t set,
+                      uint64_t newest[STORE_SHARDS])
+{
+    size_t count;
+    struct pg_window *list = pg_windows_copy(&self->windows, PG_BY_TIME, &count);
+    bool read = true;
+    for (size_t i = 0; read && i < count; i++)
+        if (list[i].state == PG_SEALED)
+            newest_tops(set, &list[i], newest);
+        else
+            read = newest_of(wait, set, list[i].number, newest);
+    free(list);
+    return read;
+}
+
+static bool read_ends(struct pg_store *self, struct pg_wait *wait, struct store_events_read *op)
+{
+    op->count = 0;
+    op->more = false;
+    memset(op->after, 0, sizeof(op->after));
+    return pg_newest_events(self, wait, op->shards, op->after);
+}
+
+/* -- rows ---------------------------------------------------------------------------- */
 bool pg_events_read(struct pg_store *self, struct pg_wait *wait, struct store_op *base)
 {
     struct store_events_read *op = aion_container(base, struct store_events_read, op);
+    if (op->to_end)
+        return read_ends(self, wait, op);
     struct turn turn = {.op = op,
                         .asking = op->shards,
                         .from_us = op->from_us,

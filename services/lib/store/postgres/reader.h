@@ -10,6 +10,11 @@ pg_op_fn pg_task_read, pg_key_read, pg_list, pg_load, pg_chunks_read, pg_events_
     pg_cursor_read, pg_budget_list, pg_balances, pg_audit_list, pg_audit_heads,
     pg_arrivals_read, pg_policy_list, pg_policy_read, pg_plan_read, pg_hold_list, pg_facts_read;
 
+/* Raises `newest` of the shards of the set to their newest sequence in the windows that are
+ * there, which must have been loaded in this transaction. */
+bool pg_newest_events(struct pg_store *self, struct pg_wait *wait, uint64_t set,
+                      uint64_t newest[STORE_SHARDS]);
+
 /* count of size, cleared; NULL: a failure of the connection (the arena is full). */
 void *pg_array(struct pg_wait *wait, struct aion_arena *arena, size_t count, size_t size);
 

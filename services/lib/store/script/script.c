@@ -177,30 +177,79 @@ void store_script_break(struct store *store)
     store_raise_fatal(store, &err);
 }
 
+/* -- what is stored ------------------------------------------------------------------ */
+static struct script_state *named; /* one thread: see script.h */
+
+static struct script_state *find_state(aion_str name)
+{
+    struct script_state *state = name.size > 0 ? named : NULL;
+    while (state != NULL && !aion_str_is(name, state->name))
+        state = state->next;
+    return state;
+}
+
+static struct script_state *make_state(const struct store_conf *conf, aion_str name)
+{
+    struct script_state *state = calloc(1, sizeof(*state));
+    if (state == NULL)
+        return NULL;
+    aion_arena_init(&state->arena, (size_t)1 << 30, NULL, 0);
+    state->window_us = conf->window_us > 0 ? conf->window_us : 3600000000;
+    for (unsigned i = 0; i < STORE_SHARDS; i++)
+        state->epochs[i] = 1;
+    aion_str_copy(state->name, sizeof(state->name), name);
+    if (name.size > 0) {
+        state->next = named;
+        named = state;
+    }
+    return state;
+}
+
+static void leave_state(struct script_state *state)
+{
+    if (--state->stores > 0)
+        return;
+    for (struct script_state **at = &named; *at != NULL; at = &(*at)->next)
+        if (*at == state) {
+            *at = state->next;
+            break;
+        }
+    for (unsigned i = 0; i < STORE_TABLE_COUNT; i++)
+        free(state->tables[i].items);
+    aion_arena_done(&state->arena);
+    free(state);
+}
+
 /* -- life --------------------------------------------------------------------------- */
 static struct store *script_open(const struct store_conf *conf, aion_str rest,
                                  struct aion_err *err)
 {
+    if (rest.size >= sizeof(named->name))
+        return aion_fail_null(err, AION_INVALID, "the name of a script has at most 63 bytes");
     struct script_store *self = calloc(1, sizeof(*self));
-    (void)rest;
-    if (self == NULL)
+    struct script_state *state = find_state(rest);
+    if (state == NULL)
+        state = make_state(conf, rest);
+    if (self == NULL || state == NULL) {
+        free(self);
         return aion_fail_null(err, AION_UNAVAILABLE, "out of memory");
+    }
     store_base_init(&self->base, &store_script_driver, conf);
-    aion_arena_init(&self->arena, (size_t)1 << 30, NULL, 0);
-    self->window_us = conf->window_us > 0 ? conf->window_us : 3600000000;
-    for (unsigned i = 0; i < STORE_SHARDS; i++)
-        self->epochs[i] = 1;
+    self->state = state;
+    state->stores++;
     self->held_last = &self->held;
     return &self->base;
 }
 
 static struct store_info script_info(const struct store *store)
 {
-    return (struct store_info){
-        .driver = "script",
-        .version = 2,
-        .created = true,
-        .window_us = ((const struct script_store *)(const void *)store)->window_us};
+    const struct script_state *state =
+        ((const struct script_store *)(const void *)store)->state;
+    return (struct store_info){.driver = "script",
+                               .version = 2,
+                               .created = true,
+                               .shared = state->name[0] != '\0',
+                               .window_us = state->window_us};
 }
 
 static struct store_stats script_stats(struct store *store)
@@ -218,9 +267,7 @@ static void script_close(struct store *store)
     struct script_store *self = script_of(store);
     store_script_step(store, SIZE_MAX);
     store_base_done(store);
-    for (unsigned i = 0; i < STORE_TABLE_COUNT; i++)
-        free(self->tables[i].items);
-    aion_arena_done(&self->arena);
+    leave_state(self->state);
     free(self);
 }
 

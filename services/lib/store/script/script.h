@@ -6,7 +6,10 @@
 
 #include "store/store.h"
 
-/* An empty store; URL "script:". Its memory grows until store_close. */
+/* URL "script:": an empty store, all its own. "script:NAME": stores of one name are one store
+ * that several replicas have open, shards leased as the contract says; empty when the first
+ * opens it, gone with the last. Memory grows until then. */
+
 /* Holds operations from now on, until store_script_step applies them; or applies each when it
  * is submitted. */
 void store_script_hold(struct store *store, bool hold);
@@ -21,8 +24,11 @@ void store_script_fail(struct store *store, enum store_kind kind, enum store_scr
                        enum aion_code code, size_t count);
 /* All writes fail with STORE_DOWN while down. */
 void store_script_down(struct store *store, bool down);
-/* Another replica takes these shards: the next epoch, not ours any more. */
+/* Of a store without name: another replica takes these shards: the next epoch, not ours any
+ * more. */
 void store_script_lose(struct store *store, uint64_t shards);
+/* Of a named one: what leases go by from now on; 0 = the clock. */
+void store_script_clock(struct store *store, int64_t utc_us);
 /* Operations of this kind submitted so far, refused ones too. */
 size_t store_script_count(const struct store *store, enum store_kind kind);
 /* As a failed fsync would: fatal runs, every write is refused from now on. */

@@ -22,12 +22,29 @@ static struct store_outbox event_of(struct store_op *op, const struct script_row
 }
 
 /* Rows stand in the order of their writes, so each shard's are in order. */
+static void read_ends(struct script_store *self, struct store_events_read *op)
+{
+    memset(op->after, 0, sizeof(op->after));
+    script_each(self, STORE_TABLE_OUTBOX, i)
+    {
+        const struct script_row *row = script_at(self, STORE_TABLE_OUTBOX, i);
+        unsigned shard = (unsigned)script_i64(row, OUTBOX_shard);
+        uint64_t sequence = script_u64(row, OUTBOX_sequence);
+        if ((op->shards >> shard & 1) != 0 && sequence > op->after[shard])
+            op->after[shard] = sequence;
+    }
+}
+
 void script_events_read(struct script_store *self, struct store_op *base)
 {
     struct store_events_read *op = aion_container(base, struct store_events_read, op);
     size_t bytes = 0, bytes_max = op->bytes_max > 0 ? op->bytes_max : (size_t)1 << 20;
     op->count = 0;
     op->more = false;
+    if (op->to_end) {
+        read_ends(self, op);
+        return;
+    }
     op->events = script_give_array(base, op->limit, sizeof(*op->events));
     script_each(self, STORE_TABLE_OUTBOX, i)
     {

@@ -187,7 +187,7 @@ void script_reap(struct script_store *self, struct store_op *base)
     struct aion_arena arena;
     op->nano_usd = 0;
     op->outcome = STORE_STALE;
-    if (aion_str_eq(op->replica, self->replica))
+    if (script_replica_lives(self, op->replica))
         return;
     op->outcome = STORE_DONE;
     aion_arena_init(&arena, 1 << 24, NULL, 0);

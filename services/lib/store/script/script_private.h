@@ -78,16 +78,35 @@ struct script_rows {
     size_t count, capacity;
 };
 
-struct script_store {
-    struct store base;
-    struct aion_arena arena; /* all strings */
+enum { SCRIPT_REPLICAS_MAX = 16 };
+
+struct script_replica {
+    aion_str id, address; /* the state's */
+    int64_t until_us;
+};
+
+/* What is stored: of one store, or of all that were opened under one name. */
+struct script_state {
+    struct script_state *next; /* of the named ones */
+    char name[64];             /* empty: of one store alone */
+    unsigned stores;           /* that have it open */
+    struct aion_arena arena;   /* all strings */
     struct script_rows tables[STORE_TABLE_COUNT];
     uint64_t epochs[STORE_SHARDS];
-    uint64_t lost; /* shards of another replica */
-    bool leased;
-    char replica_text[201];
-    aion_str replica; /* the one that leased last */
     int64_t window_us;
+    int64_t clock_us; /* what leases go by; 0 = the clock */
+    struct script_replica replicas[SCRIPT_REPLICAS_MAX];
+    size_t replica_count;
+    const struct script_replica *owners[STORE_SHARDS]; /* of a named one; NULL: nobody */
+    uint64_t lost; /* of an unnamed one: shards of another */
+    bool leased;
+};
+
+struct script_store {
+    struct store base;
+    struct script_state *state;
+    char replica_text[201];
+    aion_str replica; /* the one that leased last here */
 
     struct store_op *held, **held_last;
     size_t held_count;
@@ -112,11 +131,11 @@ void script_remove(struct script_store *self, enum store_table table, size_t ind
 static inline struct script_row *script_at(struct script_store *self, enum store_table table,
                                            size_t index)
 {
-    return &self->tables[table].items[index];
+    return &self->state->tables[table].items[index];
 }
 static inline size_t script_size(const struct script_store *self, enum store_table table)
 {
-    return self->tables[table].count;
+    return self->state->tables[table].count;
 }
 #define script_each(self, table, index) \
     for (size_t index = 0; index < script_size((self), (table)); index++)
@@ -190,7 +209,11 @@ void script_balance_move(struct script_store *self, aion_str account, int64_t na
 void script_hold_of(const struct script_row *row, struct store_hold *ret_hold);
 static inline int64_t script_window_end(const struct script_store *self, int64_t at_us)
 {
-    return (at_us / self->window_us + 1) * self->window_us;
+    return (at_us / self->state->window_us + 1) * self->state->window_us;
 }
+/* A replica whose lease is not over, or that owns shards still. */
+bool script_replica_lives(struct script_store *self, aion_str replica);
+/* The shard is another's by now. */
+bool script_fenced(const struct script_store *self, const struct store_write *write);
 
 #endif

@@ -5,7 +5,7 @@
 
 struct script_row *script_add(struct script_store *self, enum store_table table)
 {
-    struct script_rows *rows = &self->tables[table];
+    struct script_rows *rows = &self->state->tables[table];
     if (rows->count == rows->capacity) {
         rows->capacity = rows->capacity > 0 ? rows->capacity * 2 : 8;
         rows->items = realloc(rows->items, rows->capacity * sizeof(*rows->items));
@@ -19,7 +19,7 @@ struct script_row *script_add(struct script_store *self, enum store_table table)
 
 void script_remove(struct script_store *self, enum store_table table, size_t index)
 {
-    struct script_rows *rows = &self->tables[table];
+    struct script_rows *rows = &self->state->tables[table];
     memmove(&rows->items[index], &rows->items[index + 1],
             (rows->count - index - 1) * sizeof(*rows->items));
     rows->count--;
@@ -101,7 +101,7 @@ void script_put_uuid(struct script_fill *fill, const struct aion_uuid *id)
 
 aion_str script_keep(struct script_store *self, aion_str value)
 {
-    aion_str copy = aion_arena_str(&self->arena, value);
+    aion_str copy = aion_arena_str(&self->state->arena, value);
     if (copy.data == NULL)
         abort();
     return copy;

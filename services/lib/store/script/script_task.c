@@ -438,9 +438,8 @@ static void add_entries(struct script_store *self, const struct store_write *wri
 void script_write(struct script_store *self, struct store_op *op)
 {
     struct store_write *write = store_write_of(op);
-    unsigned shard = store_seq_shard(write->seq);
     write->outcome = STORE_FENCED;
-    if (write->epoch != self->epochs[shard] || (self->lost >> shard & 1) != 0)
+    if (script_fenced(self, write))
         return;
     write->outcome = STORE_STALE;
     if (!writes[op->kind](self, op))

@@ -74,6 +74,16 @@ static bool pass_early(struct sqlite_conn *conn, const struct store_events_read 
     return true;
 }
 
+/* One process gives all sequences, so that no shard has one beyond the newest of all. */
+static bool read_ends(struct sqlite_conn *conn, struct store_events_read *op)
+{
+    uint64_t place;
+    bool read = newest_place(conn, &place);
+    for (unsigned i = 0; i < STORE_SHARDS; i++)
+        op->after[i] = (op->shards >> i & 1) != 0 ? place >> STORE_SHARD_BITS : 0;
+    return read;
+}
+
 /* In the order of commits, over all shards. */
 bool sqlite_events_read(struct sqlite_store *self, struct sqlite_conn *conn,
                         struct store_op *base)
@@ -83,6 +93,8 @@ bool sqlite_events_read(struct sqlite_store *self, struct sqlite_conn *conn,
     (void)self;
     op->count = 0;
     op->more = false;
+    if (op->to_end)
+        return read_ends(conn, op);
     op->events = sqlite_make_array(conn, base->arena, op->limit, sizeof(*op->events));
     uint64_t after = least_after(op) - 1;
     if (op->events == NULL || !pass_early(conn, op, &after))

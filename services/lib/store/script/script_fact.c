@@ -1,53 +1,7 @@
-/* Shards, and tables as facts, in memory. */
+/* Tables as facts, in memory. */
 #include "store/script/script_private.h"
 
-#include "base/clock.h"
-
 #include <stdio.h>
-
-/* -- shards ------------------------------------------------------------------------- */
-static uint64_t newest(struct script_store *self, enum store_table table, unsigned column)
-{
-    uint64_t most = 0;
-    script_each(self, table, i) if (script_u64(script_at(self, table, i), column) > most) most =
-        script_u64(script_at(self, table, i), column);
-    return most;
-}
-
-void script_lease(struct script_store *self, struct store_op *base)
-{
-    struct store_lease *op = aion_container(base, struct store_lease, op);
-    uint64_t seq = newest(self, STORE_TABLE_TASK, TASK_seq),
-             event = newest(self, STORE_TABLE_OUTBOX, OUTBOX_sequence);
-    aion_str_copy(self->replica_text, sizeof(self->replica_text), op->replica);
-    self->replica = aion_str_of(self->replica_text);
-    for (unsigned i = 0; op->first && self->leased && i < STORE_SHARDS; i++)
-        self->epochs[i]++; /* as a new process would find it */
-    op->now_us = aion_clock_utc_us();
-    op->replicas = 1;
-    for (unsigned i = 0; i < STORE_SHARDS; i++) {
-        bool mine = (self->lost >> i & 1) == 0;
-        op->shards[i] = (struct store_shard){
-            .owner = mine ? self->replica : AION_STR("other"),
-            .address = mine ? script_keep(self, op->address) : AION_STR("other:1"),
-            .epoch = self->epochs[i],
-            .until_us = op->now_us + op->lease_us,
-            .mine = mine,
-            .claimed = mine && (op->first || !self->leased),
-            .newest_seq = seq,
-            .newest_event = event,
-        };
-    }
-    self->leased = true;
-}
-
-void store_script_lose(struct store *store, uint64_t shards)
-{
-    struct script_store *self = script_of(store);
-    self->lost |= shards;
-    for (unsigned i = 0; i < STORE_SHARDS; i++)
-        self->epochs[i] += shards >> i & 1;
-}
 
 /* -- facts -------------------------------------------------------------------------- */
 static aion_str give_place(struct store_op *op, size_t next)
@@ -78,11 +32,11 @@ static void add_fact(struct store_op *base, struct store_facts_read *op,
 
 static void shards_to_rows(struct script_store *self)
 {
-    self->tables[STORE_TABLE_SHARD].count = 0;
+    self->state->tables[STORE_TABLE_SHARD].count = 0;
     for (unsigned i = 0; i < STORE_SHARDS; i++) {
         struct script_fill fill = script_fill(self, STORE_TABLE_SHARD);
         script_put(&fill, i);
-        script_put_u64(&fill, self->epochs[i]);
+        script_put_u64(&fill, self->state->epochs[i]);
     }
 }
 
@@ -143,7 +97,7 @@ void script_facts_put(struct script_store *self, struct store_op *base)
         const struct store_fact *fact = &op->facts[i];
         uint64_t epoch = (uint64_t)fact->values[1].i64;
         if (fact->table == STORE_TABLE_SHARD) {
-            uint64_t *own = &self->epochs[fact->values[0].i64 & (STORE_SHARDS - 1)];
+            uint64_t *own = &self->state->epochs[fact->values[0].i64 & (STORE_SHARDS - 1)];
             *own = epoch > *own ? epoch : *own;
         } else if (!has_key(self, fact)) {
             add_row(self, fact);
