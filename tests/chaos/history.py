@@ -42,7 +42,7 @@ def build_judge():
     done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], capture_output=True, text=True)
     if done.returncode == 0:
         return str(judge)
-    print("SKIP: the judge cannot be built:", done.stderr.strip().splitlines()[-1:])
+    print("SKIP: the judge cannot be built:", " ".join((done.stdout + done.stderr).strip().splitlines()[-1:]) or f"status {done.returncode}")
     return None
 
 

