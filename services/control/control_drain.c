@@ -277,9 +277,11 @@ static void write_row(struct draining *draining, const Aion__V1__DrainHostReques
                      .changed_by = mesh_principal(draining->call)->subject,
                      .reason = aion_str_of(request->reason)}};
     struct control_deed deed = control_deed_of(draining->call);
-    deed.target = id;
+    char target[160];
+    snprintf(target, sizeof(target), "host/%.128s", draining->host_id);
+    deed.target = aion_str_of(target);
     deed.reason = aion_str_of(request->reason);
-    deed.detail = aion_str_of(request->undrain ? "back into service" : "");
+    deed.detail = aion_str_of(request->undrain ? "undrained" : "drained");
     if (!control_audit_effect(draining->control, &deed, &draining->as.op,
                               request->undrain ? STORE_HOLD_DROP : STORE_HOLD_PUT, &err))
         draining_end(draining, &err);
