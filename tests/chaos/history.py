@@ -98,7 +98,7 @@ def record(mesh, program, operations, seed, path):
     print(f"{sum(counts.values())} kills {counts} in {time.monotonic() - began:.0f} s")
     print(f"COUNTED {sum(counts.values())} kills in a whole mesh")
     assert status == 0, "a promised task has no end (or the load failed)"
-    assert counts.get("control", 0) > 2, "control was not killed often enough to mean anything"
+    assert counts.get("control", 0) >= 2, "control was not killed often enough to mean anything"
 
 
 def run(judge, path):
