@@ -93,6 +93,8 @@ void mesh_cork_set(struct mesh_cork *cork, bool corked); /* NULL fine */
 
 /* Sends the core's log lines to ours. Once is enough. */
 void mesh_core_log(void);
+/* Spares the core's locks their deadlock detector. Once is enough, before the core starts. */
+void mesh_core_locks(void);
 
 /* -- the loops of this process, as the admin port shows them; loop_list.c, any thread -- */
 void mesh_loops_add(struct mesh_loop *loop);

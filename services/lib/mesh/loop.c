@@ -10,7 +10,7 @@ enum {
     LONG_NS =
         500000, /* handlers shorter than this need no look at the CPU clock: a system call */
     HELD_ROUNDS_MAX = 32, /* events that held messages wait for at most */
-    CORK_ROW = 16,        /* completions in a row before sockets are corked ... */
+    CORK_ROW = 4,         /* completions in a row before sockets are corked ... */
     CORK_US = 2000,       /* ... for at most so long */
 };
 
@@ -211,10 +211,13 @@ void mesh_loop_step(struct mesh_loop *loop, int64_t until_us)
     if (next != NULL && next->key < until_us)
         until_us = next->key;
     grpc_event event = next_event(loop, until_us);
-    loop->now_us = aion_clock_mono_us();
-    loop->row = event.type == GRPC_OP_COMPLETE ? loop->row + 1 : 0;
-    if (event.type == GRPC_OP_COMPLETE)
+    if (event.type == GRPC_OP_COMPLETE) {
+        loop->row++;
         run_op(loop, event.tag, event.success != 0);
+    } else {
+        loop->row = 0;
+        loop->now_us = aion_clock_mono_us();
+    }
     fire_timers(loop);
     watch_time(loop, loop->now_us);
     if (loop->row > 0 && loop->row % ROW_MAX == 0)
@@ -375,6 +378,7 @@ struct mesh_loop *mesh_loop_new(const struct mesh_loop_conf *conf, struct aion_e
     if (loop == NULL)
         return aion_fail_null(err, AION_UNAVAILABLE, "out of memory");
     mesh_core_log();
+    mesh_core_locks();
     grpc_init();
     loop->exec.post = post;
     aion_list_init(&loop->held);
