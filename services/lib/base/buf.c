@@ -62,8 +62,7 @@ bool aion_buf_add(struct aion_buf *buf, const void *data, size_t size)
 {
     if (size == 0)
         return !buf->overflow;
-    bool roomy = size <= buf->capacity - buf->size && !buf->overflow; /* nearly always */
-    if (!roomy && !grow(buf, size))
+    if (!grow(buf, size))
         return false;
     memcpy(buf->data + buf->size, data, size);
     buf->size += size;
@@ -83,7 +82,7 @@ bool aion_buf_text(struct aion_buf *buf, const char *text)
 
 bool aion_buf_char(struct aion_buf *buf, char c)
 {
-    return aion_buf_add(buf, &c, 1);
+    return aion_buf_put(buf, &c, 1);
 }
 
 bool aion_buf_u64(struct aion_buf *buf, uint64_t value)
@@ -93,7 +92,7 @@ bool aion_buf_u64(struct aion_buf *buf, uint64_t value)
     do
         digits[--at] = (char)('0' + value % 10);
     while ((value /= 10) != 0);
-    return aion_buf_add(buf, digits + at, sizeof(digits) - at);
+    return aion_buf_put(buf, digits + at, sizeof(digits) - at);
 }
 
 bool aion_buf_i64(struct aion_buf *buf, int64_t value)
@@ -149,11 +148,29 @@ static const char *json_escape(unsigned char c, char hex[7])
     }
 }
 
+/* Whether all eight bytes of `word` stand raw in a JSON string and are ASCII: none is below a
+ * space, above '~', a quote or a backslash. In each byte the top bit of (x - n) & ~x tells that
+ * x < n, for the word as a whole: a borrow only ever comes from a byte that is told itself. */
+static bool eight_plain(uint64_t word)
+{
+    const uint64_t ones = UINT64_MAX / 0xff, tops = ones * 0x80;
+    uint64_t quote = word ^ ones * '"', slash = word ^ ones * '\\', del = word ^ ones * 0x7f;
+    uint64_t told = word | ((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) |
+                    ((slash - ones) & ~slash) | ((del - ones) & ~del);
+    return (told & tops) == 0;
+}
+
 /* How many bytes from `pos` stand raw in a JSON string: most texts are such a run as a whole.
  */
 static size_t plain_run(aion_str s, size_t pos)
 {
     size_t end = pos;
+    uint64_t word;
+    for (; s.size - end >= sizeof(word); end += sizeof(word)) {
+        memcpy(&word, s.data + end, sizeof(word));
+        if (!eight_plain(word))
+            break;
+    }
     while (end < s.size) {
         unsigned char c = (unsigned char)s.data[end];
         if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\')
@@ -166,11 +183,11 @@ static size_t plain_run(aion_str s, size_t pos)
 bool aion_buf_json(struct aion_buf *buf, aion_str s)
 {
     char hex[7];
-    aion_buf_char(buf, '"');
+    AION_BUF_PUT(buf, "\"");
     for (size_t pos = 0; pos < s.size;) {
         size_t run = plain_run(s, pos);
         if (run > 0) {
-            aion_buf_add(buf, s.data + pos, run);
+            aion_buf_put(buf, s.data + pos, run);
             pos += run;
             continue;
         }
@@ -184,7 +201,7 @@ bool aion_buf_json(struct aion_buf *buf, aion_str s)
         else
             aion_buf_add(buf, s.data + before, pos - before);
     }
-    return aion_buf_char(buf, '"');
+    return AION_BUF_PUT(buf, "\"");
 }
 
 void aion_buf_consume(struct aion_buf *buf, size_t count)

@@ -57,11 +57,20 @@ static const char *level_name(enum aion_log_level level)
     return names[level];
 }
 
+/* A thread's own: formatting needs no lock, no malloc once warm, and the calendar only once a
+ * second. */
+struct line {
+    struct aion_buf buf;
+    int64_t second;                /* that `stamp` tells */
+    char stamp[AION_RFC3339_SIZE]; /* "2026-11-23T10:00:00." and its size */
+    size_t stamp_size;
+};
+
 static void add_field(struct aion_buf *line, const struct aion_log_field *field)
 {
-    aion_buf_text(line, ",\"");
-    aion_buf_text(line, field->name); /* an identifier of ours: nothing to escape */
-    aion_buf_text(line, "\":");
+    AION_BUF_PUT(line, ",\"");
+    aion_buf_put(line, field->name, strlen(field->name)); /* ours: nothing to escape */
+    AION_BUF_PUT(line, "\":");
     switch (field->kind) {
     case AION_LOG_STR:
         aion_buf_json(line, field->str);
@@ -78,33 +87,46 @@ static void add_field(struct aion_buf *line, const struct aion_log_field *field)
     }
 }
 
-static void format(struct aion_buf *line, enum aion_log_level level, const char *msg,
-                   size_t count, const struct aion_log_field *fields)
+static void add_time(struct line *line)
 {
-    char time[AION_RFC3339_SIZE];
-    int64_t now = aion_clock_utc_us();
-    aion_clock_rfc3339(time, now / 1000000, (int32_t)(now % 1000000) * 1000);
-    aion_buf_text(line, "{\"ts\":\"");
-    aion_buf_text(line, time);
-    aion_buf_text(line, "\",\"level\":\"");
-    aion_buf_text(line, level_name(level));
-    aion_buf_text(line, "\",\"service\":");
-    aion_buf_json(line, aion_str_of(logger.service != NULL ? logger.service : "aion"));
-    aion_buf_text(line, ",\"msg\":");
-    aion_buf_json(line, aion_str_of(msg));
-    for (size_t i = 0; i < count; i++)
-        add_field(line, &fields[i]);
-    aion_buf_text(line, "}\n");
+    int64_t now = aion_clock_utc_us(), second = now / 1000000;
+    if (second != line->second || line->stamp_size == 0) {
+        line->second = second;
+        line->stamp_size = aion_clock_rfc3339(line->stamp, second, 0);
+        line->stamp[line->stamp_size - 1] = '.'; /* was 'Z' */
+    }
+    char micros[] = "000000Z";
+    int32_t rest = (int32_t)(now % 1000000);
+    for (int i = 6; i-- > 0; rest /= 10)
+        micros[i] = (char)('0' + rest % 10);
+    aion_buf_put(&line->buf, line->stamp, line->stamp_size);
+    aion_buf_put(&line->buf, micros, sizeof(micros) - 1);
 }
 
-/* The thread's own line buffer: formatting needs no lock and no malloc once warm. Freed with
- * its thread. */
+static void format(struct line *line, enum aion_log_level level, const char *msg, size_t count,
+                   const struct aion_log_field *fields)
+{
+    struct aion_buf *buf = &line->buf;
+    AION_BUF_PUT(buf, "{\"ts\":\"");
+    add_time(line);
+    AION_BUF_PUT(buf, "\",\"level\":\"");
+    aion_buf_text(buf, level_name(level));
+    AION_BUF_PUT(buf, "\",\"service\":");
+    aion_buf_json(buf, aion_str_of(logger.service != NULL ? logger.service : "aion"));
+    AION_BUF_PUT(buf, ",\"msg\":");
+    aion_buf_json(buf, aion_str_of(msg));
+    for (size_t i = 0; i < count; i++)
+        add_field(buf, &fields[i]);
+    AION_BUF_PUT(buf, "}\n");
+}
+
 static pthread_key_t line_key;
 static pthread_once_t line_once = PTHREAD_ONCE_INIT;
 
-static void free_line(void *line)
+static void free_line(void *own)
 {
-    aion_buf_done(line);
+    struct line *line = own;
+    aion_buf_done(&line->buf);
     free(line);
 }
 
@@ -113,12 +135,12 @@ static void make_line_key(void)
     pthread_key_create(&line_key, free_line);
 }
 
-static struct aion_buf *own_line(void)
+static struct line *own_line(void)
 {
     pthread_once(&line_once, make_line_key);
-    struct aion_buf *line = pthread_getspecific(line_key);
-    if (line == NULL && (line = malloc(sizeof(*line))) != NULL) {
-        aion_buf_init(line, LINE_BYTES);
+    struct line *line = pthread_getspecific(line_key);
+    if (line == NULL && (line = calloc(1, sizeof(*line))) != NULL) {
+        aion_buf_init(&line->buf, LINE_BYTES);
         pthread_setspecific(line_key, line);
     }
     return line;
@@ -147,17 +169,17 @@ static void enqueue(enum aion_log_level level, aion_str line)
 void aion_log_line(enum aion_log_level level, const char *msg, size_t count,
                    const struct aion_log_field *fields)
 {
-    struct aion_buf *line = own_line();
+    struct line *line = own_line();
     if (line == NULL)
         return;
-    aion_buf_reset(line);
+    aion_buf_reset(&line->buf);
     format(line, level, msg, count, fields);
-    if (line->overflow) { /* say so instead of writing half a JSON object */
-        aion_buf_reset(line);
+    if (line->buf.overflow) { /* say so instead of writing half a JSON object */
+        aion_buf_reset(&line->buf);
         const struct aion_log_field note[] = {LOG_TEXT("cut", msg)};
         format(line, level, "a log line was too long", 1, note);
     }
-    enqueue(level, aion_buf_view(line));
+    enqueue(level, aion_buf_view(&line->buf));
 }
 
 /* Caller holds the lock; returns with it held. */

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -51,12 +52,38 @@ static void json_strings_are_escaped(void **state)
     aion_buf_done(&buf);
 }
 
+/* A text is looked at eight bytes at a time; a byte alone is not. */
+static void each_byte_is_escaped_alike_wherever_it_stands(void **state)
+{
+    struct aion_buf whole, alone;
+    (void)state;
+    aion_buf_init(&whole, 1000);
+    aion_buf_init(&alone, 1000);
+    for (unsigned c = 0; c < 256; c++) {
+        const char byte = (char)c;
+        aion_buf_reset(&alone);
+        aion_buf_json(&alone, aion_str_n(&byte, 1));
+        for (int at = 0; at < 17; at++) {
+            char text[] = "~ bcdefghijklmnop", expected[64];
+            text[at] = byte;
+            aion_buf_reset(&whole);
+            aion_buf_json(&whole, aion_str_n(text, sizeof(text) - 1));
+            snprintf(expected, sizeof(expected), "\"%.*s%.*s%s\"", at, text,
+                     (int)alone.size - 2, alone.data + 1, text + at + 1);
+            assert_string_equal(whole.data, expected);
+        }
+    }
+    aion_buf_done(&whole);
+    aion_buf_done(&alone);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writes_go_behind_one_another),
         cmocka_unit_test(beyond_the_maximum_it_overflows),
         cmocka_unit_test(json_strings_are_escaped),
+        cmocka_unit_test(each_byte_is_escaped_alike_wherever_it_stands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
