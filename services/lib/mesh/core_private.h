@@ -90,6 +90,7 @@ void mesh_cork_free(struct mesh_cork *cork); /* the loop's part in it; NULL fine
 /* The last of a server's or channel's arguments; to be left out when cork is NULL. */
 grpc_arg mesh_cork_arg(struct mesh_cork *cork);
 void mesh_cork_set(struct mesh_cork *cork, bool corked); /* NULL fine */
+size_t mesh_cork_sockets(const struct mesh_cork *cork);  /* how many; NULL: 0 */
 
 /* Sends the core's log lines to ours. Once is enough. */
 void mesh_core_log(void);

@@ -16,6 +16,7 @@
 #include <grpc/support/sync.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -45,7 +46,7 @@ struct mesh_cork {
         int fd;
         ino_t inode;
     } sockets[SOCKETS_MAX];
-    size_t count;
+    atomic_size_t count; /* written under the lock */
 };
 
 /* -- the sockets ---------------------------------------------------------- */
@@ -96,6 +97,11 @@ void mesh_cork_set(struct mesh_cork *cork, bool corked)
     for (size_t i = 0; i < cork->count; i++) /* not a TCP socket, just closed: no matter */
         (void)setsockopt(cork->sockets[i].fd, IPPROTO_TCP, TCP_CORK, &value, sizeof(value));
     pthread_mutex_unlock(&cork->lock);
+}
+
+size_t mesh_cork_sockets(const struct mesh_cork *cork)
+{
+    return cork != NULL ? atomic_load_explicit(&cork->count, memory_order_relaxed) : 0;
 }
 
 /* -- as the core sees it -------------------------------------------------- */

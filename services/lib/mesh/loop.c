@@ -10,8 +10,7 @@ enum {
     LONG_NS =
         500000, /* handlers shorter than this need no look at the CPU clock: a system call */
     HELD_ROUNDS_MAX = 32, /* events that held messages wait for at most */
-    CORK_ROW = 4,         /* completions in a row before sockets are corked ... */
-    CORK_US = 2000,       /* ... for at most so long */
+    CORK_US = 2000,       /* corked for at most so long */
 };
 
 void mesh_batch(grpc_call *call, const grpc_op *ops, size_t count, struct mesh_op *op)
@@ -117,7 +116,14 @@ static void release_held(struct mesh_loop *loop)
     }
 }
 
-/* Not for a few completions, which it would cost more than it saves. */
+/* So many completions since a look found none waiting that another look is due, and corking,
+ * three system calls a socket, saves more than it costs when it finds some. */
+static bool long_row(const struct mesh_loop *loop)
+{
+    size_t sockets = mesh_cork_sockets(loop->cork);
+    return loop->row >= (sockets > 0 ? 2 + 2 * sockets : ROW_MAX);
+}
+
 static void cork(struct mesh_loop *loop)
 {
     if (loop->corked_us != 0)
@@ -140,7 +146,7 @@ static bool next_in_row(struct mesh_loop *loop, grpc_event *ret_event)
     bool holds = !aion_list_empty(&loop->held) && loop->held_rounds++ < HELD_ROUNDS_MAX;
     if (!holds)
         release_held(loop);
-    if (!holds && loop->row < CORK_ROW)
+    if (!holds && !long_row(loop))
         return false;
     *ret_event = grpc_completion_queue_next(loop->cq, gpr_inf_past(GPR_CLOCK_MONOTONIC), NULL);
     return ret_event->type == GRPC_OP_COMPLETE;
@@ -152,11 +158,11 @@ static grpc_event next_event(struct mesh_loop *loop, int64_t until_us)
     if (loop->corked_us != 0 && loop->now_us - loop->corked_us >= CORK_US)
         uncork(loop);
     if (next_in_row(loop, &event)) {
-        if (loop->row >= CORK_ROW)
+        if (long_row(loop))
             cork(loop);
         return event;
     }
-    if (loop->row >= CORK_ROW)
+    if (long_row(loop))
         loop->row = 0;
     release_held(loop);
     uncork(loop);
