@@ -58,7 +58,7 @@ static void join(struct control *control, struct control_task *task, struct cont
 void control_attempt_begin(struct control *control, struct control_task *task,
                            struct control_host *host, int64_t at_us)
 {
-    control_move(control, task, TASK_START);
+    control_move_at(control, task, TASK_START, at_us);
     control_task_set_error(task, &control_error_none);
     task->started_us = mesh_loop_now(control->loop);
     task->reported = false;

@@ -22,7 +22,7 @@ static void doubt_done(struct control_write *write)
     if (task->host != NULL)
         control_host_settled(task->host, task, NULL, task->reported);
     control_attempt_leave(task);
-    control_move(control, task, TASK_DOUBT);
+    control_move_at(control, task, TASK_DOUBT, write->as.retry.at_us);
     control_watchers_wake(task);
     control_hosts_pause(control);
 }

@@ -53,8 +53,7 @@ static void ended(struct control_write *write)
     struct control *control = write->control;
     struct control_task *task = write->task;
     control_task_set_error(task, &write->error);
-    control_move(control, task, event_to(write->as.finish.state));
-    task->updated_us = write->as.finish.at_us;
+    control_move_at(control, task, event_to(write->as.finish.state), write->as.finish.at_us);
     control_record_task(task);
     if (task->host != NULL)
         control_host_settled(task->host, task, NULL, task->reported);
@@ -168,7 +167,7 @@ static void retry_done(struct control_write *write)
     if (task->host != NULL)
         control_host_settled(task->host, task, NULL, task->reported);
     control_attempt_leave(task);
-    control_move(control, task, TASK_RETRY);
+    control_move_at(control, task, TASK_RETRY, write->as.retry.at_us);
     control_watchers_wake(task);
     control_hosts_pause(control);
     int64_t wait_us = write->as.retry.due_us - aion_clock_utc_us();

@@ -121,6 +121,10 @@ void control_drain_step(struct control *control);
 /* The one door: every change of state goes through here. A transition that the table does not
  * know is a bug. */
 void control_move(struct control *control, struct control_task *task, enum control_event event);
+/* With the time that the store has of it, not that of the commit: what is told live, by events
+ * and by the record is one instant. */
+void control_move_at(struct control *control, struct control_task *task,
+                     enum control_event event, int64_t at_us);
 /* The task as stored. */
 struct control_task *control_task_load(struct control *control,
                                        const struct store_task *stored);

@@ -13,16 +13,22 @@ _Static_assert((int)TASK_DEAD == (int)STORE_DEAD && (int)TASK_HELD == (int)STORE
                    (int)TASK_DEAD == (int)AION__V1__TASK_STATE__TASK_STATE_DEAD,
                "states have the same numbers in memory, in the store and on the wire");
 
-void control_move(struct control *control, struct control_task *task, enum control_event event)
+void control_move_at(struct control *control, struct control_task *task,
+                     enum control_event event, int64_t at_us)
 {
     enum control_state next = control_state_next(task->state, event);
     assert(next != TASK_NONE);
     control_count_state(task->state, -1);
     control_count_state(next, 1);
     task->state = next;
-    task->updated_us = aion_clock_utc_us();
+    task->updated_us = at_us;
     control_ops_moved(control, task, event);
     control_gauge_queue(control);
+}
+
+void control_move(struct control *control, struct control_task *task, enum control_event event)
+{
+    control_move_at(control, task, event, aion_clock_utc_us());
 }
 
 /* -- timers ------------------------------------------------------------------------- */

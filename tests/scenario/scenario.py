@@ -968,7 +968,8 @@ def telemetry(mesh):
     tasks = [mesh.submit("noop").json() for _ in range(20)]
     assert all(task["state"] == "TASK_STATE_SUCCEEDED" for task in tasks)
     eventually("some seconds", lambda: len(live.frames()) >= 6, 30)
-    same(len([event for event in live.events(1) if event["what"] == "succeeded"]), 20)
+    same({event["task"]: event["took"] for event in live.events(1) if event["what"] == "succeeded"},
+         {task["taskId"]: task["usage"]["latencyUs"] for task in tasks}, "told live and in the record")
     same(len(live.events(2)), 20, "decisions")
     same(len(live.frames("100")) > 0, True, "live cells between seconds")
     live.stop()

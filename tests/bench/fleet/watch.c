@@ -74,11 +74,11 @@ static void print_events(const Aion__V1__OpsWatchReply *reply)
            (unsigned long long)reply->dropped);
     for (size_t i = 0; i < events->n_events; i++) {
         const Aion__V1__OpsEvent *event = events->events[i];
-        printf("event sequence=%llu kind=%d what=%s task=%s tenant=%s host=%s actor=%s "
-               "reason=%s note=%s\n",
+        printf("event sequence=%llu kind=%d what=%s task=%s took=%lld tenant=%s host=%s "
+               "actor=%s reason=%s note=%s\n",
                (unsigned long long)event->sequence, (int)event->kind, event->what,
-               event->task_id, event->tenant, event->host, event->actor, event->reason,
-               event->note);
+               event->task_id, (long long)event->latency_us, event->tenant, event->host,
+               event->actor, event->reason, event->note);
     }
     run.events += count;
 }
