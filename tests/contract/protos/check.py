@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Refuses an incompatible change of what is stable in protos/aion/v1.
 
-check.py              compares with baseline.txt, exits 1 with a line per broken promise
+check.py              compares with baseline.txt, exits 1 with a line per broken promise, and per promise that nobody wrote down
 check.py --accept     rewrites baseline.txt (for additions, and when something becomes stable)
 check.py --selftest   every kind of break is found
 
 Stable: every method without (aion.v1.rpc).unstable and every message or enum whose comment does not say UNSTABLE. A removal,
-a renumbering, another type, label, JSON name or streaming breaks; an addition does not."""
+a renumbering, another type, label, JSON name or streaming breaks; an addition does not, but it is a promise from then on."""
 import pathlib
 import subprocess
 import sys
@@ -163,10 +163,13 @@ def main():
     elif "--accept" in sys.argv:
         baseline.write_text("\n".join(sorted(describe(ROOT / "protos"))) + "\n")
     else:
-        lost = broken(set(baseline.read_text().split("\n")) - {""}, describe(ROOT / "protos"))
+        promised, present = set(baseline.read_text().split("\n")) - {""}, describe(ROOT / "protos")
+        lost, unwritten = broken(promised, present), broken(present, promised)
         for line in lost:
             print(f"broken: {line}")
-        sys.exit(1 if lost else 0)
+        for line in unwritten:
+            print(f"new, and stable: {line}: mark it UNSTABLE, or write it down by check.py --accept")
+        sys.exit(1 if lost or unwritten else 0)
 
 
 if __name__ == "__main__":
