@@ -22,6 +22,7 @@ struct cli_tail {
 };
 
 extern volatile sig_atomic_t cli_tail_stop; /* SIGINT or SIGTERM came */
+void cli_tail_catch(void);                  /* from now on they only set it */
 
 /* A record, from wherever. Empty strings are left out. */
 struct cli_tail_shown {

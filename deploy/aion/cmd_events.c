@@ -16,67 +16,6 @@ const struct cli_command cli_events = {
 
 enum { LINE_MAX_BYTES = 4 << 20, POSITION_MAX = 1 << 16 };
 
-volatile sig_atomic_t cli_tail_stop;
-
-static void on_signal(int number)
-{
-    (void)number;
-    cli_tail_stop = 1;
-}
-
-static void catch_signals(void)
-{
-    const struct sigaction action = {.sa_handler = on_signal};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
-
-/* -- printing ----------------------------------------------------------------------- */
-static void add_text(struct aion_buf *line, const char *name, aion_str text)
-{
-    if (text.size == 0)
-        return;
-    aion_buf_printf(line, "\"%s\":", name);
-    aion_buf_json(line, text);
-    aion_buf_char(line, ',');
-}
-
-/* Values are JSON of ours already; what somebody else wrote there becomes a string. */
-static void print_json(struct aion_buf *line, const struct cli_tail_shown *record)
-{
-    aion_buf_char(line, '{');
-    add_text(line, "key", record->key);
-    add_text(line, "schema", record->schema);
-    add_text(line, "source", record->source);
-    if (record->sequence > 0)
-        aion_buf_printf(line, "\"sequence\":\"%llu\",", (unsigned long long)record->sequence);
-    if (record->partition >= 0)
-        aion_buf_printf(line, "\"partition\":%d,\"offset\":\"%lld\",", record->partition,
-                        (long long)record->offset);
-    aion_buf_text(line, "\"value\":");
-    if (codec_json_check(record->value, 0, NULL))
-        aion_buf_str(line, record->value);
-    else
-        aion_buf_json(line, record->value);
-    aion_buf_char(line, '}');
-}
-
-void cli_tail_show(struct cli_tail *tail, const struct cli_tail_shown *record)
-{
-    if (record->sequence > 0 && !events_dedup_first(tail->dedup, record->key, record->sequence))
-        return;
-    aion_buf_reset(&tail->line);
-    if (tail->json)
-        print_json(&tail->line, record);
-    else
-        aion_buf_printf(&tail->line, "%.*s #%llu %.*s", AION_STR_ARG(record->key),
-                        (unsigned long long)record->sequence, AION_STR_ARG(record->value));
-    aion_buf_char(&tail->line, '\n');
-    fwrite(tail->line.data, 1, tail->line.size, stdout);
-    fflush(stdout);
-    tail->shown++;
-}
-
 static int follow(struct cli_tail *tail)
 {
     enum events_topic topic;
@@ -88,7 +27,7 @@ static int follow(struct cli_tail *tail)
                          tail->argument);
     if (!cli_kafka_load(&tail->kafka, &err))
         return cli_error(&err);
-    catch_signals();
+    cli_tail_catch();
     tail->dedup = events_dedup_new(0);
     aion_buf_init(&tail->line, LINE_MAX_BYTES);
     aion_buf_init(&tail->position, POSITION_MAX);

@@ -4,7 +4,6 @@
 
 #include "aion/v1/tasks.mesh.h"
 #include "base/file.h"
-#include "base/uuid.h"
 #include "codec/json.h"
 #include "codec/message.h"
 #include "google/protobuf/struct.schema.h"
@@ -155,16 +154,6 @@ static bool add_priority(struct submit *submit, struct aion_err *err)
     return aion_fail(err, AION_INVALID,
                      "--priority \"%s\" is none of critical, high, normal, low, batch",
                      submit->priority);
-}
-
-void cli_submit_id(Aion__V1__TaskRequest *request, struct aion_arena *arena)
-{
-    if (request->_task_id_case != 0 || request->_idempotency_key_case != 0)
-        return;
-    struct aion_uuid id = aion_uuid_new();
-    request->task_id = aion_arena_alloc(arena, AION_UUID_TEXT);
-    request->_task_id_case = AION__V1__TASK_REQUEST___TASK_ID_TASK_ID;
-    aion_uuid_text(&id, request->task_id);
 }
 
 static bool build(struct submit *submit, struct aion_err *err)
