@@ -41,9 +41,10 @@ def tree_cpu(pid):
 
 
 def go_program(name):
-    """tests/bench/engine/NAME, built below $AION_TOOLS."""
+    """tests/bench/engine/NAME with what all of them share, built below $AION_TOOLS."""
     work = peers.tools() / "bench" / name
-    shutil.copytree(SOURCE / "tests/bench/engine" / name, work, dirs_exist_ok=True)
+    for part in (name, "load"):
+        shutil.copytree(SOURCE / "tests/bench/engine" / part, work, dirs_exist_ok=True)
     peers.shell(f"go_ready; cd '{work}'; go mod tidy; nice go build -trimpath -o bin/{name} .")
     return work / "bin" / name
 
