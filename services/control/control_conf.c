@@ -1,6 +1,6 @@
 #include "control_conf.h"
 
-#include "sched_rules.h"
+#include "sched/sched_rules.h"
 
 #define CONTROL_ROW(...)    CONTROL_ANY_ROW(false, __VA_ARGS__)
 #define CONTROL_SECRET(...) CONTROL_ANY_ROW(true, __VA_ARGS__)

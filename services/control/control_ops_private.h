@@ -9,11 +9,11 @@
 #define CONTROL_OPS_PRIVATE_H
 
 #include "aion/v1/ops.mesh.h"
-#include "ops_events.h"
-#include "ops_fold.h"
-#include "ops_frame.h"
-#include "ops_history.h"
-#include "ops_report.h"
+#include "ops/ops_events.h"
+#include "ops/ops_fold.h"
+#include "ops/ops_frame.h"
+#include "ops/ops_history.h"
+#include "ops/ops_report.h"
 
 struct control;
 struct control_host;

@@ -4,7 +4,7 @@
  * a whole one when that is too long ago. */
 #include "base/clock.h"
 #include "control_private.h"
-#include "ops_wire.h"
+#include "ops/ops_wire.h"
 
 #include <stdlib.h>
 

@@ -11,8 +11,8 @@
 #include "base/map.h"
 #include "base/uuid.h"
 #include "control_money.h"
-#include "ops_fold.h"
-#include "scheduler.h"
+#include "ops/ops_fold.h"
+#include "sched/scheduler.h"
 #include "task_log.h"
 #include "task_state.h"
 

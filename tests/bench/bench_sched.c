@@ -1,7 +1,7 @@
 /* What the scheduler's queue costs with a million tasks of ten thousand tenants waiting: time
  * of an enqueue and of a pick, memory of a task. Built with the tests, timed by hand on a
  * release build: bench_sched [TASKS [TENANTS]]. One thread; CPU time. */
-#include "scheduler.h"
+#include "sched/scheduler.h"
 
 #include "base/clock.h"
 

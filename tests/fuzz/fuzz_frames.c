@@ -4,8 +4,8 @@
  * it is written again, and every frame of it can be made. */
 #include "aion/v1/ops.schema.h"
 #include "codec/message.h"
-#include "ops_block.h"
-#include "ops_record.h"
+#include "ops/ops_block.h"
+#include "ops/ops_record.h"
 
 #include <assert.h>
 

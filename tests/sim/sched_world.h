@@ -3,8 +3,8 @@
 #ifndef SIM_SCHED_WORLD_H
 #define SIM_SCHED_WORLD_H
 
-#include "sched_private.h"
-#include "scheduler.h"
+#include "sched/sched_private.h"
+#include "sched/scheduler.h"
 #include "sim.h"
 
 enum {

@@ -10,8 +10,8 @@
 #include "aion/v1/ops.pb-c.h"
 #include "base/clock.h"
 #include "base/rand.h"
-#include "ops_fold.h"
-#include "ops_history.h"
+#include "ops/ops_fold.h"
+#include "ops/ops_history.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #ifndef SCHED_BENCH_H
 #define SCHED_BENCH_H
 
-#include "scheduler.h"
+#include "sched/scheduler.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

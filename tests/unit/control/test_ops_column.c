@@ -1,6 +1,6 @@
 /* Columns of blocks: whatever integers go in come out, damaged bits never do harm, and what
  * telemetry looks like is small. By hand-made and random columns. */
-#include "ops_column.h"
+#include "ops/ops_column.h"
 
 #include "base/metric.h"
 #include "base/rand.h"

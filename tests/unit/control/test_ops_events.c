@@ -1,6 +1,6 @@
 /* Events: packed once, filtered and sampled by view, counted exactly whatever is left out. What
  * views take is unpacked with the generated code. */
-#include "ops_events.h"
+#include "ops/ops_events.h"
 
 #include "aion/v1/ops.pb-c.h"
 

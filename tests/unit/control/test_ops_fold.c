@@ -1,6 +1,6 @@
 /* What happens to tasks, and what programs report, as rows: gauges come back to zero, rates and
  * quantiles are those of their second, reports of many instances add up and lost ones leave. */
-#include "ops_report.h"
+#include "ops/ops_report.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

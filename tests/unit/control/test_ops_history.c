@@ -1,8 +1,8 @@
 /* Blocks and their files: every cell of every frame comes back, over blocks, segments, a crash
  * at any byte, a full disk and a clock that goes back. The frames that went in are kept beside
  * and compared. */
-#include "ops_history.h"
-#include "ops_record.h"
+#include "ops/ops_history.h"
+#include "ops/ops_record.h"
 
 #include "base/rand.h"
 

@@ -1,7 +1,7 @@
 /* The table and its frames: what changed is in the next frame and only that, who comes and goes
  * is told, ten seconds are what their seconds were, and bounds hold. Frames are applied to a
  * reader's copy, which must equal the table after each. */
-#include "ops_frame.h"
+#include "ops/ops_frame.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

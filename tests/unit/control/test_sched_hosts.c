@@ -1,7 +1,7 @@
 /* Hosts: who can run what, who gets the next task, how many a host keeps up with, and batches.
  */
+#include "sched/sched_pace.h"
 #include "sched_bench.h"
-#include "sched_pace.h"
 
 static int setup(void **state)
 {

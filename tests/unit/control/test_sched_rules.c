@@ -1,5 +1,5 @@
 /* Weights and limits as the configuration writes them. */
-#include "sched_rules.h"
+#include "sched/sched_rules.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
