@@ -15,6 +15,12 @@ enum {
     PASTE_US = 100000,
     IDLE_US = 5 * 60 * 1000000,
     SECOND_US = 1000000,
+    STALE_US = 800000,            /* a word of control is late ... */
+    STALE_SLOW_US = 2500000,      /* ... of one frame a second */
+    LOST_US = 950000,             /* and more than late: within a second of its end */
+    LOST_SLOW_US = 3 * SECOND_US, /* two words are missing */
+    CONNECT_US = 5 * SECOND_US,   /* until the first word */
+    ASLEEP_US = 2 * SECOND_US,    /* the loop comes by once a second */
 };
 
 const char *const tui_theme_names[TUI_THEMES] = {"dark", "light", "deuteranopia", "tritanopia",
@@ -111,7 +117,17 @@ const struct tui_item *tui_app_items(struct tui_app *app, size_t *ret_count)
  * once if it is asked for one frame. */
 static int64_t silence_us(const struct tui_app *app)
 {
-    return app->asked_hz > 1 ? SECOND_US * 8 / 10 : 2 * SECOND_US + SECOND_US / 2;
+    return app->asked_hz > 1 ? STALE_US : STALE_SLOW_US;
+}
+
+/* A stream that has not said a word yet may still be on its way. Who was stopped itself gives
+ * control as long again: what it said meanwhile waits to be read. */
+int64_t tui_app_lost_us(const struct tui_app *app)
+{
+    int64_t since = app->slept_us > app->model.heard_us ? app->slept_us : app->model.heard_us;
+    if (!app->model.open)
+        return since + CONNECT_US;
+    return since + (app->asked_hz > 1 ? LOST_US : LOST_SLOW_US);
 }
 
 enum tui_fresh tui_app_fresh(const struct tui_app *app)
@@ -119,9 +135,12 @@ enum tui_fresh tui_app_fresh(const struct tui_app *app)
     return tui_model_fresh(&app->model, app->now, silence_us(app));
 }
 
-int64_t tui_app_stale_us(const struct tui_app *app)
+int64_t tui_app_silence_us(const struct tui_app *app, struct tui_time now)
 {
-    return app->model.open ? app->model.heard_us + silence_us(app) + 1 : INT64_MAX;
+    int64_t stale = app->model.heard_us + silence_us(app) + 1;
+    if (!app->answers.list[TUI_ASK_WATCH].pending)
+        return INT64_MAX; /* lost already */
+    return app->model.open && stale > now.mono_us ? stale : tui_app_lost_us(app);
 }
 
 const char *tui_app_forbidden(const struct tui_app *app)
@@ -371,6 +390,8 @@ bool tui_app_changed(const struct tui_app *app, struct tui_time now)
 
 void tui_app_tick(struct tui_app *app, struct tui_time now)
 {
+    if (now.mono_us - app->now.mono_us > ASLEEP_US)
+        app->slept_us = now.mono_us;
     app->now = now;
     aion_arena_reset(&app->arena);
     tui_session_tick(app);
@@ -378,12 +399,23 @@ void tui_app_tick(struct tui_app *app, struct tui_time now)
 
 /* -- messages -------------------------------------------------------------- */
 
+/* Who has just pressed a key waits for what it asked: that is drawn when it comes. Streams go
+ * on at their pace. */
+static void answered(struct tui_app *app, enum tui_ask ask)
+{
+    bool streams = ask == TUI_ASK_WATCH || ask == TUI_ASK_WINDOW || ask == TUI_ASK_OUTPUT;
+    app->due |= !streams && app->now.mono_us - app->key_us < SECOND_US;
+}
+
 void tui_app_message(struct tui_app *app, uint64_t id, const ProtobufCMessage *message,
                      struct tui_time now)
 {
     enum tui_ask ask = tui_ask_of(&app->answers, id);
     app->now = now;
-    if (ask == TUI_ASKS || tui_session_message(app, ask, message))
+    if (ask == TUI_ASKS)
+        return;
+    answered(app, ask);
+    if (tui_session_message(app, ask, message))
         return;
     tui_ask_answered(&app->answers, ask, message);
     app->model.version++;
@@ -396,6 +428,7 @@ void tui_app_ended(struct tui_app *app, uint64_t id, const struct aion_err *err,
     app->now = now;
     if (ask == TUI_ASKS)
         return;
+    answered(app, ask);
     tui_ask_ended(&app->answers, ask, err);
     tui_session_ended(app, ask, err);
     app->model.version++;

@@ -109,6 +109,7 @@ struct tui_app {
 
     struct tui_time now;
     bool focused, quit, redraw;
+    bool due;     /* what a person waits for has come: not to wait for the pace */
     bool suspend; /* ctrl-z: the terminal is to be given back for a while */
     bool blocked; /* the terminal takes nothing right now */
     bool recording;
@@ -117,6 +118,7 @@ struct tui_app {
     size_t seen_at;
     int64_t deaf_until_us;
     int64_t quit_us;   /* mono: ctrl-c was pressed once */
+    int64_t slept_us;  /* mono: this program did not run for a while until then */
     int64_t retry_us;  /* mono: when the stream is opened again; 0 = now */
     unsigned asked_hz; /* of the stream that stands */
     char asked_filter[TUI_FILTER_MAX];
@@ -177,8 +179,10 @@ const struct tui_item *tui_app_items(struct tui_app *app, size_t *ret_count);
 void tui_app_open(struct tui_app *app, size_t view);
 bool tui_app_back(struct tui_app *app); /* false: there is nothing to go back to */
 enum tui_fresh tui_app_fresh(const struct tui_app *app);
-/* Monotonic: from when on it is no longer fresh if nothing more comes. */
-int64_t tui_app_stale_us(const struct tui_app *app);
+/* Monotonic: from when on control is given up if it says nothing more ... */
+int64_t tui_app_lost_us(const struct tui_app *app);
+/* ... and when its silence next means something: stale numbers, or that. */
+int64_t tui_app_silence_us(const struct tui_app *app, struct tui_time now);
 /* Hz that are wanted of control now. */
 unsigned tui_app_rate(const struct tui_app *app);
 /* Why nothing may be changed; NULL: it may. */

@@ -74,6 +74,11 @@ static void port_cancel(void *user, uint64_t id)
     tui_feed_cancel(((struct run *)user)->feed, id);
 }
 
+static void port_renew(void *user, enum tui_peer peer)
+{
+    tui_feed_renew(((struct run *)user)->feed, peer);
+}
+
 /* -- printing -------------------------------------------------------------- */
 
 static void flush(struct run *run)
@@ -287,7 +292,8 @@ static bool begin(struct run *run, const struct tui_batch *batch, struct aion_er
     const struct tui_options *mesh = batch->mesh;
     *run = (struct run){.batch = batch, .wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
     aion_buf_init(&run->out, OUT_MAX);
-    run->port = (struct tui_port){.user = run, .call = port_call, .cancel = port_cancel};
+    run->port = (struct tui_port){
+        .user = run, .call = port_call, .cancel = port_cancel, .renew = port_renew};
     if (!tui_app_init(&run->app, &run->port, time_now()))
         return aion_fail(err, AION_UNAVAILABLE, "out of memory");
     if (batch->filter != NULL && !tui_filter_set(&run->filter, aion_str_of(batch->filter), err))

@@ -71,6 +71,11 @@ static void port_cancel(void *user, uint64_t id)
     tui_feed_cancel(((struct console *)user)->feed, id);
 }
 
+static void port_renew(void *user, enum tui_peer peer)
+{
+    tui_feed_renew(((struct console *)user)->feed, peer);
+}
+
 static void port_copy(void *user, aion_str text)
 {
     struct console *console = user;
@@ -202,7 +207,7 @@ static void maybe_draw(struct console *console)
     watch_terminal(console, now.mono_us);
     if (tui_term_pending(console->term))
         return;
-    if (console->urgent ||
+    if (console->urgent || console->app.due ||
         (now.mono_us - console->drawn_us >= pace && tui_app_changed(&console->app, now)))
         draw(console);
 }
@@ -223,9 +228,9 @@ static int wait_ms(struct console *console)
     }
     if (escape > 0 && console->byte_us + escape - now.mono_us < until)
         until = console->byte_us + escape - now.mono_us;
-    int64_t stale = tui_app_stale_us(&console->app);
-    if (stale > now.mono_us && stale - now.mono_us < until)
-        until = stale - now.mono_us;
+    int64_t silence = tui_app_silence_us(&console->app, now);
+    if (silence - now.mono_us < until)
+        until = silence - now.mono_us;
     if (console->app.retry_us > now.mono_us && console->app.retry_us - now.mono_us < until)
         until = console->app.retry_us - now.mono_us;
     if (tui_term_pending(console->term) && until > BLOCKED_US)
@@ -327,6 +332,7 @@ static void init(struct console *console)
     console->port = (struct tui_port){.user = console,
                                       .call = port_call,
                                       .cancel = port_cancel,
+                                      .renew = port_renew,
                                       .copy = port_copy,
                                       .save = port_save,
                                       .record = port_record};

@@ -85,6 +85,7 @@ void tui_app_draw(struct tui_app *app, struct tui_canvas *canvas, struct tui_tim
 {
     struct tui_rect rect = tui_canvas_rect(canvas);
     app->now = now;
+    app->due = false;
     app->drawn_version = app->model.version;
     app->drawn_second = now.mono_us / 1000000;
     app->drawn_fresh = tui_app_fresh(app);

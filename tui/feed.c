@@ -240,6 +240,25 @@ static void run_cancel(struct aion_job *job)
     free(cancel);
 }
 
+struct renew {
+    struct aion_job job;
+    struct tui_feed *feed;
+    enum tui_peer peer;
+};
+
+/* Whether an action was done must not become doubtful by our impatience: a deadline ends it. */
+static void run_renew(struct aion_job *job)
+{
+    struct renew *renew = aion_container(job, struct renew, job);
+    bool waits = false;
+    aion_list_each (link, &renew->feed->calls) {
+        const struct call *call = aion_container(link, struct call, link);
+        waits = waits || (call->peer == renew->peer && !call->stream && !call->dropped);
+    }
+    renew->feed->broken[renew->peer] |= !waits;
+    free(renew);
+}
+
 static void run_resume(struct aion_job *job)
 {
     struct tui_feed *feed = aion_container(job, struct tui_feed, resume);
@@ -282,6 +301,15 @@ void tui_feed_cancel(struct tui_feed *feed, uint64_t id)
         abort();
     *cancel = (struct cancel){.job.run = run_cancel, .feed = feed, .id = id};
     aion_exec_post(mesh_loop_exec(feed->loop), &cancel->job);
+}
+
+void tui_feed_renew(struct tui_feed *feed, enum tui_peer peer)
+{
+    struct renew *renew = calloc(1, sizeof(*renew));
+    if (renew == NULL)
+        abort();
+    *renew = (struct renew){.job.run = run_renew, .feed = feed, .peer = peer};
+    aion_exec_post(mesh_loop_exec(feed->loop), &renew->job);
 }
 
 static struct item *next_item(struct tui_feed *feed)

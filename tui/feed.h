@@ -24,6 +24,7 @@ void tui_feed_stop(struct tui_feed *feed);
 void tui_feed_call(struct tui_feed *feed, uint64_t id, enum tui_peer peer,
                    const struct mesh_method *method, const ProtobufCMessage *request);
 void tui_feed_cancel(struct tui_feed *feed, uint64_t id);
+void tui_feed_renew(struct tui_feed *feed, enum tui_peer peer);
 
 struct tui_feed_sink {
     void *user;

@@ -16,6 +16,9 @@ struct tui_port {
     void (*call)(void *user, uint64_t id, enum tui_peer peer, const struct mesh_method *method,
                  const ProtobufCMessage *request);
     void (*cancel)(void *user, uint64_t id); /* nothing comes of it any more */
+    /* The peer says nothing any more: its next call makes a connection of its own, unless a
+     * unary call still waits on the old one. Streams of the old one end. */
+    void (*renew)(void *user, enum tui_peer peer);
     /* Into the terminal's clipboard (OSC 52). */
     void (*copy)(void *user, aion_str text);
     /* A new file; EXISTS: there is one. */

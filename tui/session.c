@@ -13,10 +13,9 @@
 
 enum {
     SECOND_US = 1000000,
-    RETRY_US = 300000,         /* between two attempts to reach control */
-    SILENT_US = 4 * SECOND_US, /* a stream that says nothing for so long is opened anew */
-    SETTLE_US = 400000,        /* after the last letter of a filter */
-    WINDOW_S = 17 * 60,        /* a graph's 15 minutes and the rest of its first sample */
+    RETRY_US = 300000,  /* between two attempts to reach control */
+    SETTLE_US = 400000, /* after the last letter of a filter */
+    WINDOW_S = 17 * 60, /* a graph's 15 minutes and the rest of its first sample */
     REFRESH_US = 10 * SECOND_US,
     TASK_REFRESH_US = SECOND_US,
     TASKS_PAGE = 200,
@@ -89,6 +88,16 @@ static bool wants_another(struct tui_app *app)
     return app->mode != TUI_NARROW && app->now.mono_us - app->filter_us >= SETTLE_US;
 }
 
+/* Who has fallen silent may be gone without a word: no more is waited for on that connection.
+ * It is lost since its last word, however late that is seen. */
+static void give_up(struct tui_app *app)
+{
+    tui_ask_drop(&app->answers, TUI_ASK_WATCH);
+    tui_model_closed(&app->model, (struct tui_time){.mono_us = app->model.heard_us});
+    app->port->renew(app->port->user, TUI_CONTROL);
+    app->retry_us = app->now.mono_us;
+}
+
 static void keep_stream(struct tui_app *app)
 {
     const struct tui_answer *watch = &app->answers.list[TUI_ASK_WATCH];
@@ -97,10 +106,8 @@ static void keep_stream(struct tui_app *app)
             open_stream(app);
         return;
     }
-    if (app->now.mono_us - app->model.heard_us > SILENT_US) {
-        tui_ask_drop(&app->answers, TUI_ASK_WATCH);
-        tui_model_closed(&app->model, app->now);
-        app->retry_us = app->now.mono_us;
+    if (app->now.mono_us >= tui_app_lost_us(app)) {
+        give_up(app);
     } else if (app->model.live.at_us != 0 && wants_another(app)) {
         open_stream(app);
     } else if (tui_app_fresh(app) == TUI_FRESH) {
@@ -140,8 +147,8 @@ void tui_session_seek(struct tui_app *app, int64_t at_us)
     if (tui_model_seek(&app->model, at_us))
         return;
     request.at_us = app->model.wanted_us;
-    ask_window(app, app->model.wanted_us);
     tui_ask(&app->answers, TUI_ASK_AT, &request.base, "", app->now);
+    ask_window(app, app->model.wanted_us);
 }
 
 /* -- what views want ------------------------------------------------------- */

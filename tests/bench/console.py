@@ -394,7 +394,8 @@ class Bench:
         try:
             screen.first(b"LIVE")
             for i in range(SEEKS):
-                self.note("seek", self.one_seek(screen, end - 3600 * (1 + i % int(HOURS - 1)) - 60 * i))
+                when = end - 3600 * (1 + i % int(HOURS - 1)) - 60 * i
+                self.note("seek", self.one_seek(screen, when // 10 * 10))  # before the last 2 h a frame is of 10 s
             screen.key(b"\x1b[F")
             time.sleep(3)
             for _ in range(SEEKS):
@@ -443,7 +444,7 @@ class Bench:
         try:
             getattr(self, name)()
         except (AssertionError, RuntimeError, OSError, StopIteration, subprocess.SubprocessError) as fault:
-            self.taken.setdefault("failed", {})[name] = f"{type(fault).__name__}: {str(fault)[-300:]} {getattr(fault, 'stderr', '') or ''}"
+            self.taken.setdefault("failed", {})[name] = f"{type(fault).__name__}: {str(fault)[-300:]} {getattr(fault, 'stdout', '') or ''}{getattr(fault, 'stderr', '') or ''}"
 
     def quiet(self, day, memory):
         if memory is not None:

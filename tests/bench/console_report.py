@@ -69,7 +69,7 @@ def loss(taken):
     rows = []
     for how, title in (("KILL", "kill -9"), ("STOP", "kill -STOP")):
         stale, lost, back = (percentile(taken[(how, what)], 0.5) for what in ("stale", "lost", "back"))
-        rows.append([title, goal(stale, 1.0, f"{stale:.2f}"), f"{lost:.2f}", goal(back, 1.0, f"{back:.2f}")])
+        rows.append([title, goal(stale, 1.0, f"{stale:.2f}"), goal(lost, 1.0, f"{lost:.2f}"), goal(back, 1.0, f"{back:.2f}")])
     return table(["the server ends by", "STALE or DISCONNECTED after s", "DISCONNECTED after s", "live again after s"], rows)
 
 

@@ -344,6 +344,11 @@ static void port_cancel(void *user, uint64_t id)
             end_stream(&stage->streams[i]);
 }
 
+static void port_renew(void *user, enum tui_peer peer)
+{
+    ((struct stage *)user)->renewed += peer == TUI_CONTROL;
+}
+
 static void port_copy(void *user, aion_str text)
 {
     struct stage *stage = user;
@@ -381,6 +386,7 @@ void stage_init(struct stage *stage, const struct world_conf *conf)
     stage->port = (struct tui_port){.user = stage,
                                     .call = port_call,
                                     .cancel = port_cancel,
+                                    .renew = port_renew,
                                     .copy = port_copy,
                                     .save = port_save,
                                     .record = port_record};

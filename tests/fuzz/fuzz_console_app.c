@@ -32,6 +32,12 @@ static void port_cancel(void *user, uint64_t id)
     (void)id;
 }
 
+static void port_renew(void *user, enum tui_peer peer)
+{
+    (void)user;
+    (void)peer;
+}
+
 static void port_copy(void *user, aion_str text)
 {
     (void)user;
@@ -100,6 +106,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct tui_app app;
     static const struct tui_port port = {.call = port_call,
                                          .cancel = port_cancel,
+                                         .renew = port_renew,
                                          .copy = port_copy,
                                          .save = port_save,
                                          .record = port_record};

@@ -293,18 +293,76 @@ static void a_lost_control_is_seen_and_found_again(void **state)
     assert_false(body_is_dimmed());
 }
 
-static void a_silent_control_is_stale_and_asked_again(void **state)
+static void a_silent_control_is_stale_then_lost_within_a_second(void **state)
 {
     (void)state;
     stage.silent = true;
-    stage_run(&stage, 1300000);
+    stage_run(&stage, 900000);
     assert_true(seen("STALE 1 s"));
     assert_true(body_is_dimmed());
-    stage_run(&stage, 5 * SECOND);
-    assert_true(seen("DISCONNECTED"));
+    stage_run(&stage, 100000);
+    assert_true(seen("DISCONNECTED 1 s"));
+    assert_true(body_is_dimmed());
+    assert_int_equal(stage.renewed, 1);
+    stage_run(&stage, 4900000); /* a connection is given time to come about */
+    assert_true(seen("DISCONNECTED 5 s"));
+    assert_int_equal(stage.renewed, 1);
+    stage_run(&stage, 300000);
+    assert_int_equal(stage.renewed, 2);
     stage.silent = false;
-    stage_run(&stage, 2 * SECOND);
+    stage_run(&stage, 200000);
     assert_true(seen("LIVE 10 Hz"));
+    assert_false(body_is_dimmed());
+}
+
+/* Of one frame a second, one that is late is no loss. */
+static void who_asks_for_less_waits_longer(void **state)
+{
+    const struct tui_event away = {.kind = TUI_EVENT_FOCUS, .on = false};
+    (void)state;
+    tui_app_event(&stage.app, &away, stage.now);
+    stage_run(&stage, 3 * SECOND);
+    stage.silent = true;
+    stage_run(&stage, 2 * SECOND);
+    assert_int_equal(tui_app_fresh(&stage.app), TUI_FRESH);
+    stage_run(&stage, 600000);
+    assert_int_equal(tui_app_fresh(&stage.app), TUI_STALE);
+    stage_run(&stage, 500000);
+    assert_int_equal(tui_app_fresh(&stage.app), TUI_DISCONNECTED);
+}
+
+/* Its numbers are old, but control is not to blame: its words wait to be read. */
+static void who_was_stopped_does_not_call_control_lost(void **state)
+{
+    (void)state;
+    stage.now.mono_us += 60 * SECOND;
+    stage.now.utc_us += 60 * SECOND;
+    tui_app_tick(&stage.app, stage.now);
+    assert_true(seen("STALE 60 s"));
+    stage.silent = true;
+    stage_run(&stage, 900000);
+    assert_int_equal(stage.renewed, 0);
+    stage_run(&stage, 100000);
+    assert_true(seen("DISCONNECTED 61 s"));
+    assert_int_equal(stage.renewed, 1);
+}
+
+/* Not at the next tenth of a second. */
+static void what_a_person_waits_for_is_drawn_when_it_comes(void **state)
+{
+    (void)state;
+    stage_run(&stage, 2 * SECOND);
+    show();
+    stage_type(&stage, ":at -3h");
+    stage_key(&stage, "enter");
+    assert_true(seen("ASKING FOR"));
+    assert_false(stage.app.due);
+    stage_run(&stage, 1000);
+    assert_true(stage.app.due);
+    assert_true(seen("PAUSED at"));
+    assert_false(stage.app.due);
+    stage_run(&stage, 5 * SECOND); /* what the stream brings has its pace */
+    assert_false(stage.app.due);
 }
 
 static void who_does_not_look_is_sent_less(void **state)
@@ -497,7 +555,10 @@ int main(void)
         TEST(too_many_keys_at_once_are_a_paste),
         TEST(leaving_by_ctrl_c_takes_two),
         TEST(a_lost_control_is_seen_and_found_again),
-        TEST(a_silent_control_is_stale_and_asked_again),
+        TEST(a_silent_control_is_stale_then_lost_within_a_second),
+        TEST(who_asks_for_less_waits_longer),
+        TEST(who_was_stopped_does_not_call_control_lost),
+        TEST(what_a_person_waits_for_is_drawn_when_it_comes),
         TEST(who_does_not_look_is_sent_less),
         TEST(nothing_new_is_nothing_to_draw),
         TEST(pausing_holds_the_screen_while_data_comes),
