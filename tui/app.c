@@ -13,14 +13,8 @@ enum {
     PAGE_ARENA_MAX = 8 * 1024 * 1024,
     MESSAGE_US = 5000000,
     PASTE_US = 100000,
-    IDLE_US = 5 * 60 * 1000000,
     SECOND_US = 1000000,
-    STALE_US = 800000,            /* a word of control is late ... */
-    STALE_SLOW_US = 2500000,      /* ... of one frame a second */
-    LOST_US = 950000,             /* and more than late: within a second of its end */
-    LOST_SLOW_US = 3 * SECOND_US, /* two words are missing */
-    CONNECT_US = 5 * SECOND_US,   /* until the first word */
-    ASLEEP_US = 2 * SECOND_US,    /* the loop comes by once a second */
+    ASLEEP_US = 2 * SECOND_US, /* the loop comes by once a second */
 };
 
 const char *const tui_theme_names[TUI_THEMES] = {"dark", "light", "deuteranopia", "tritanopia",
@@ -111,36 +105,6 @@ const struct tui_item *tui_app_items(struct tui_app *app, size_t *ret_count)
         return NULL;
     return tui_table_items(pane->table, &scene, &tui_app_state(app)->filter, list->sort,
                            list->reverse, ret_count);
-}
-
-/* Between two frames; what is longer makes the numbers old. Control speaks twice a second, or
- * once if it is asked for one frame. */
-static int64_t silence_us(const struct tui_app *app)
-{
-    return app->asked_hz > 1 ? STALE_US : STALE_SLOW_US;
-}
-
-/* A stream that has not said a word yet may still be on its way. Who was stopped itself gives
- * control as long again: what it said meanwhile waits to be read. */
-int64_t tui_app_lost_us(const struct tui_app *app)
-{
-    int64_t since = app->slept_us > app->model.heard_us ? app->slept_us : app->model.heard_us;
-    if (!app->model.open)
-        return since + CONNECT_US;
-    return since + (app->asked_hz > 1 ? LOST_US : LOST_SLOW_US);
-}
-
-enum tui_fresh tui_app_fresh(const struct tui_app *app)
-{
-    return tui_model_fresh(&app->model, app->now, silence_us(app));
-}
-
-int64_t tui_app_silence_us(const struct tui_app *app, struct tui_time now)
-{
-    int64_t stale = app->model.heard_us + silence_us(app) + 1;
-    if (!app->answers.list[TUI_ASK_WATCH].pending)
-        return INT64_MAX; /* lost already */
-    return app->model.open && stale > now.mono_us ? stale : tui_app_lost_us(app);
 }
 
 const char *tui_app_forbidden(const struct tui_app *app)
@@ -355,37 +319,6 @@ void tui_app_event(struct tui_app *app, const struct tui_event *event, struct tu
     case TUI_EVENT_SYNCED:
         break; /* the terminal's business */
     }
-}
-
-/* -- pace ------------------------------------------------------------------ */
-
-static bool is_watched(const struct tui_app *app)
-{
-    return app->wish.plain || (app->focused && app->now.mono_us - app->key_us < IDLE_US);
-}
-
-unsigned tui_app_rate(const struct tui_app *app)
-{
-    if (!is_watched(app))
-        return 1;
-    return app->settings.rate_hz < 10 ? app->settings.rate_hz : 10;
-}
-
-int64_t tui_app_pace_us(const struct tui_app *app, struct tui_time now)
-{
-    (void)now;
-    if (!is_watched(app))
-        return SECOND_US;
-    if (app->blocked)
-        return SECOND_US / 2;
-    return SECOND_US / (int64_t)app->settings.rate_hz;
-}
-
-bool tui_app_changed(const struct tui_app *app, struct tui_time now)
-{
-    return app->redraw || app->model.version != app->drawn_version ||
-           now.mono_us / SECOND_US != app->drawn_second ||
-           tui_model_fresh(&app->model, now, silence_us(app)) != app->drawn_fresh;
 }
 
 void tui_app_tick(struct tui_app *app, struct tui_time now)

@@ -124,7 +124,7 @@ struct tui_app {
     char asked_filter[TUI_FILTER_MAX];
     int64_t filter_us; /* mono: when the filter changed */
     uint64_t drawn_version;
-    int64_t drawn_second;
+    int64_t drawn_second, drawn_us; /* of the clock that is shown; mono */
     enum tui_fresh drawn_fresh;
 };
 
@@ -142,11 +142,6 @@ void tui_app_ended(struct tui_app *app, uint64_t id, const struct aion_err *err,
 void tui_app_tick(struct tui_app *app, struct tui_time now);
 
 /* -- what comes out -------------------------------------------------------- */
-/* Whether drawing would show something else than last time. */
-bool tui_app_changed(const struct tui_app *app, struct tui_time now);
-/* Microseconds between two drawings: 100 ms by default; 1 s when nobody looks; 500 ms when the
- * terminal does not keep up. */
-int64_t tui_app_pace_us(const struct tui_app *app, struct tui_time now);
 void tui_app_draw(struct tui_app *app, struct tui_canvas *canvas, struct tui_time now);
 /* Executes a line of the palette; false: the message says why not. */
 bool tui_app_execute(struct tui_app *app, aion_str line);
@@ -178,6 +173,19 @@ const struct tui_item *tui_app_items(struct tui_app *app, size_t *ret_count);
 /* Opens a view; the one before goes on the trail. */
 void tui_app_open(struct tui_app *app, size_t view);
 bool tui_app_back(struct tui_app *app); /* false: there is nothing to go back to */
+/* Why nothing may be changed; NULL: it may. */
+const char *tui_app_forbidden(const struct tui_app *app);
+
+/* -- when (pace.c) --------------------------------------------------------- */
+/* Whether drawing would show something else than last time. */
+bool tui_app_changed(const struct tui_app *app, struct tui_time now);
+/* Microseconds between two drawings: 100 ms by default; 1 s when nobody looks; 500 ms when the
+ * terminal does not keep up. */
+int64_t tui_app_pace_us(const struct tui_app *app);
+/* Whether it is to be drawn now. */
+bool tui_app_ripe(const struct tui_app *app, struct tui_time now);
+/* Monotonic: when that is to be looked at again if nothing comes until then. */
+int64_t tui_app_next_us(const struct tui_app *app, struct tui_time now);
 enum tui_fresh tui_app_fresh(const struct tui_app *app);
 /* Monotonic: from when on control is given up if it says nothing more ... */
 int64_t tui_app_lost_us(const struct tui_app *app);
@@ -185,8 +193,6 @@ int64_t tui_app_lost_us(const struct tui_app *app);
 int64_t tui_app_silence_us(const struct tui_app *app, struct tui_time now);
 /* Hz that are wanted of control now. */
 unsigned tui_app_rate(const struct tui_app *app);
-/* Why nothing may be changed; NULL: it may. */
-const char *tui_app_forbidden(const struct tui_app *app);
 
 /* -- the session (session.c) ----------------------------------------------- */
 void tui_session_tick(struct tui_app *app);

@@ -33,7 +33,6 @@ struct console {
     struct tui_settings applied;
     int wake;
     int64_t byte_us;                   /* mono: the last byte that was typed */
-    int64_t drawn_us;                  /* mono: the last drawing */
     int64_t pending_us, slow_until_us; /* mono: since when the terminal takes nothing */
     bool urgent;                       /* a key: draw at once */
     struct tui_cast cast;
@@ -178,7 +177,6 @@ static void draw(struct console *console)
     }
     app->redraw = false;
     console->urgent = false;
-    console->drawn_us = now.mono_us;
     tui_app_draw(app, &console->canvas, now);
     tui_term_show(console->term, &console->canvas, &app->settings);
     if (app->recording && !tui_cast_frame(&console->cast, tui_term_shown(console->term), now)) {
@@ -203,39 +201,34 @@ static void watch_terminal(struct console *console, int64_t now_us)
 static void maybe_draw(struct console *console)
 {
     struct tui_time now = time_now();
-    int64_t pace = tui_app_pace_us(&console->app, now);
     watch_terminal(console, now.mono_us);
-    if (tui_term_pending(console->term))
-        return;
-    if (console->urgent || console->app.due ||
-        (now.mono_us - console->drawn_us >= pace && tui_app_changed(&console->app, now)))
+    if (!tui_term_pending(console->term) &&
+        (console->urgent || tui_app_ripe(&console->app, now)))
         draw(console);
 }
 
 /* -- the loop -------------------------------------------------------------- */
 
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* Milliseconds until something is to be done without being woken. */
 static int wait_ms(struct console *console)
 {
+    const struct tui_app *app = &console->app;
     struct tui_time now = time_now();
-    int64_t pace = tui_app_pace_us(&console->app, now);
-    int64_t until = SECOND_US - now.mono_us % SECOND_US; /* the clock's next second */
+    int64_t until = now.mono_us + BLOCKED_US;
     int64_t escape = tui_input_wait_us(&console->input);
     /* nothing is drawn before the terminal has taken what it has */
-    if (!tui_term_pending(console->term) && tui_app_changed(&console->app, now)) {
-        int64_t next = console->drawn_us + pace - now.mono_us;
-        until = next < until ? next : until;
-    }
-    if (escape > 0 && console->byte_us + escape - now.mono_us < until)
-        until = console->byte_us + escape - now.mono_us;
-    int64_t silence = tui_app_silence_us(&console->app, now);
-    if (silence - now.mono_us < until)
-        until = silence - now.mono_us;
-    if (console->app.retry_us > now.mono_us && console->app.retry_us - now.mono_us < until)
-        until = console->app.retry_us - now.mono_us;
-    if (tui_term_pending(console->term) && until > BLOCKED_US)
-        until = BLOCKED_US;
-    return until <= 0 ? 0 : (int)((until + 999) / 1000);
+    if (!tui_term_pending(console->term))
+        until = earlier(tui_app_next_us(app, now), tui_app_silence_us(app, now));
+    if (escape > 0)
+        until = earlier(until, console->byte_us + escape);
+    if (app->retry_us > now.mono_us)
+        until = earlier(until, app->retry_us);
+    return until <= now.mono_us ? 0 : (int)((until - now.mono_us + 999) / 1000);
 }
 
 static void suspend(struct console *console)

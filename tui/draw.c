@@ -87,7 +87,8 @@ void tui_app_draw(struct tui_app *app, struct tui_canvas *canvas, struct tui_tim
     app->now = now;
     app->due = false;
     app->drawn_version = app->model.version;
-    app->drawn_second = now.mono_us / 1000000;
+    app->drawn_us = now.mono_us;
+    app->drawn_second = tui_model_now(&app->model, now) / 1000000;
     app->drawn_fresh = tui_app_fresh(app);
     aion_arena_reset(&app->arena);
     canvas->ascii = app->settings.ascii;

@@ -14,6 +14,8 @@ enum {
     QUEUE_FULL = 512, /* messages: streams are paused at half of it */
     MESSAGE_MAX = 8 * 1024 * 1024,
     REQUEST_MAX = 64 * 1024,
+    WINDOW_BYTES = 256 * 1024, /* 2.5 MB/s over a way of 0.1 s */
+    CORE_SLACK_NS = 500000000, /* what waits for its timers waits for seconds */
 };
 
 /* Something for the console. */
@@ -156,7 +158,8 @@ static struct mesh_channel *channel_of(struct tui_feed *feed, enum tui_peer peer
                                            .target = feed->conf.targets[peer],
                                            .tls = feed->conf.tls,
                                            .peer_service = names[peer],
-                                           .no_health = true};
+                                           .no_health = true,
+                                           .window_bytes = WINDOW_BYTES};
     if (feed->conf.targets[peer] == NULL)
         return aion_fail_null(err, AION_UNAVAILABLE, "%s is not part of this mesh",
                               names[peer]);
@@ -363,6 +366,7 @@ static bool start_thread(struct tui_feed *feed)
 
 struct tui_feed *tui_feed_start(const struct tui_feed_conf *conf, struct aion_err *err)
 {
+    const struct mesh_loop_conf loop = {.core_slack_ns = CORE_SLACK_NS};
     struct tui_feed *feed = calloc(1, sizeof(*feed));
     if (feed == NULL)
         return aion_fail_null(err, AION_UNAVAILABLE, "out of memory");
@@ -371,7 +375,7 @@ struct tui_feed *tui_feed_start(const struct tui_feed_conf *conf, struct aion_er
     aion_list_init(&feed->calls);
     aion_list_init(&feed->queue);
     pthread_mutex_init(&feed->lock, NULL);
-    feed->loop = mesh_loop_new(NULL, err);
+    feed->loop = mesh_loop_new(&loop, err);
     if (feed->loop != NULL && start_thread(feed))
         return feed;
     mesh_loop_free(feed->loop);

@@ -132,12 +132,11 @@ static void take_clock(struct tui_model *model, int64_t server_us, int64_t at_us
 
 /* A frame in which nothing moved says only that control is there; the age that is shown of it
  * is drawn once a second in any case. */
-static bool is_news(const struct tui_model *model, const Aion__V1__OpsWatchReply *reply,
-                    struct tui_time now)
+static bool is_news(const struct tui_model *model, const Aion__V1__OpsWatchReply *reply)
 {
     const Aion__V1__OpsFrame *frame = reply->frame;
     if (reply->body_case != AION__V1__OPS_WATCH_REPLY__BODY_FRAME || !model->open ||
-        reply->dropped != model->dropped || now.mono_us - model->heard_us > SECOND_US / 2)
+        reply->dropped != model->dropped)
         return true;
     return frame->full || frame->gap != model->live.gap || model->live.at_us == 0 ||
            frame->n_rows + frame->n_entities + frame->n_gone > 0;
@@ -146,7 +145,7 @@ static bool is_news(const struct tui_model *model, const Aion__V1__OpsWatchReply
 void tui_model_reply(struct tui_model *model, const Aion__V1__OpsWatchReply *reply,
                      struct tui_time now)
 {
-    model->version += is_news(model, reply, now);
+    model->version += is_news(model, reply);
     model->open = true;
     model->heard_us = now.mono_us;
     model->dropped = reply->dropped;

@@ -33,6 +33,8 @@ struct mesh_channel_conf {
     int64_t timeout_us;         /* of unary calls whose opts name none; 0 = 10 s */
     uint32_t reply_bytes_max;   /* 0 = 8 MiB */
     bool no_health;             /* the peer does not serve grpc.health.v1 */
+    uint32_t window_bytes; /* what a stream may have on its way; 0 = found out by pings, which
+                              cost a quiet connection more than its messages do */
 };
 
 /* Connects lazily. INVALID: target or TLS files; the text says which. */

@@ -9,6 +9,8 @@
  * less often. */
 enum { WATCH_AGAIN_US = 50000, WATCH_AGAIN_MAX_US = 5000000 };
 
+enum { WINDOW_BYTES = 65535 }; /* of a stream at first, by RFC 9113 */
+
 /* -- life ----------------------------------------------------------------- */
 
 static grpc_arg int_arg(const char *name, int value)
@@ -22,6 +24,7 @@ static grpc_arg int_arg(const char *name, int value)
  * the core: facts); our own retries instead of the core's; pings that servers allow. */
 static grpc_channel *make_core(struct mesh_channel *channel, const char *address)
 {
+    const struct mesh_channel_conf *conf = &channel->conf;
     grpc_arg args[] = {
         int_arg(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1),
         int_arg(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1),
@@ -31,7 +34,10 @@ static grpc_channel *make_core(struct mesh_channel *channel, const char *address
         int_arg(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100),
         int_arg(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000),
         int_arg(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000),
-        int_arg(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)channel->conf.reply_bytes_max),
+        int_arg(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)conf->reply_bytes_max),
+        int_arg(GRPC_ARG_HTTP2_BDP_PROBE, conf->window_bytes == 0),
+        int_arg(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES,
+                conf->window_bytes > 0 ? (int)conf->window_bytes : WINDOW_BYTES),
         mesh_cork_arg(channel->loop->cork),
     };
     grpc_channel_args list = {aion_countof(args) - (channel->loop->cork == NULL), args};

@@ -4,6 +4,7 @@
 #include "mesh/core_private.h"
 
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 enum {
@@ -378,6 +379,19 @@ static bool init_wake(struct mesh_loop *loop)
     return loop->wake_call != NULL;
 }
 
+/* The core looks at each of its lists of timers once a second, each list at another time, even
+ * if all are empty. Its threads are made by the first grpc_init and inherit the slack, by which
+ * these times fall together. */
+static void init_core(uint64_t slack_ns)
+{
+    int before = prctl(PR_GET_TIMERSLACK);
+    if (slack_ns > 0)
+        prctl(PR_SET_TIMERSLACK, slack_ns);
+    grpc_init();
+    if (slack_ns > 0)
+        prctl(PR_SET_TIMERSLACK, (unsigned long)before);
+}
+
 struct mesh_loop *mesh_loop_new(const struct mesh_loop_conf *conf, struct aion_err *err)
 {
     struct mesh_loop *loop = calloc(1, sizeof(*loop));
@@ -385,7 +399,7 @@ struct mesh_loop *mesh_loop_new(const struct mesh_loop_conf *conf, struct aion_e
         return aion_fail_null(err, AION_UNAVAILABLE, "out of memory");
     mesh_core_log();
     mesh_core_locks();
-    grpc_init();
+    init_core(conf != NULL ? conf->core_slack_ns : 0);
     loop->exec.post = post;
     aion_list_init(&loop->held);
     aion_list_init(&loop->channels);

@@ -16,6 +16,9 @@ struct mesh_loop;
 struct mesh_loop_conf {
     unsigned workers;  /* 0 = 2; threads made on first use */
     unsigned work_max; /* queued offloads, 0 = 1024; beyond mesh_offload refuses */
+    /* Of the core's own timers (connecting, deadlines, pings): they may be late by so much, and
+     * wake its threads the less often. 0 = the system's. The process's first loop decides. */
+    uint64_t core_slack_ns;
 };
 
 /* Calls grpc_init (counted). UNAVAILABLE: no thread or memory. */

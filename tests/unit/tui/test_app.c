@@ -370,9 +370,9 @@ static void who_does_not_look_is_sent_less(void **state)
     const struct tui_event away = {.kind = TUI_EVENT_FOCUS, .on = false},
                            back = {.kind = TUI_EVENT_FOCUS, .on = true};
     (void)state;
-    assert_int_equal(tui_app_pace_us(&stage.app, stage.now), 100000);
+    assert_int_equal(tui_app_pace_us(&stage.app), 100000);
     tui_app_event(&stage.app, &away, stage.now);
-    assert_int_equal(tui_app_pace_us(&stage.app, stage.now), SECOND);
+    assert_int_equal(tui_app_pace_us(&stage.app), SECOND);
     stage_run(&stage, 2 * SECOND);
     assert_int_equal(stage.app.asked_hz, 1);
     tui_app_event(&stage.app, &back, stage.now);
@@ -382,7 +382,7 @@ static void who_does_not_look_is_sent_less(void **state)
     assert_int_equal(stage.app.asked_hz, 1);
     stage.app.blocked = true;
     stage_key(&stage, "j");
-    assert_int_equal(tui_app_pace_us(&stage.app, stage.now), SECOND / 2);
+    assert_int_equal(tui_app_pace_us(&stage.app), SECOND / 2);
 }
 
 static void nothing_new_is_nothing_to_draw(void **state)
@@ -395,6 +395,34 @@ static void nothing_new_is_nothing_to_draw(void **state)
 }
 
 /* -- time ------------------------------------------------------------------ */
+
+/* Reasons to wake up fall together. */
+static void who_does_nothing_is_woken_once_a_second(void **state)
+{
+    const struct tui_event away = {.kind = TUI_EVENT_FOCUS, .on = false};
+    (void)state;
+    stage_run(&stage, SECOND);
+    show();
+    struct tui_time now = stage.now, early = now, later = now;
+    early.mono_us += 90000;
+    later.mono_us += SECOND;
+    later.utc_us += SECOND;
+    assert_false(tui_app_ripe(&stage.app, now));
+    assert_int_equal(tui_app_next_us(&stage.app, now), now.mono_us + SECOND + 30000);
+    assert_true(tui_app_ripe(&stage.app, later)); /* by a frame: the clock has moved, too */
+    stage_run(&stage, 96000);
+    assert_false(tui_app_ripe(&stage.app, early));
+    assert_true(tui_app_ripe(&stage.app, stage.now));
+    assert_true(tui_app_next_us(&stage.app, stage.now) <= stage.now.mono_us);
+    tui_app_event(&stage.app, &away, stage.now);
+    show();
+    assert_int_equal(tui_app_next_us(&stage.app, stage.now),
+                     stage.now.mono_us + 3 * SECOND / 2);
+    stage_run(&stage, SECOND / 2);
+    assert_false(tui_app_ripe(&stage.app, stage.now));
+    stage_run(&stage, SECOND / 2);
+    assert_true(tui_app_ripe(&stage.app, stage.now));
+}
 
 static void pausing_holds_the_screen_while_data_comes(void **state)
 {
@@ -561,6 +589,7 @@ int main(void)
         TEST(what_a_person_waits_for_is_drawn_when_it_comes),
         TEST(who_does_not_look_is_sent_less),
         TEST(nothing_new_is_nothing_to_draw),
+        TEST(who_does_nothing_is_woken_once_a_second),
         TEST(pausing_holds_the_screen_while_data_comes),
         TEST(cells_of_the_past_are_those_that_were_live),
         TEST(steps_and_times_move_all_views),
