@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 enum {
-    QUEUE_FULL = 512, /* messages: streams are paused at half of it */
+    QUEUE_FULL = 256,              /* messages that wait: streams are paused ... */
+    QUEUE_BYTES = 2 * 1024 * 1024, /* ... or so many bytes; at a half of it they go on */
     MESSAGE_MAX = 8 * 1024 * 1024,
     REQUEST_MAX = 64 * 1024,
     WINDOW_BYTES = 256 * 1024, /* 2.5 MB/s over a way of 0.1 s */
@@ -50,22 +51,28 @@ struct tui_feed {
     pthread_mutex_t lock;
     struct aion_link queue AION_GUARDED_BY(lock);
     size_t queued AION_GUARDED_BY(lock);
+    size_t queued_bytes AION_GUARDED_BY(lock);
+    bool full AION_GUARDED_BY(lock); /* streams were paused */
     struct aion_job resume;
     bool resume_posted AION_GUARDED_BY(lock);
 };
 
 /* -- to the console -------------------------------------------------------- */
 
-static size_t put_item(struct tui_feed *feed, struct item *item)
+/* False: the queue is full now. */
+static bool put_item(struct tui_feed *feed, struct item *item)
 {
     const uint64_t one = 1;
     pthread_mutex_lock(&feed->lock);
     aion_list_add_last(&feed->queue, &item->link);
-    size_t queued = ++feed->queued;
+    bool first = ++feed->queued == 1;
+    feed->queued_bytes += item->arena.used;
+    bool full = feed->queued >= QUEUE_FULL || feed->queued_bytes >= QUEUE_BYTES;
+    feed->full |= full;
     pthread_mutex_unlock(&feed->lock);
-    if (queued == 1 && write(feed->conf.wake, &one, sizeof(one)) < 0)
+    if (first && write(feed->conf.wake, &one, sizeof(one)) < 0)
         abort(); /* an eventfd takes a one */
-    return queued;
+    return !full;
 }
 
 static struct item *new_item(uint64_t id)
@@ -84,15 +91,15 @@ static void free_item(struct item *item)
     free(item);
 }
 
-static size_t put_message(struct call *call, const struct codec_message *schema,
-                          const ProtobufCMessage *message)
+static bool put_message(struct call *call, const struct codec_message *schema,
+                        const ProtobufCMessage *message)
 {
     struct item *item = new_item(call->id);
     item->message = codec_message_copy(schema, message, &item->arena);
     if (item->message != NULL)
         return put_item(call->feed, item);
     free_item(item);
-    return 0;
+    return true;
 }
 
 static void put_end(struct call *call, const struct aion_err *err)
@@ -137,7 +144,7 @@ static void on_message(struct mesh_rpc *rpc, const ProtobufCMessage *message)
     struct call *call = mesh_rpc_user(rpc);
     if (call->dropped)
         return;
-    if (put_message(call, mesh_rpc_method(rpc)->reply, message) < QUEUE_FULL / 2)
+    if (put_message(call, mesh_rpc_method(rpc)->reply, message))
         return;
     call->paused = true;
     mesh_rpc_pause(rpc);
@@ -315,21 +322,33 @@ void tui_feed_renew(struct tui_feed *feed, enum tui_peer peer)
     aion_exec_post(mesh_loop_exec(feed->loop), &renew->job);
 }
 
+/* True once, when streams that were paused are to go on. Caller holds the lock. */
+static bool resumes_locked(struct tui_feed *feed)
+{
+    if (!feed->full || feed->resume_posted || feed->queued > QUEUE_FULL / 2 ||
+        feed->queued_bytes > QUEUE_BYTES / 2)
+        return false;
+    feed->full = false;
+    feed->resume_posted = true;
+    return true;
+}
+
 static struct item *next_item(struct tui_feed *feed)
 {
+    struct item *item = NULL;
     pthread_mutex_lock(&feed->lock);
     struct aion_link *link = aion_list_first(&feed->queue);
-    bool resume = false;
     if (link != NULL) {
+        item = aion_container(link, struct item, link);
         aion_list_remove(link);
         feed->queued--;
-        resume = feed->queued == QUEUE_FULL / 4 && !feed->resume_posted;
-        feed->resume_posted = feed->resume_posted || resume;
+        feed->queued_bytes -= item->arena.used;
     }
+    bool resume = resumes_locked(feed);
     pthread_mutex_unlock(&feed->lock);
     if (resume)
         aion_exec_post(mesh_loop_exec(feed->loop), &feed->resume);
-    return link != NULL ? aion_container(link, struct item, link) : NULL;
+    return item;
 }
 
 void tui_feed_take(struct tui_feed *feed, const struct tui_feed_sink *sink)
