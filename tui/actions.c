@@ -4,6 +4,7 @@
 #include "tables.h"
 
 #include "aion/v1/modules.mesh.h"
+#include "aion/v1/ops.schema.h"
 #include "aion/v1/retention.mesh.h"
 #include "aion/v1/router.mesh.h"
 #include "aion/v1/tasks.mesh.h"
@@ -360,6 +361,34 @@ void tui_cmd_sweep(struct tui_app *app, aion_str argument)
     tui_app_open(app, 5);
 }
 
+/* The same. */
+void tui_cmd_verify(struct tui_app *app, aion_str argument)
+{
+    Aion__V1__VerifyAuditRequest request = AION__V1__VERIFY_AUDIT_REQUEST__INIT;
+    (void)argument;
+    tui_ask(&app->answers, TUI_ASK_VERIFY, &request.base, "", app->now);
+    tui_app_open(app, 6);
+}
+
+/* What the menu offers beside actions: it changes nothing. */
+static const struct look {
+    size_t view;
+    char letter;
+    const char *text;
+    void (*run)(struct tui_app *app, aion_str argument);
+} looks[] = {
+    {5, 's', "preview sweep: counts what is due, deletes nothing", tui_cmd_sweep},
+    {6, 'v', "verify the log: computes all hashes anew", tui_cmd_verify},
+};
+
+static const struct look *look_of(const struct tui_app *app)
+{
+    for (size_t i = 0; i < aion_countof(looks); i++)
+        if (looks[i].view == app->view)
+            return &looks[i];
+    return NULL;
+}
+
 /* -- the menu -------------------------------------------------------------- */
 
 static size_t offered(const struct tui_app *app, const struct tui_action *out[8])
@@ -374,7 +403,7 @@ static size_t offered(const struct tui_app *app, const struct tui_action *out[8]
 bool tui_can_act(struct tui_app *app)
 {
     const struct tui_action *list[8];
-    return app->view == 5 || offered(app, list) > 0;
+    return look_of(app) != NULL || offered(app, list) > 0;
 }
 
 void tui_cmd_act(struct tui_app *app, aion_str argument)
@@ -388,9 +417,10 @@ void tui_menu_key(struct tui_app *app, uint32_t key)
 {
     const struct tui_action *list[8];
     size_t count = offered(app, list);
+    const struct look *look = look_of(app);
     app->mode = TUI_NORMAL;
-    if (key == 's' && app->view == 5)
-        tui_cmd_sweep(app, (aion_str){0});
+    if (look != NULL && key == (uint32_t)look->letter)
+        look->run(app, (aion_str){0});
     for (size_t i = 0; i < count; i++)
         if ((char)key == list[i]->letter && key < 0x80) {
             app->dialog.asked = key;
@@ -404,7 +434,8 @@ void tui_menu_draw(struct tui_app *app, struct tui_canvas *canvas)
     size_t count = offered(app, list);
     const char *forbidden = tui_app_forbidden(app);
     struct tui_rect all = tui_canvas_rect(canvas);
-    int rows = (int)count + (app->view == 5) + (forbidden != NULL) + 2;
+    const struct look *look = look_of(app);
+    int rows = (int)count + (look != NULL) + (forbidden != NULL) + 2;
     struct tui_rect box = {all.rows - 1 - rows, 2, rows, all.cols - 4 < 64 ? all.cols - 4 : 64};
     struct tui_rect inner =
         tui_put_box(canvas, box, AION_STR("what can be done here"), AION_STR("esc: nothing"));
@@ -415,10 +446,9 @@ void tui_menu_draw(struct tui_app *app, struct tui_canvas *canvas)
                  list[i]->verb,
                  tui_command_sentence(tui_command_named(aion_str_of(list[i]->name))));
     }
-    if (app->view == 5) {
-        tui_put_char(canvas, inner, y, 0, TUI_ACCENT, 's');
-        tui_put(canvas, inner, y++, 3, TUI_PLAIN,
-                AION_STR("preview sweep: counts what is due, deletes nothing"));
+    if (look != NULL) {
+        tui_put_char(canvas, inner, y, 0, TUI_ACCENT, (uint32_t)look->letter);
+        tui_put(canvas, inner, y++, 3, TUI_PLAIN, aion_str_of(look->text));
     }
     if (forbidden != NULL)
         tui_put(canvas, inner, y, 0, TUI_WARN, aion_str_of(forbidden));

@@ -122,7 +122,8 @@ struct tui_app {
     int64_t retry_us;  /* mono: when the stream is opened again; 0 = now */
     unsigned asked_hz; /* of the stream that stands */
     char asked_filter[TUI_FILTER_MAX];
-    int64_t filter_us; /* mono: when the filter changed */
+    uint64_t audit_heard; /* events when the log was asked for */
+    int64_t filter_us;    /* mono: when the filter changed */
     uint64_t drawn_version;
     int64_t drawn_second, drawn_us; /* of the clock that is shown; mono */
     enum tui_fresh drawn_fresh;

@@ -31,6 +31,8 @@ static const struct {
     [TUI_ASK_VALIDATE] = {TUI_ROUTER, &aion_v1_router_type, AION_V1_ROUTER_VALIDATE_POLICY},
     [TUI_ASK_HOSTS] = {TUI_CONTROL, &aion_v1_hosts_type, AION_V1_HOSTS_LIST_HOSTS},
     [TUI_ASK_PLAN] = {TUI_RETENTION, &aion_v1_retention_type, AION_V1_RETENTION_GET_PLAN},
+    [TUI_ASK_AUDIT] = {TUI_CONTROL, &aion_v1_ops_type, AION_V1_OPS_LIST_AUDIT},
+    [TUI_ASK_VERIFY] = {TUI_CONTROL, &aion_v1_ops_type, AION_V1_OPS_VERIFY_AUDIT},
     [TUI_ASK_SWEEP] = {TUI_RETENTION, &aion_v1_retention_type, AION_V1_RETENTION_SWEEP},
 };
 

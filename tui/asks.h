@@ -23,6 +23,8 @@ enum tui_ask {
     TUI_ASK_HOSTS,        /* Hosts.ListHosts */
     TUI_ASK_PLAN,         /* Retention.GetPlan */
     TUI_ASK_SWEEP,        /* Retention.Sweep, dry run */
+    TUI_ASK_AUDIT,        /* Ops.ListAudit */
+    TUI_ASK_VERIFY,       /* Ops.VerifyAudit */
     TUI_ASK_ACTION,       /* what a person confirmed */
     TUI_ASKS,
 };

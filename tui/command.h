@@ -110,6 +110,7 @@ void tui_cmd_drain(struct tui_app *app, aion_str argument);
 void tui_cmd_undrain(struct tui_app *app, aion_str argument);
 void tui_cmd_reload(struct tui_app *app, aion_str argument);
 void tui_cmd_sweep(struct tui_app *app, aion_str argument);
+void tui_cmd_verify(struct tui_app *app, aion_str argument);
 bool tui_can_act(struct tui_app *app);
 
 #endif

@@ -54,6 +54,7 @@ const struct tui_command tui_commands[] = {
     {.name = "undrain", .keys = "", .group = TUI_ACTING, .argument = "[HOST]", .sentence = "takes a host back into service; asks before", .run = tui_cmd_undrain},
     {.name = "reload", .keys = "", .group = TUI_ACTING, .sentence = "reloads the policy from the router's files; asks before", .run = tui_cmd_reload},
     {.name = "sweep-preview", .keys = "", .group = TUI_ACTING, .sentence = "counts what a sweep would delete; deletes nothing", .run = tui_cmd_sweep},
+    {.name = "verify", .keys = "", .group = TUI_ACTING, .sentence = "has the hashes of the audit log computed anew", .run = tui_cmd_verify},
 
     {.name = "set", .keys = "", .group = TUI_SETTING, .argument = "NAME VALUE", .sentence = "changes a setting: ascii, graphs, mouse, tz, colors, rate", .run = tui_cmd_set, .complete = tui_settings_complete},
     {.name = "theme", .keys = "", .group = TUI_SETTING, .argument = "NAME", .sentence = "dark, light, deuteranopia, tritanopia or mono", .run = tui_cmd_theme, .complete = tui_themes_complete},

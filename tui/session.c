@@ -1,6 +1,7 @@
 /* What is asked of the mesh and when: the live stream at the rate that is looked at, the past
  * that is sought, and what the open view wants to know besides. */
 #include "app.h"
+#include "tables.h"
 
 #include "aion/v1/modules.schema.h"
 #include "aion/v1/ops.schema.h"
@@ -19,6 +20,7 @@ enum {
     REFRESH_US = 10 * SECOND_US,
     TASK_REFRESH_US = SECOND_US,
     TASKS_PAGE = 200,
+    AUDIT_PAGE = 500,
 };
 
 /* -- the live stream ------------------------------------------------------- */
@@ -209,6 +211,22 @@ static void ask_plan(struct tui_app *app)
     tui_ask(&app->answers, TUI_ASK_PLAN, &request.base, "", app->now);
 }
 
+/* Of the past: what stood there at that second. */
+static void ask_audit(struct tui_app *app, const char *about)
+{
+    Aion__V1__ListAuditRequest request = AION__V1__LIST_AUDIT_REQUEST__INIT;
+    Aion__V1__Page page = AION__V1__PAGE__INIT;
+    Google__Protobuf__Timestamp until = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    page.size = AUDIT_PAGE;
+    request.page = &page;
+    if (strcmp(about, TUI_LOG_NOW) != 0) {
+        until.seconds = strtoll(about, NULL, 10);
+        request.until = &until;
+    }
+    app->audit_heard = tui_records_total(&app->model.records, TUI_AUDIT);
+    tui_ask(&app->answers, TUI_ASK_AUDIT, &request.base, about, app->now);
+}
+
 void tui_session_ask(struct tui_app *app, enum tui_ask ask, const char *about)
 {
     if (ask == TUI_ASK_TASKS)
@@ -227,16 +245,31 @@ void tui_session_ask(struct tui_app *app, enum tui_ask ask, const char *about)
         ask_hosts(app);
     else if (ask == TUI_ASK_PLAN)
         ask_plan(app);
+    else if (ask == TUI_ASK_AUDIT)
+        ask_audit(app, about);
 }
 
-/* A task that has ended does not change; its output is read once. */
+/* What answers of the past and of other revisions say does not change. A task that has ended
+ * does not either; its output is read once. */
 static bool is_settled(const struct tui_app *app, enum tui_ask ask)
 {
     const Aion__V1__Task *task =
         (const Aion__V1__Task *)app->answers.list[TUI_ASK_TASK].message;
+    const struct tui_answer *answer = &app->answers.list[ask];
+    if (ask == TUI_ASK_OTHER_POLICY ||
+        (ask == TUI_ASK_AUDIT && strcmp(answer->about, TUI_LOG_NOW) != 0))
+        return answer->message != NULL;
     if (ask == TUI_ASK_TASK)
         return task != NULL && (int)task->state >= TUI_TASK_FINAL;
     return ask == TUI_ASK_OUTPUT && app->answers.output.ended;
+}
+
+/* Sooner than usual where it is known that there is something new. */
+static int64_t refresh_us(const struct tui_app *app, enum tui_ask ask)
+{
+    bool heard = tui_records_total(&app->model.records, TUI_AUDIT) != app->audit_heard;
+    bool soon = ask == TUI_ASK_TASK || ask == TUI_ASK_OUTPUT || (ask == TUI_ASK_AUDIT && heard);
+    return soon ? TASK_REFRESH_US : REFRESH_US;
 }
 
 static bool is_due(const struct tui_app *app, enum tui_ask ask, const char *about)
@@ -248,10 +281,7 @@ static bool is_due(const struct tui_app *app, enum tui_ask ask, const char *abou
         return true;
     if (answer->pending || is_settled(app, ask))
         return false;
-    if (ask == TUI_ASK_OTHER_POLICY && answer->message != NULL)
-        return false;
-    return answer->id == 0 ||
-           age >= (ask == TUI_ASK_TASK || ask == TUI_ASK_OUTPUT ? TASK_REFRESH_US : REFRESH_US);
+    return answer->id == 0 || age >= refresh_us(app, ask);
 }
 
 static void ask_wanted(struct tui_app *app)
@@ -262,8 +292,8 @@ static void ask_wanted(struct tui_app *app)
     for (unsigned ask = 0; ask < TUI_ASKS && scene.cursors != NULL; ask++) {
         if ((wants >> ask & 1) == 0)
             continue;
-        bool needs_about =
-            ask == TUI_ASK_TASK || ask == TUI_ASK_OUTPUT || ask == TUI_ASK_OTHER_POLICY;
+        bool needs_about = ask == TUI_ASK_TASK || ask == TUI_ASK_OUTPUT ||
+                           ask == TUI_ASK_OTHER_POLICY || ask == TUI_ASK_AUDIT;
         const char *about = needs_about ? view->about(&scene, (enum tui_ask)ask) : "";
         if (needs_about && (about == NULL || about[0] == '\0'))
             continue;
@@ -307,6 +337,8 @@ bool tui_session_message(struct tui_app *app, enum tui_ask ask, const ProtobufCM
     case TUI_ASK_HOSTS:
     case TUI_ASK_PLAN:
     case TUI_ASK_SWEEP:
+    case TUI_ASK_AUDIT:
+    case TUI_ASK_VERIFY:
     case TUI_ASK_ACTION:
     case TUI_ASKS:
         break;

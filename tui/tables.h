@@ -18,5 +18,12 @@ bool tui_is_events_table(const struct tui_table *table);
 const struct tui_table *tui_events_table(enum tui_record_kind kind);
 /* -- answers (tables_answer.c) --------------------------------------------- */
 extern const struct tui_table tui_revisions, tui_plan, tui_offers;
+/* -- the kept log (tables_log.c) ------------------------------------------- */
+#define TUI_LOG_NOW "now" /* TUI_ASK_AUDIT is about this, or about a UTC second of the past */
+extern const struct tui_table tui_log;
+/* "writer:number", in the arena. */
+const char *tui_log_key(const struct tui_scene *scene, const Aion__V1__AuditLine *line);
+/* The line of this key among those listed; NULL: none. */
+const Aion__V1__AuditLine *tui_log_line(const struct tui_scene *scene, const char *key);
 
 #endif

@@ -44,6 +44,7 @@ enum tui_want {
     TUI_WANT_REVISIONS = 1 << TUI_ASK_REVISIONS,
     TUI_WANT_HOSTS = 1 << TUI_ASK_HOSTS,
     TUI_WANT_PLAN = 1 << TUI_ASK_PLAN,
+    TUI_WANT_AUDIT = 1 << TUI_ASK_AUDIT,
 };
 
 struct tui_view {

@@ -25,6 +25,7 @@ static const struct tui_table *const tables[] = {
     &tui_offers,     &tui_queues,       &tui_tenants,      &tui_methods,   &tui_edges,
     &tui_processes,  &tui_dependencies, &tui_certificates, &tui_attention, &tui_task_events,
     &tui_decisions,  &tui_audit,        &tui_happenings,   &tui_revisions, &tui_plan,
+    &tui_log,
 };
 
 const struct tui_table *tui_table_nth(size_t index)

@@ -15,7 +15,7 @@ static int run_watch(int argc, char **argv);
     "overview", "router", "tasks", "modules", "incidents", "retention", "audit", "mesh",      \
         "totals", "routes", "hosts", "offers", "queues", "tenants", "methods", "edges",       \
         "processes", "dependencies", "certificates", "attention", "task_events", "decisions", \
-        "happenings", "revisions", "plan"
+        "happenings", "revisions", "plan", "audit_log"
 
 static const char *const get_words[] = {NAMES, "-o", "--at", "--filter", "--home", NULL};
 static const char *const watch_words[] = {NAMES,      "-o",    "--every", "--count",

@@ -327,6 +327,20 @@ static void tasks_stream_done(struct mesh_call *call, bool cancelled)
     mesh_set_user(call, NULL);
 }
 
+static void ops_list_audit(struct mesh_call *call, const Aion__V1__ListAuditRequest *request)
+{
+    int64_t until =
+        request->until != NULL ? request->until->seconds * (int64_t)1000000 : now_us();
+    aion_v1_ops_list_audit_reply(call, world_audit(until, mesh_arena(call)));
+}
+
+static void ops_verify_audit(struct mesh_call *call,
+                             const Aion__V1__VerifyAuditRequest *request)
+{
+    (void)request;
+    aion_v1_ops_verify_audit_reply(call, world_proof(mesh_arena(call)));
+}
+
 /* -- router, hosts, retention ---------------------------------------------- */
 
 static void router_get_policy(struct mesh_call *call, const Aion__V1__GetPolicyRequest *request)
@@ -401,7 +415,9 @@ static void retention_sweep(struct mesh_call *call, const Aion__V1__SweepRequest
 static const struct aion_v1_ops_server ops = {
     .watch = {.message = ops_watch, .writable = ops_watch_writable, .done = ops_watch_done},
     .report = {.message = ops_report, .half_close = ops_report_half_close},
-    .get_at = ops_get_at};
+    .get_at = ops_get_at,
+    .list_audit = ops_list_audit,
+    .verify_audit = ops_verify_audit};
 static const struct aion_v1_aion_tasks_server tasks = {
     .get_task = tasks_get_task,
     .list_tasks = tasks_list_tasks,

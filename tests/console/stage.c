@@ -259,6 +259,19 @@ static void get_policy(uint64_t id, const Aion__V1__GetPolicyRequest *request,
     answer(id, &world_policy(ordinal != 0 ? ordinal : REVISION, true, arena)->base);
 }
 
+/* Of the whole log, or of what stood there at a second. */
+static void list_audit(struct stage *stage, uint64_t id,
+                       const Aion__V1__ListAuditRequest *request, struct aion_arena *arena)
+{
+    int64_t until = request->until != NULL ? request->until->seconds * (int64_t)SECOND_US
+                                           : stage->now.utc_us;
+    stage->audits++;
+    if (stage->read_only)
+        refuse(id, AION_DENIED, "the role manager may read the log");
+    else
+        answer(id, &world_audit(until, arena)->base);
+}
+
 static void router_call(struct stage *stage, uint64_t id, const struct mesh_method *method,
                         const ProtobufCMessage *request, struct aion_arena *arena)
 {
@@ -324,6 +337,10 @@ static void port_call(void *user, uint64_t id, enum tui_peer peer,
         open_watch(stage, id, (const Aion__V1__OpsWatchRequest *)request);
     else if (method == &aion_v1_ops_type.methods[AION_V1_OPS_GET_AT])
         get_at(stage, id, (const Aion__V1__OpsGetAtRequest *)request, &kept);
+    else if (method == &aion_v1_ops_type.methods[AION_V1_OPS_LIST_AUDIT])
+        list_audit(stage, id, (const Aion__V1__ListAuditRequest *)request, &kept);
+    else if (method == &aion_v1_ops_type.methods[AION_V1_OPS_VERIFY_AUDIT])
+        answer(id, &world_proof(&kept)->base);
     else if (method == &aion_v1_hosts_type.methods[AION_V1_HOSTS_LIST_HOSTS])
         answer(id, &world_hosts(&stage->world, stage->now.utc_us, &kept)->base);
     else if (method == &aion_v1_hosts_type.methods[AION_V1_HOSTS_DRAIN_HOST])

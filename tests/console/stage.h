@@ -36,6 +36,7 @@ struct stage {
     int64_t cancelled_us;
     char copied[STAGE_TEXT], saved_path[256], saved[STAGE_TEXT]; /* what came out */
     unsigned calls, cancels, drains, reloads;
+    unsigned audits;  /* times the log was asked for */
     unsigned renewed; /* connections to control that were given up */
     char reason[256];
 };

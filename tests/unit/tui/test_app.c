@@ -512,6 +512,58 @@ static void what_is_not_kept_here_is_asked_of_control(void **state)
     assert_true(tui_model_at(&stage.app.model) == stage.began_us);
 }
 
+/* What control keeps, of the shown instant, asked for when it is needed. */
+static void the_log_is_read_as_it_was(void **state)
+{
+    (void)state;
+    stage_key(&stage, "7");
+    stage_run(&stage, 200000);
+    assert_true(seen(">2026-11-23 12:00:00 ana"));
+    assert_true(seen("revision 41 -> 42"));
+    assert_int_equal(stage.audits, 1);
+    stage_run(&stage, 56 * SECOND); /* once in ten seconds, and when a line is heard of */
+    assert_in_range(stage.audits, 6, 7);
+    stage_run(&stage, 3 * SECOND);
+    assert_true(seen(">2026-11-23 12:01:00 ci"));
+    unsigned before = stage.audits;
+    tui_app_execute(&stage.app, AION_STR("at 12:00:30"));
+    stage_run(&stage, 200000);
+    assert_false(seen("12:01:00"));
+    assert_int_equal(stage.audits, before); /* the page that is here reaches back so far */
+    tui_app_execute(&stage.app, AION_STR("at 09:00"));
+    stage_run(&stage, 300000);
+    assert_true(seen("2026-11-23 09:00:00 ana"));
+    assert_int_equal(stage.audits, before + 1);
+    tui_app_execute(&stage.app, AION_STR("at 08:59"));
+    stage_run(&stage, 20 * SECOND); /* what was then does not change */
+    assert_true(seen("2026-11-23 08:59:00 ci"));
+    assert_false(seen("09:00:00 ana"));
+    assert_int_equal(stage.audits, before + 1);
+}
+
+static void a_broken_chain_is_told(void **state)
+{
+    (void)state;
+    stage_key(&stage, "7");
+    stage_key(&stage, "a");
+    assert_true(seen("verify the log"));
+    stage_key(&stage, "v");
+    assert_true(seen("computes the hashes anew"));
+    stage_run(&stage, 100000);
+    assert_true(seen("control-1 holds: 7112 lines"));
+    assert_true(seen("control-2 BROKEN at line 4711"));
+    assert_true(seen("its hash is another"));
+}
+
+static void who_may_not_read_the_log_is_told_so(void **state)
+{
+    (void)state;
+    stage.read_only = true;
+    stage_key(&stage, "7");
+    stage_run(&stage, 200000);
+    assert_true(seen("the role manager may read the log"));
+}
+
 static void two_instants_are_compared(void **state)
 {
     (void)state;
@@ -594,6 +646,9 @@ int main(void)
         TEST(cells_of_the_past_are_those_that_were_live),
         TEST(steps_and_times_move_all_views),
         TEST(what_is_not_kept_here_is_asked_of_control),
+        TEST(the_log_is_read_as_it_was),
+        TEST(a_broken_chain_is_told),
+        TEST(who_may_not_read_the_log_is_told_so),
         TEST(two_instants_are_compared),
         TEST(rows_are_copied_and_exported),
         TEST(the_mouse_is_off_until_it_is_wanted),
