@@ -65,7 +65,8 @@ Aion__V1__Policy *world_policy(uint64_t ordinal, bool files, struct aion_arena *
 Aion__V1__ListHostsReply *world_hosts(const struct world *world, int64_t now_us,
                                       struct aion_arena *arena);
 Aion__V1__RetentionPlan *world_plan(struct aion_arena *arena);
-/* Lines of the last hours of the world, newest first, up to `until_us`; a refusal among them. */
+/* Lines of the last hours of the world, newest first, up to `until_us`; a refusal among them.
+ */
 Aion__V1__ListAuditReply *world_audit(int64_t until_us, struct aion_arena *arena);
 Aion__V1__VerifyAuditReply *world_proof(struct aion_arena *arena);
 
