@@ -110,6 +110,7 @@ static void welcome(struct control_host *host)
     Aion__V1__HostCommand__Welcome word = AION__V1__HOST_COMMAND__WELCOME__INIT;
     word.session = host->session;
     word.lease_us = host->control->conf->host_lease;
+    word.bundles = true;
     message.kind_case = AION__V1__HOST_COMMAND__KIND_WELCOME;
     message.welcome = &word;
     command(host, &message);
@@ -335,6 +336,8 @@ static void hello(struct control_host *host, const Aion__V1__HostMessage__Hello 
     mesh_note(host->call, "host_id", aion_str_of(host->host_id));
     host->ticked_us = mesh_loop_now(control->loop);
     mesh_timer_set(control->loop, &host->lease, host->ticked_us + RUNNING_WAIT_US);
+    if (message->bundles)
+        mesh_bundle(host->call);
     welcome(host);
     control_host_peers(host);
     control_host_claim(host, control_book_open(&control->shards.book));
@@ -349,14 +352,10 @@ static void capacity(struct control_host *host, const Aion__V1__HostMessage__Cap
 }
 
 /* -- the handlers ------------------------------------------------------------------- */
-void control_attach(struct mesh_call *call, const Aion__V1__HostMessage *message)
+static void take_message(struct control_host *host, const Aion__V1__HostMessage *message)
 {
-    struct control_host *host = mesh_user(call);
-    if (host == NULL || host->ended)
-        return;
-    host->heard_us = mesh_loop_now(host->control->loop);
     if (host->session == 0 && message->kind_case != AION__V1__HOST_MESSAGE__KIND_HELLO) {
-        mesh_fail(call, AION_PRECONDITION, "the first message of a host is its hello");
+        mesh_fail(host->call, AION_PRECONDITION, "the first message of a host is its hello");
         return;
     }
     switch ((int)message->kind_case) {
@@ -378,6 +377,17 @@ void control_attach(struct mesh_call *call, const Aion__V1__HostMessage *message
     default:
         return; /* a newer host's word: ignored */
     }
+}
+
+void control_attach(struct mesh_call *call, const Aion__V1__HostMessage *message)
+{
+    struct control_host *host = mesh_user(call);
+    if (host == NULL || host->ended)
+        return;
+    host->heard_us = mesh_loop_now(host->control->loop);
+    take_message(host, message);
+    for (size_t i = 0; i < message->n_more && !host->ended && !mesh_ended(call); i++)
+        take_message(host, message->more[i]);
 }
 
 void control_attach_half_close(struct mesh_call *call)

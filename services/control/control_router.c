@@ -31,6 +31,7 @@ struct control_router {
     struct mesh_channel *channel;
     struct mesh_rpc *rpc; /* NULL = away */
     bool here;
+    bool bundles; /* it reads several questions in a message */
     bool closing;
     uint64_t next_id;
     struct aion_map asked; /* by request id */
@@ -85,6 +86,7 @@ bool control_router_ask(struct control_router *router, const Aion__V1__DecideReq
     }
     message.request_id = asked->request_id;
     message.request = &copy;
+    message.bundles = !router->bundles;
     asked->timer.fire = out_of_time;
     asked->asked_us = aion_clock_mono_us();
     mesh_timer_set(router->control->loop, &asked->timer,
@@ -96,10 +98,8 @@ bool control_router_ask(struct control_router *router, const Aion__V1__DecideReq
 }
 
 /* -- the stream --------------------------------------------------------------------- */
-static void stream_message(struct mesh_rpc *rpc, const ProtobufCMessage *message)
+static void take_reply(struct control_router *router, const Aion__V1__DecideStreamReply *reply)
 {
-    struct control_router *router = mesh_rpc_user(rpc);
-    const Aion__V1__DecideStreamReply *reply = aion_v1_router_decide_stream_read(message);
     struct asked *asked = aion_map_get(&router->asked, key_of(&reply->request_id));
     if (asked == NULL)
         return; /* it came too late */
@@ -109,6 +109,19 @@ static void stream_message(struct mesh_rpc *rpc, const ProtobufCMessage *message
         answer(asked, NULL, reply->error);
     else
         answer(asked, NULL, NULL);
+}
+
+static void stream_message(struct mesh_rpc *rpc, const ProtobufCMessage *message)
+{
+    struct control_router *router = mesh_rpc_user(rpc);
+    const Aion__V1__DecideStreamReply *reply = aion_v1_router_decide_stream_read(message);
+    if (reply->bundles && !router->bundles) {
+        router->bundles = true;
+        mesh_rpc_bundle(rpc);
+    }
+    take_reply(router, reply);
+    for (size_t i = 0; i < reply->n_more; i++)
+        take_reply(router, reply->more[i]);
 }
 
 static void answer_all(struct control_router *router)
@@ -159,6 +172,7 @@ static void check_stream(struct mesh_timer *timer)
 static void open_stream(struct control_router *router)
 {
     struct mesh_rpc_opts opts = {.wait_for_ready = true};
+    router->bundles = false;
     router->rpc =
         aion_v1_router_decide_stream_open(router->channel, &opts, &stream_ops, router);
 }

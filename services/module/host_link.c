@@ -93,6 +93,7 @@ static void send_hello(struct host_link *link)
     hello.pool = (char *)(uintptr_t)host->conf->pool;
     hello.slots = (uint32_t)host->conf->slots;
     hello.version = (char *)(uintptr_t)AION_VERSION;
+    hello.bundles = true;
     fill_labels(host->conf, &labels);
     hello.labels = labels.pointers;
     hello.n_labels = labels.count;
@@ -105,9 +106,11 @@ static void send_hello(struct host_link *link)
 
 /* -- commands ------------------------------------------------------------- */
 
-static void on_welcome(struct host_link *link)
+static void on_welcome(struct host_link *link, const Aion__V1__HostCommand__Welcome *welcome)
 {
     struct host *host = link->host;
+    if (welcome->bundles)
+        mesh_rpc_bundle(link->stream);
     link->welcomed = true;
     link->failures = 0;
     aion_log(AION_LOG_INFO, "attached to control", LOG_TEXT("host_id", host->conf->host_id),
@@ -116,14 +119,12 @@ static void on_welcome(struct host_link *link)
     host_share_changed(host);
 }
 
-static void on_command(struct mesh_rpc *rpc, const ProtobufCMessage *message)
+static void take_command(struct host_link *link, const Aion__V1__HostCommand *command)
 {
-    struct host_link *link = mesh_rpc_user(rpc);
-    const Aion__V1__HostCommand *command = aion_v1_hosts_attach_read(message);
     Aion__V1__HostCommand__Execute *execute = command->execute;
     switch ((int)command->kind_case) {
     case AION__V1__HOST_COMMAND__KIND_WELCOME:
-        on_welcome(link);
+        on_welcome(link, command->welcome);
         break;
     case AION__V1__HOST_COMMAND__KIND_EXECUTE:
         host_execute(link, &execute, 1);
@@ -149,6 +150,15 @@ static void on_command(struct mesh_rpc *rpc, const ProtobufCMessage *message)
     default: /* a newer control: what we do not know we do not do */
         break;
     }
+}
+
+static void on_command(struct mesh_rpc *rpc, const ProtobufCMessage *message)
+{
+    struct host_link *link = mesh_rpc_user(rpc);
+    const Aion__V1__HostCommand *command = aion_v1_hosts_attach_read(message);
+    take_command(link, command);
+    for (size_t i = 0; i < command->n_more; i++)
+        take_command(link, command->more[i]);
 }
 
 /* -- life ----------------------------------------------------------------- */

@@ -74,7 +74,7 @@ void router_end_streams(struct router *router)
                   "the router is stopping");
 }
 
-void router_decide_stream(struct mesh_call *call, const Aion__V1__DecideStreamRequest *request)
+static void answer(struct mesh_call *call, const Aion__V1__DecideStreamRequest *request)
 {
     Aion__V1__DecideStreamReply reply = AION__V1__DECIDE_STREAM_REPLY__INIT;
     Aion__V1__TaskError error = AION__V1__TASK_ERROR__INIT;
@@ -86,6 +86,7 @@ void router_decide_stream(struct mesh_call *call, const Aion__V1__DecideStreamRe
     Aion__V1__Decision *decision = decide(
         mesh_service(call), request->request != NULL ? request->request : &none, &arena, &err);
     reply.request_id = request->request_id;
+    reply.bundles = request->bundles;
     if (decision != NULL) {
         reply.outcome_case = AION__V1__DECIDE_STREAM_REPLY__OUTCOME_DECISION;
         reply.decision = decision;
@@ -100,6 +101,15 @@ void router_decide_stream(struct mesh_call *call, const Aion__V1__DecideStreamRe
     if (aion_v1_router_decide_stream_send(call, &reply) == MESH_FULL)
         mesh_pause(call);
     aion_arena_done(&arena);
+}
+
+void router_decide_stream(struct mesh_call *call, const Aion__V1__DecideStreamRequest *request)
+{
+    if (request->bundles)
+        mesh_bundle(call);
+    answer(call, request);
+    for (size_t i = 0; i < request->n_more; i++)
+        answer(call, request->more[i]);
 }
 
 void router_decide_stream_half_close(struct mesh_call *call)

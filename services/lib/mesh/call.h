@@ -39,6 +39,9 @@ enum mesh_sent {
 enum mesh_sent mesh_send(struct mesh_call *call, const ProtobufCMessage *message);
 /* The same for a message packed already (fan-out of one event to many calls). */
 enum mesh_sent mesh_send_packed(struct mesh_call *call, aion_str wire);
+/* From now on messages that wait to be sent leave as one: the first, with the others in its
+ * repeated field `more`, of its own type. Only when the client has said that it reads that. */
+void mesh_bundle(struct mesh_call *call);
 size_t mesh_send_queued(
     const struct mesh_call *call); /* bytes not yet taken by the transport */
 /* Stops and restarts reading of further messages (back-pressure to the client by flow control).

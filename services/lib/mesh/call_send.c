@@ -52,7 +52,7 @@ static void add_message(struct mesh_call *call, struct batch *batch)
     call->out_sending = out;
     grpc_op *op = &batch->ops[batch->count++];
     *op = (grpc_op){.op = GRPC_OP_SEND_MESSAGE};
-    op->data.send_message.send_message = out->buffer;
+    op->data.send_message.send_message = mesh_out_buffer(out);
 }
 
 static void add_status(struct mesh_call *call, struct batch *batch)
@@ -132,21 +132,13 @@ void mesh_call_pump_soon(struct mesh_call *call)
     mesh_hold_back(call->server->loop, &call->held);
 }
 
-static void free_out(struct mesh_out *out)
-{
-    if (out == NULL)
-        return;
-    grpc_byte_buffer_destroy(out->buffer);
-    free(out);
-}
-
 void mesh_call_drop_queue(struct mesh_call *call)
 {
     while (call->out_first != NULL) {
         struct mesh_out *out = call->out_first;
         call->out_first = out->next;
         call->out_bytes -= out->size;
-        free_out(out);
+        mesh_out_free(out);
     }
     call->out_last = &call->out_first;
 }
@@ -169,7 +161,7 @@ static void on_sent(struct mesh_op *op, bool ok)
     call->send_pending = false;
     if (call->out_sending != NULL) {
         call->out_bytes -= call->out_sending->size;
-        free_out(call->out_sending);
+        mesh_out_free(call->out_sending);
         call->out_sending = NULL;
     }
     if (call->status_sent) {
@@ -184,15 +176,17 @@ static void on_sent(struct mesh_op *op, bool ok)
     mesh_call_unref(call);
 }
 
-static enum mesh_sent enqueue(struct mesh_call *call, grpc_byte_buffer *buffer, size_t size)
+static void enqueue(struct mesh_call *call, struct mesh_out *out)
 {
-    struct mesh_out *out = malloc(sizeof(*out));
-    if (out == NULL)
-        abort(); /* a few bytes: nothing sensible is left to do */
-    *out = (struct mesh_out){NULL, buffer, size + OUT_COST};
     *call->out_last = out;
     call->out_last = &out->next;
-    call->out_bytes += out->size;
+}
+
+/* `size` bytes more wait, in a message of their own or with others. */
+static enum mesh_sent queued(struct mesh_call *call, struct mesh_out *out, size_t size)
+{
+    out->size += size + OUT_COST;
+    call->out_bytes += size + OUT_COST;
     call->bytes_out += size;
     mesh_call_pump_soon(call);
     if (call->out_bytes < call->server->conf.send_queue_bytes_max / 2)
@@ -207,15 +201,37 @@ enum mesh_sent mesh_send(struct mesh_call *call, const ProtobufCMessage *message
         return MESH_GONE;
     assert(message->descriptor == call->at->method->reply->descriptor);
     size_t size;
-    grpc_byte_buffer *buffer = mesh_pack(message, &size);
-    return enqueue(call, buffer, size);
+    struct mesh_out *out;
+    if (call->bundle_field != 0) {
+        size = protobuf_c_message_get_packed_size(message);
+        out = mesh_out_join(call->out_first, &call->out_last, size);
+        protobuf_c_message_pack(message,
+                                (uint8_t *)mesh_out_part(out, call->bundle_field, size));
+    } else {
+        out = mesh_out_new(mesh_pack(message, &size), 0);
+        enqueue(call, out);
+    }
+    return queued(call, out, size);
 }
 
 enum mesh_sent mesh_send_packed(struct mesh_call *call, aion_str wire)
 {
     if (call->ended || call->gone)
         return MESH_GONE;
-    return enqueue(call, mesh_pack_wire(wire), wire.size);
+    struct mesh_out *out;
+    if (call->bundle_field != 0) {
+        out = mesh_out_join(call->out_first, &call->out_last, wire.size);
+        memcpy(mesh_out_part(out, call->bundle_field, wire.size), wire.data, wire.size);
+    } else {
+        out = mesh_out_new(mesh_pack_wire(wire), 0);
+        enqueue(call, out);
+    }
+    return queued(call, out, wire.size);
+}
+
+void mesh_bundle(struct mesh_call *call)
+{
+    call->bundle_field = mesh_more_field(call->at->method->reply->descriptor);
 }
 
 size_t mesh_send_queued(const struct mesh_call *call)
@@ -243,13 +259,9 @@ void mesh_reply(struct mesh_call *call, const ProtobufCMessage *reply)
     assert(!call->at->method->server_stream);
     assert(reply->descriptor == call->at->method->reply->descriptor);
     size_t size;
-    struct mesh_out *out = malloc(sizeof(*out));
-    if (out == NULL)
-        abort();
-    *out = (struct mesh_out){NULL, mesh_pack(reply, &size), 0};
+    struct mesh_out *out = mesh_out_new(mesh_pack(reply, &size), 0);
     out->size = size;
-    *call->out_last = out;
-    call->out_last = &out->next;
+    enqueue(call, out);
     call->out_bytes += size;
     call->bytes_out += size;
     end(call);

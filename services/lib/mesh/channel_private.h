@@ -68,12 +68,6 @@ struct mesh_channel {
     struct aion_metric *outstanding_metric, *retry_metric, *refused_metric, *ejected_metric;
 };
 
-struct mesh_rpc_out {
-    struct mesh_rpc_out *next;
-    grpc_byte_buffer *buffer;
-    size_t size;
-};
-
 struct mesh_rpc {
     struct aion_link link;
     struct mesh_channel *channel;
@@ -115,8 +109,9 @@ struct mesh_rpc {
     struct mesh_held held;
     bool recv_pending, send_pending, headers_pending, status_pending, paused, no_more;
     bool half_close, half_closed, full, first_recv;
-    struct mesh_rpc_out *out_first, **out_last, *out_sending;
+    struct mesh_out *out_first, **out_last, *out_sending;
     size_t out_bytes;
+    uint32_t bundle_field; /* see mesh_rpc_bundle; 0 = each message by itself */
     struct aion_arena messages;
 
     struct aion_arena arena;

@@ -110,6 +110,27 @@ grpc_call *mesh_core_call(grpc_channel *channel, struct mesh_call *parent,
                           struct mesh_loop *loop, const char *path, int64_t deadline_us);
 
 /* -- slices and buffers --------------------------------------------------- */
+/* -- what waits to be sent; bundle.c -- */
+struct mesh_out {
+    struct mesh_out *next;    /* first: the end of a queue is found by it */
+    grpc_byte_buffer *buffer; /* NULL: open, more may join it */
+    struct aion_buf bundle;
+    uint32_t parts; /* messages in the bundle */
+    size_t size;    /* as counted in its queue */
+};
+struct mesh_out *mesh_out_new(grpc_byte_buffer *buffer, size_t size); /* never NULL */
+/* The number of a message's field `more`, which it must have. */
+uint32_t mesh_more_field(const ProtobufCMessageDescriptor *descriptor);
+/* An open one for a first message of `size`, which must be added at once. */
+struct mesh_out *mesh_out_open(size_t size);
+bool mesh_out_has_room(const struct mesh_out *out, size_t size);
+/* Where one more message is to be packed; `field` is the one that holds all but the first. */
+char *mesh_out_part(struct mesh_out *out, uint32_t field, size_t size);
+grpc_byte_buffer *mesh_out_buffer(struct mesh_out *out); /* closes it; stays the out's */
+void mesh_out_free(struct mesh_out *out);                /* NULL fine */
+/* The open one at the end of a queue that has room, or a new one there. */
+struct mesh_out *mesh_out_join(struct mesh_out *first, struct mesh_out ***last, size_t size);
+
 /* A packed message; NULL: out of memory. */
 grpc_byte_buffer *mesh_pack(const ProtobufCMessage *message, size_t *ret_size);
 grpc_byte_buffer *mesh_pack_wire(aion_str wire);

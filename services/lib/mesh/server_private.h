@@ -88,13 +88,6 @@ struct mesh_peer_count {
     char id[];
 };
 
-/* A message waiting to be sent. */
-struct mesh_out {
-    struct mesh_out *next;
-    grpc_byte_buffer *buffer;
-    size_t size;
-};
-
 struct mesh_header_pair {
     const char *name;
     aion_str value;
@@ -128,6 +121,7 @@ struct mesh_call {
     bool handler_opened; /* done is owed */
     struct mesh_out *out_first, **out_last, *out_sending;
     size_t out_bytes;
+    uint32_t bundle_field; /* see mesh_bundle; 0 = each message by itself */
 
     struct aion_err status; /* code OK or what failed */
     grpc_slice details_slice;

@@ -96,7 +96,7 @@ static void pump(struct mesh_rpc *rpc)
         ops[count] = (grpc_op){.op = GRPC_OP_SEND_MESSAGE};
         /* when the next one follows: no write for this alone */
         ops[count].flags = rpc->out_first != NULL ? GRPC_WRITE_BUFFER_HINT : 0;
-        ops[count++].data.send_message.send_message = rpc->out_sending->buffer;
+        ops[count++].data.send_message.send_message = mesh_out_buffer(rpc->out_sending);
     }
     if (rpc->half_close && !rpc->half_closed && rpc->out_first == NULL) {
         rpc->half_closed = true;
@@ -109,17 +109,16 @@ static void pump(struct mesh_rpc *rpc)
     mesh_batch(rpc->core, ops, count, &rpc->op_send);
 }
 
-static void free_out(struct mesh_rpc *rpc, struct mesh_rpc_out *out)
+static void free_out(struct mesh_rpc *rpc, struct mesh_out *out)
 {
     rpc->out_bytes -= out->size;
-    grpc_byte_buffer_destroy(out->buffer);
-    free(out);
+    mesh_out_free(out);
 }
 
 static void drop_queue(struct mesh_rpc *rpc)
 {
     while (rpc->out_first != NULL) {
-        struct mesh_rpc_out *out = rpc->out_first;
+        struct mesh_out *out = rpc->out_first;
         rpc->out_first = out->next;
         free_out(rpc, out);
     }
@@ -153,20 +152,31 @@ enum mesh_sent mesh_rpc_send(struct mesh_rpc *rpc, const ProtobufCMessage *messa
 {
     if (!rpc->status_pending || rpc->cancelled || rpc->half_close)
         return MESH_GONE;
-    struct mesh_rpc_out *out = malloc(sizeof(*out));
-    if (out == NULL)
-        abort();
-    out->next = NULL;
-    out->buffer = mesh_pack(message, &out->size);
-    *rpc->out_last = out;
-    rpc->out_last = &out->next;
-    rpc->out_bytes += out->size;
+    size_t size;
+    if (rpc->bundle_field != 0) {
+        size = protobuf_c_message_get_packed_size(message);
+        struct mesh_out *out = mesh_out_join(rpc->out_first, &rpc->out_last, size);
+        protobuf_c_message_pack(message,
+                                (uint8_t *)mesh_out_part(out, rpc->bundle_field, size));
+        out->size += size;
+    } else {
+        struct mesh_out *out = mesh_out_new(mesh_pack(message, &size), 0);
+        out->size = size;
+        *rpc->out_last = out;
+        rpc->out_last = &out->next;
+    }
+    rpc->out_bytes += size;
     if (!rpc->send_pending && !rpc->headers_pending)
         mesh_hold_back(rpc->channel->loop, &rpc->held);
     if (rpc->out_bytes < SEND_QUEUE_MAX / 2)
         return MESH_SENT;
     rpc->full = true;
     return MESH_FULL;
+}
+
+void mesh_rpc_bundle(struct mesh_rpc *rpc)
+{
+    rpc->bundle_field = mesh_more_field(rpc->method->request->descriptor);
 }
 
 void mesh_rpc_half_close(struct mesh_rpc *rpc)
