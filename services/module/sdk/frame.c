@@ -1,8 +1,9 @@
 #include "sdk/frame.h"
 
 #include <errno.h>
-#include <sys/uio.h>
 #include <unistd.h>
+
+enum { READ_SIZE = 65536 };
 
 static size_t length_of(const uint8_t *head)
 {
@@ -30,52 +31,61 @@ void module_frame_head(uint8_t out[MODULE_FRAME_HEAD], size_t payload_size)
         out[i] = (uint8_t)(payload_size >> (8 * i));
 }
 
-/* 1 = all read, 0 = end of file before the first byte, -1 = error or cut short. */
-static int read_all(int fd, void *out, size_t size)
+void module_reader_init(struct module_reader *reader, int fd)
 {
-    for (size_t done = 0; done < size;) {
-        ssize_t n = read(fd, (char *)out + done, size - done);
-        if (n == 0)
-            return done == 0 ? 0 : -1;
-        if (n < 0 && errno != EINTR)
-            return -1;
-        if (n > 0)
-            done += (size_t)n;
+    *reader = (struct module_reader){.fd = fd};
+    aion_buf_init(&reader->bytes, MODULE_FRAME_MAX + MODULE_FRAME_HEAD + READ_SIZE);
+}
+
+void module_reader_done(struct module_reader *reader)
+{
+    aion_buf_done(&reader->bytes);
+}
+
+/* Reads on. False: the end of the file, or an error. */
+static bool read_more(struct module_reader *reader, struct aion_err *err)
+{
+    char *room = aion_buf_reserve(&reader->bytes, READ_SIZE);
+    ssize_t n;
+    if (room == NULL)
+        return aion_fail(err, AION_EXHAUSTED, "out of memory for a frame of the host");
+    do
+        n = read(reader->fd, room, READ_SIZE);
+    while (n < 0 && errno == EINTR);
+    if (n > 0) {
+        reader->bytes.size += (size_t)n;
+        return true;
     }
-    return 1;
-}
-
-bool module_frame_read(int fd, struct aion_buf *payload, struct aion_err *err)
-{
-    uint8_t head[MODULE_FRAME_HEAD];
-    int got = read_all(fd, head, sizeof(head));
-    if (got == 0)
+    if (n == 0 && reader->bytes.size == 0)
         return aion_fail(err, AION_OK, "the host closed the pipe");
-    size_t length = length_of(head);
-    if (got < 0 || length > MODULE_FRAME_MAX)
-        return aion_fail(err, AION_DATA_LOSS, "no frame from the host");
-    aion_buf_reset(payload);
-    char *out = aion_buf_reserve(payload, length);
-    if (out == NULL)
-        return aion_fail(err, AION_EXHAUSTED, "a frame of %zu bytes does not fit", length);
-    if (length > 0 && read_all(fd, out, length) != 1)
-        return aion_fail(err, AION_DATA_LOSS, "a frame of the host was cut short");
-    payload->size = length;
-    return true;
+    return aion_fail(err, AION_DATA_LOSS, "a frame of the host was cut short");
 }
 
-bool module_frame_write(int fd, aion_str payload, struct aion_err *err)
+bool module_frame_read(struct module_reader *reader, aion_str *ret_payload,
+                       struct aion_err *err)
 {
-    uint8_t head[MODULE_FRAME_HEAD];
-    module_frame_head(head, payload.size);
-    size_t total = sizeof(head) + payload.size;
-    for (size_t done = 0; done < total;) {
-        size_t in_head = done < sizeof(head) ? sizeof(head) - done : 0;
-        size_t in_body = done < sizeof(head) ? 0 : done - sizeof(head);
-        char *body = (char *)(uintptr_t)payload.data + in_body;
-        struct iovec parts[2] = {{head + (sizeof(head) - in_head), in_head},
-                                 {body, payload.size - in_body}};
-        ssize_t n = writev(fd, parts, 2);
+    for (;;) {
+        struct aion_buf *bytes = &reader->bytes;
+        size_t size = 0, left = bytes->size - reader->used;
+        int found = left > 0 ? module_frame_next(aion_str_n(bytes->data + reader->used, left),
+                                                 ret_payload, &size)
+                             : 0;
+        if (found < 0)
+            return aion_fail(err, AION_DATA_LOSS, "no frame from the host");
+        reader->used += size;
+        if (found > 0)
+            return true;
+        aion_buf_consume(bytes, reader->used);
+        reader->used = 0;
+        if (!read_more(reader, err))
+            return false;
+    }
+}
+
+bool module_frames_write(int fd, aion_str frames, struct aion_err *err)
+{
+    for (size_t done = 0; done < frames.size;) {
+        ssize_t n = write(fd, frames.data + done, frames.size - done);
         if (n < 0 && errno != EINTR)
             return aion_fail_errno(err, AION_UNAVAILABLE, "the host does not read");
         if (n > 0)

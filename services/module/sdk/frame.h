@@ -14,8 +14,20 @@ enum { MODULE_FRAME_HEAD = 4, MODULE_FRAME_MAX = 8 * 1024 * 1024 };
 int module_frame_next(aion_str bytes, aion_str *ret_payload, size_t *ret_size);
 void module_frame_head(uint8_t out[MODULE_FRAME_HEAD], size_t payload_size);
 
-/* Blocking, for the module's side. False at end of file (err->code AION_OK) or on an error. */
-bool module_frame_read(int fd, struct aion_buf *payload, struct aion_err *err);
-bool module_frame_write(int fd, aion_str payload, struct aion_err *err);
+/* Blocking, for the module's side. One read takes what is there, so that what came together
+ * costs one system call. */
+struct module_reader {
+    int fd;
+    size_t used; /* of bytes: of frames that were given out */
+    struct aion_buf bytes;
+};
+void module_reader_init(struct module_reader *reader, int fd);
+void module_reader_done(struct module_reader *reader);
+/* The next frame's payload, borrowed until the next call. False at end of file (err->code
+ * AION_OK) or on an error. */
+bool module_frame_read(struct module_reader *reader, aion_str *ret_payload,
+                       struct aion_err *err);
+/* Frames, with their heads, as they stand. False on an error. */
+bool module_frames_write(int fd, aion_str frames, struct aion_err *err);
 
 #endif

@@ -29,6 +29,10 @@ int module_serve_batches(module_batch_handler *handler);
 
 /* Of all jobs of a call; reset after the handler returned. */
 struct aion_arena *module_arena(struct module_job *job);
+/* Chunks and results of this call leave when the handler has returned, or as soon as they are
+ * many: for handlers that are done at once, so that answering many tasks costs little more than
+ * one. */
+void module_hold(struct module_job *job);
 /* A piece of output, at once on its way to the client; UTF-8. */
 void module_chunk_text(struct module_job *job, aion_str text);
 void module_result_text(struct module_job *job, aion_str text, const char *content_type);

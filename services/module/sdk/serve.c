@@ -9,7 +9,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { ARENA_LIMIT = 256 * 1024 * 1024, BATCH_MAX = 64 };
+enum {
+    ARENA_LIMIT = 256 * 1024 * 1024,
+    BATCH_MAX = 64,
+    HELD_MAX = 48 * 1024, /* beyond, what is held leaves: a pipe takes 64 KiB at once */
+};
 
 struct server;
 
@@ -24,23 +28,38 @@ struct server {
     module_handler *handler; /* or */
     module_batch_handler *batch_handler;
     struct aion_arena arena;
-    struct aion_buf out; /* one packed HostMessage */
+    struct aion_buf out; /* frames of packed HostMessages */
+    bool holds;          /* they leave when the handler has returned */
     struct module_job jobs[BATCH_MAX];
 };
 
 /* The pipe is all that links the module to the mesh: when it breaks there is nobody to work
  * for. */
+static void flush(struct server *server)
+{
+    struct aion_err err;
+    if (server->out.size > 0 &&
+        !module_frames_write(STDOUT_FILENO, aion_buf_view(&server->out), &err))
+        _exit(0);
+    aion_buf_reset(&server->out);
+}
+
 static void send_message(struct server *server, const Aion__V1__HostMessage *message)
 {
     size_t size = protobuf_c_message_get_packed_size(&message->base);
-    aion_buf_reset(&server->out);
-    char *packed = aion_buf_reserve(&server->out, size);
-    struct aion_err err;
-    if (packed == NULL || size > MODULE_FRAME_MAX)
+    char *room = aion_buf_reserve(&server->out, MODULE_FRAME_HEAD + size);
+    if (room == NULL || size > MODULE_FRAME_MAX)
         _exit(3);
-    protobuf_c_message_pack(&message->base, (uint8_t *)packed);
-    if (!module_frame_write(STDOUT_FILENO, aion_str_n(packed, size), &err))
-        _exit(0);
+    module_frame_head((uint8_t *)room, size);
+    protobuf_c_message_pack(&message->base, (uint8_t *)room + MODULE_FRAME_HEAD);
+    server->out.size += MODULE_FRAME_HEAD + size;
+    if (!server->holds || server->out.size > HELD_MAX)
+        flush(server);
+}
+
+void module_hold(struct module_job *job)
+{
+    job->server->holds = true;
 }
 
 struct aion_arena *module_arena(struct module_job *job)
@@ -120,6 +139,8 @@ static void run(struct server *server, Aion__V1__HostCommand__Execute *const *ta
             module_fail(jobs[i], AION_INTERNAL, "MODULE_NO_ANSWER", false,
                         "the module gave no result");
     }
+    server->holds = false;
+    flush(server);
 }
 
 static bool run_frame(struct server *server, aion_str frame, struct aion_err *err)
@@ -143,21 +164,22 @@ static bool run_frame(struct server *server, aion_str frame, struct aion_err *er
 
 static int serve(struct server *server)
 {
-    struct aion_buf frame;
+    struct module_reader reader;
+    aion_str frame;
     struct aion_err err;
-    aion_buf_init(&frame, MODULE_FRAME_MAX);
-    aion_buf_init(&server->out, MODULE_FRAME_MAX);
+    module_reader_init(&reader, STDIN_FILENO);
+    aion_buf_init(&server->out, HELD_MAX + MODULE_FRAME_HEAD + MODULE_FRAME_MAX);
     aion_arena_init(&server->arena, ARENA_LIMIT, NULL, 0);
     bool good;
-    while ((good = module_frame_read(STDIN_FILENO, &frame, &err))) {
-        good = run_frame(server, aion_buf_view(&frame), &err);
+    while ((good = module_frame_read(&reader, &frame, &err))) {
+        good = run_frame(server, frame, &err);
         aion_arena_reset(&server->arena);
         if (!good)
             break;
     }
     aion_arena_done(&server->arena);
     aion_buf_done(&server->out);
-    aion_buf_done(&frame);
+    module_reader_done(&reader);
     if (err.code == AION_OK)
         return 0;
     fprintf(stderr, "module: %s\n", err.text);

@@ -18,7 +18,16 @@ static void echo(struct module_job *job, const Aion__V1__HostCommand__Execute *t
     module_result_text(job, text, "text/plain; charset=utf-8");
 }
 
+/* Tasks that wait are taken together, and answered together. */
+static void echo_all(struct module_job *const *jobs,
+                     Aion__V1__HostCommand__Execute *const *tasks, size_t count)
+{
+    module_hold(jobs[0]);
+    for (size_t i = 0; i < count; i++)
+        echo(jobs[i], tasks[i]);
+}
+
 int main(void)
 {
-    return module_serve(echo);
+    return module_serve_batches(echo_all);
 }
