@@ -191,20 +191,23 @@ static void start(struct control *control, const struct control_sched_pick *pick
         execute_batch(control, known, count);
 }
 
-static void batch_due(struct mesh_timer *timer)
+static void dispatch(struct mesh_timer *timer)
 {
-    control_dispatch(aion_container(timer, struct control, batch_timer));
-}
-
-void control_dispatch(struct control *control)
-{
+    struct control *control = aion_container(timer, struct control, dispatching);
     struct control_sched_pick pick;
     int64_t wake_us;
     if (control->loading || control->draining || !control_shards_awake(control))
         return;
     while (control_sched_next(&control->sched, mesh_loop_now(control->loop), &pick, &wake_us))
         start(control, &pick);
-    control->batch_timer.fire = batch_due;
     if (wake_us > 0)
-        mesh_timer_set(control->loop, &control->batch_timer, wake_us);
+        mesh_timer_set(control->loop, &control->dispatching, wake_us);
+}
+
+/* At the end of the loop's step, so that what one commit or one message of a host has queued
+ * and freed is seen together. */
+void control_dispatch(struct control *control)
+{
+    control->dispatching.fire = dispatch;
+    mesh_timer_set(control->loop, &control->dispatching, mesh_loop_now(control->loop));
 }

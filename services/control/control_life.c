@@ -94,7 +94,7 @@ void control_done(struct control *control)
     control_events_done(control);
     control_handover_done(control);
     mesh_timer_cancel(control->loop, &control->tick);
-    mesh_timer_cancel(control->loop, &control->batch_timer);
+    mesh_timer_cancel(control->loop, &control->dispatching);
     mesh_timer_cancel(control->loop, &control->gauge_timer);
     mesh_timer_cancel(control->loop, &control->linger);
     control_arrivals_done(control);

@@ -58,7 +58,8 @@ struct control {
 
     struct aion_heap deadlines, dues; /* of tasks, by monotonic time */
     struct mesh_timer tick;           /* the first of both */
-    struct mesh_timer batch_timer;    /* a batch has waited long enough for company */
+    struct mesh_timer dispatching;    /* at the end of the step, or when a batch has waited long
+                                         enough for company */
     struct mesh_timer gauge_timer;    /* tells what changed, once a second */
     struct mesh_timer ready_timer;    /* after the start: until the router is here */
     int64_t ready_by_us;              /* ... or then */
