@@ -1,5 +1,6 @@
 """(d) A no-op task of 1 KiB from submission to its committed result on durable settings: AION on SQLite and on PostgreSQL, Temporal's dev server
-(a workflow of one activity; its store is in memory), River (a job with its output recorded) on PostgreSQL. CPU of all server processes a task: the
+(a workflow of one activity; its store is in memory), River (a job with its output recorded) on PostgreSQL. The no-op module takes up to 16 waiting
+tasks at once (`batch` in its module.yaml), each with its own attempt and committed end; River fetches and completes its jobs in batches, too. CPU of all server processes a task: the
 whole mesh with its host and modules, and PostgreSQL with its backends; Temporal's server without its worker; River's working client and PostgreSQL,
 and beside it the same with River's inserting client (which does what AION's control does at admission, and is the load as well). Interleaved
 rounds, each with the floors of its own seconds: fdatasync of 4 KiB, oversleep of a 1 ms timer. With AION_BENCH_SNAPSHOT=SECONDS (600 for the

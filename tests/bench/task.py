@@ -1,4 +1,5 @@
 """(c) A task of the no-op module, 1 KiB, from Submit to its committed result over gRPC and mTLS: CPU of every process of the mesh.
+The no-op module takes up to 16 waiting tasks at once (`batch` in its module.yaml), each with its own attempt and committed end.
 The same in the direct lane, which answers at the end of the run and commits afterwards."""
 import pathlib
 import subprocess

@@ -19,6 +19,8 @@ struct fixture {
     struct mesh_call *held; /* the call that Held keeps */
     unsigned half_closes, dones, cancels, writables, unaries;
     bool ill;                     /* Unary answers UNAVAILABLE */
+    bool bundles;                 /* Both bundles what it sends */
+    size_t bundled;               /* messages that came in another's `more`, on both sides */
     size_t sent;                  /* messages that Down has sent */
     size_t down_count, down_size; /* what Down is to send */
 

@@ -165,6 +165,12 @@ static void on_message(struct mesh_rpc *rpc, const ProtobufCMessage *message)
     const Mesh__Test__Msg *msg = (const Mesh__Test__Msg *)message;
     fixture->messages++;
     fixture->sum += msg->number;
+    for (size_t i = 0; i < msg->n_more; i++) {
+        assert_int_equal(msg->more[i]->number, msg->number + (int64_t)i + 1);
+        fixture->sum += msg->more[i]->number;
+    }
+    fixture->messages += msg->n_more;
+    fixture->bundled += msg->n_more;
 }
 
 static void on_closed(struct mesh_rpc *rpc, const struct mesh_result *result)
@@ -224,6 +230,29 @@ static void a_bidi_stream_echoes_each_message(void **state)
     assert_int_equal(fixture->code, AION_OK);
     assert_int_equal(fixture->messages, 200);
     assert_int_equal(fixture->sum, 20100);
+}
+
+/* Each side has said that it reads `more`: no message is lost, their order is kept, one that is
+ * larger than a bundle goes by itself. */
+static void what_waits_on_a_stream_leaves_as_one_message(void **state)
+{
+    static uint8_t large[40000];
+    struct fixture *fixture = *state;
+    Mesh__Test__Msg message = MESH__TEST__MSG__INIT;
+    struct mesh_rpc *rpc =
+        mesh_test_echo_both_open(fixture->channel, NULL, &stream_ops, fixture);
+    fixture->bundles = true;
+    mesh_rpc_bundle(rpc);
+    for (message.number = 1; message.number <= 200; message.number++) {
+        message.data = (ProtobufCBinaryData){message.number == 100 ? sizeof(large) : 0, large};
+        assert_int_not_equal(mesh_test_echo_both_write(rpc, &message), MESH_GONE);
+    }
+    mesh_rpc_half_close(rpc);
+    fixture_run_until(fixture, &fixture->finished);
+    assert_int_equal(fixture->code, AION_OK);
+    assert_int_equal(fixture->messages, 200);
+    assert_int_equal(fixture->sum, 20100);
+    assert_true(fixture->bundled > 200); /* most of them, each way */
 }
 
 static void a_slow_reader_holds_the_sender_back(void **state)
@@ -447,6 +476,7 @@ int main(void)
         test_of(a_server_stream_delivers_all_in_order_and_ends),
         test_of(a_client_stream_is_summed_up),
         test_of(a_bidi_stream_echoes_each_message),
+        test_of(what_waits_on_a_stream_leaves_as_one_message),
         test_of(a_slow_reader_holds_the_sender_back),
         test_of(a_cancelled_stream_ends_on_both_sides),
         test_of(invalid_utf8_is_refused_and_names_the_field),
