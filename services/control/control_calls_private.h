@@ -35,6 +35,7 @@ bool control_pack(struct control_bytes *bytes, const ProtobufCMessage *message) 
 
 /* -- the handlers of the generated tables; what each does is said where it is ------- */
 void control_submit(struct mesh_call *call, const Aion__V1__TaskRequest *request);
+size_t control_submission_size(void); /* of a Submit under way, in spare_submissions */
 void control_submit_batch(struct mesh_call *call, const Aion__V1__SubmitBatchRequest *request);
 void control_get_budget(struct mesh_call *call, const Aion__V1__BudgetRef *request);
 void control_set_budget(struct mesh_call *call, const Aion__V1__Budget *request);

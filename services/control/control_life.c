@@ -10,6 +10,7 @@ enum {
     LOAD_PAGE = 1000,
     LOAD_ARENA_MAX = 256 << 20, /* as in control_handover.c */
     TASKS_MAX = 64 << 20,       /* of the map alone; the queue's bounds come first */
+    SPARES_MAX = 1024,          /* of what a task needs for a moment: 3.5 MiB in all */
     SCRATCH_MAX = 16 << 20,     /* holds the largest request with what control adds */
 };
 
@@ -70,6 +71,8 @@ void control_init(struct control *control, struct mesh_loop *loop, struct store 
     aion_list_init(&control->submits);
     aion_list_init(&control->watches);
     aion_buf_init(&control->scratch, SCRATCH_MAX);
+    control->spare_writes = AION_SPARES(sizeof(struct control_write), SPARES_MAX);
+    control->spare_submissions = AION_SPARES(control_submission_size(), SPARES_MAX);
     control_timers_init(control);
     control_metrics_init(control);
     control_events_init(control);
@@ -118,6 +121,8 @@ void control_done(struct control *control)
     control_cache_done(&control->tasks);
     control_sched_done(&control->sched);
     aion_buf_done(&control->scratch);
+    aion_spares_done(&control->spare_writes);
+    aion_spares_done(&control->spare_submissions);
     control_drained_done(control);
     control_ops_done(control);
 }

@@ -11,6 +11,7 @@
 #include "aion/v1/router.mesh.h"
 #include "aion/v1/state.mesh.h"
 #include "aion/v1/tasks.mesh.h"
+#include "base/spare.h"
 #include "control_audit.h"
 #include "control_conf.h"
 #include "control_money.h"
@@ -93,6 +94,7 @@ struct control {
     struct control_directs directs; /* tasks of the direct lane */
     struct control_arrivals arrivals;
     struct aion_buf scratch; /* for packing; used within one function */
+    struct aion_spares spare_writes, spare_submissions;
     struct control_ops *ops;
     struct aion_link drained_hosts; /* by admins: control_drain.c */
 };

@@ -92,8 +92,14 @@ static void submitted(struct control_order *order, const struct control_answer *
 static void submission_free(struct control_order *order)
 {
     struct submission *submission = aion_container(order, struct submission, order);
+    struct control *control = order->control;
     mesh_drop(submission->call);
-    free(submission);
+    aion_spares_give(&control->spare_submissions, submission);
+}
+
+size_t control_submission_size(void)
+{
+    return sizeof(struct submission);
 }
 
 /* rpc Submit. Inline. */
@@ -107,11 +113,12 @@ void control_submit(struct mesh_call *call, const Aion__V1__TaskRequest *request
         hand_on(call, request, tenant);
         return;
     }
-    struct submission *submission = calloc(1, sizeof(*submission));
+    struct submission *submission = aion_spares_take(&control->spare_submissions);
     if (submission == NULL) {
         mesh_fail(call, AION_EXHAUSTED, "control is out of memory");
         return;
     }
+    memset(submission, 0, sizeof(*submission));
     submission->call = mesh_hold(call);
     submission->order = (struct control_order){
         .control = control,

@@ -13,9 +13,10 @@ struct control_write *control_write_new(struct control *control, struct control_
                                         enum store_kind kind,
                                         void (*done)(struct control_write *write))
 {
-    struct control_write *write = calloc(1, sizeof(*write));
+    struct control_write *write = aion_spares_take(&control->spare_writes);
     if (write == NULL)
         abort();
+    memset(write, 0, sizeof(*write));
     write->control = control;
     write->task = control_task_ref(task);
     write->kind = kind;
@@ -37,7 +38,7 @@ static void write_free(struct control_write *write)
     control_task_unref(write->task);
     free(write->chunks);
     free(write->entries);
-    free(write);
+    aion_spares_give(&control->spare_writes, write);
     control_shard_written(control, seq);
 }
 

@@ -122,9 +122,10 @@ static void on_chunk(struct host_job *job, const Aion__V1__HostMessage__Chunk *c
     told.token = &token;
     message.kind_case = AION__V1__HOST_MESSAGE__KIND_CHUNK;
     message.chunk = &told;
+    if (attempt->digest == NULL)
+        attempt->digest = auth_sha256_new();
     auth_sha256_add(attempt->digest, text ? aion_str_of(chunk->text)
                                           : aion_str_n(chunk->data.data, chunk->data.len));
-    attempt->has_chunks = true;
     keep_chunk(attempt, &message);
     tell(attempt, &message);
 }
@@ -142,7 +143,7 @@ static void conclude(struct host_attempt *attempt, Aion__V1__HostMessage__Result
     if (result->usage == NULL)
         result->usage = &usage;
     result->usage->run_us = mesh_loop_now(host->program->loop) - attempt->began_us;
-    if (attempt->has_chunks) {
+    if (attempt->digest != NULL) {
         auth_sha256_end(attempt->digest, digest);
         result->digest = (ProtobufCBinaryData){sizeof(digest), digest};
     }
@@ -196,7 +197,6 @@ static struct host_attempt *new_attempt(struct host_link *link,
     attempt->job.result = on_result;
     attempt->job.failed = on_failed;
     attempt->chunks_last = &attempt->chunks;
-    attempt->digest = auth_sha256_new();
     attempt->attempt = token->attempt;
     attempt->epoch = token->epoch;
     attempt->running = true;

@@ -37,9 +37,8 @@ struct host_attempt {
     bool running; /* the pool has the job */
     struct host_kept *chunks, **chunks_last;
     size_t chunk_bytes;
-    struct host_kept *result; /* sent again until it is settled */
-    struct auth_sha256 *digest;
-    bool has_chunks;
+    struct host_kept *result;   /* sent again until it is settled */
+    struct auth_sha256 *digest; /* of all chunks; NULL: there are none */
     int64_t began_us;
 };
 

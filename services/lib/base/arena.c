@@ -1,9 +1,12 @@
 #include "base/arena.h"
 
+#include "base/spare.h"
+
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ALIGN = 16, BLOCK_SIZE = 8192 };
+enum { ALIGN = 16, BLOCK_SIZE = 8192, SPARES_MAX = 32 };
 
 struct aion_arena_block {
     struct aion_arena_block *next;
@@ -11,6 +14,37 @@ struct aion_arena_block {
 };
 
 _Static_assert(sizeof(struct aion_arena_block) % ALIGN == 0, "pieces stay aligned");
+
+/* -- blocks ------------------------------------------------------------------------- */
+/* A loop makes and frees a block or two for every message: a thread keeps a few. */
+static _Thread_local struct aion_spares spares = {sizeof(struct aion_arena_block) + BLOCK_SIZE,
+                                                  SPARES_MAX, 0, NULL};
+static pthread_key_t spares_key; /* frees them at a thread's end */
+static pthread_once_t spares_once = PTHREAD_ONCE_INIT;
+
+static void free_spares(void *of_thread)
+{
+    aion_spares_done(of_thread);
+}
+
+static void make_key(void)
+{
+    if (pthread_key_create(&spares_key, free_spares) != 0)
+        abort();
+}
+
+static void free_block(struct aion_arena_block *block)
+{
+    if (block->size != BLOCK_SIZE) {
+        free(block);
+        return;
+    }
+    if (spares.first == NULL) {
+        pthread_once(&spares_once, make_key);
+        pthread_setspecific(spares_key, &spares);
+    }
+    aion_spares_give(&spares, block);
+}
 
 static void use_first(struct aion_arena *arena)
 {
@@ -38,7 +72,7 @@ void aion_arena_reset(struct aion_arena *arena)
     while (arena->blocks != NULL) {
         struct aion_arena_block *block = arena->blocks;
         arena->blocks = block->next;
-        free(block);
+        free_block(block);
     }
     arena->used = 0;
     use_first(arena);
@@ -51,7 +85,8 @@ void aion_arena_done(struct aion_arena *arena)
 
 static char *new_block(struct aion_arena *arena, size_t size)
 {
-    struct aion_arena_block *block = malloc(sizeof(*block) + size);
+    struct aion_arena_block *block =
+        size == BLOCK_SIZE ? aion_spares_take(&spares) : malloc(sizeof(*block) + size);
     if (block == NULL)
         return NULL;
     block->next = arena->blocks;

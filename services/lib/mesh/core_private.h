@@ -10,6 +10,7 @@
 #include "base/jobs.h"
 #include "base/list.h"
 #include "base/rand.h"
+#include "base/spare.h"
 #include "mesh/call.h"
 #include "mesh/loop.h"
 
@@ -56,7 +57,8 @@ struct mesh_loop {
     _Atomic pthread_t thread;                    /* who runs it */
     struct aion_link link;                       /* in the list of all loops; loop_list.c */
     atomic_bool running, stop;
-    struct aion_rand rand; /* picks and jitter */
+    struct aion_rand rand;   /* picks and jitter */
+    struct aion_spares rpcs; /* mesh_rpc */
 
     struct aion_jobs jobs;     /* from other threads */
     pthread_mutex_t wake_lock; /* empty batches on one call are serialised */
@@ -108,6 +110,8 @@ void mesh_loops_slow(struct mesh_loop *loop, int64_t used_ns);
  */
 grpc_call *mesh_core_call(grpc_channel *channel, struct mesh_call *parent,
                           struct mesh_loop *loop, const char *path, int64_t deadline_us);
+
+size_t mesh_rpc_size(void); /* of a client's call; rpc.c */
 
 /* -- slices and buffers --------------------------------------------------- */
 /* -- what waits to be sent; bundle.c -- */

@@ -12,6 +12,7 @@ enum {
         500000, /* handlers shorter than this need no look at the CPU clock: a system call */
     HELD_ROUNDS_MAX = 32, /* events that held messages wait for at most */
     CORK_US = 2000,       /* corked for at most so long */
+    RPCS_KEPT_MAX = 64,   /* a client's calls, for the next ones */
 };
 
 void mesh_batch(grpc_call *call, const grpc_op *ops, size_t count, struct mesh_op *op)
@@ -411,6 +412,7 @@ struct mesh_loop *mesh_loop_new(const struct mesh_loop_conf *conf, struct aion_e
     uint64_t seed;
     aion_rand_secret(&seed, sizeof(seed));
     aion_rand_seed(&loop->rand, seed);
+    loop->rpcs = AION_SPARES(mesh_rpc_size(), RPCS_KEPT_MAX);
     loop->cork = mesh_cork_new();
     mesh_loops_add(loop);
     if (init_wake(loop))
@@ -437,6 +439,7 @@ void mesh_loop_free(struct mesh_loop *loop)
     while (event.type != GRPC_QUEUE_SHUTDOWN); /* late wakes: nobody waits for their jobs */
     grpc_completion_queue_destroy(loop->cq);
     mesh_cork_free(loop->cork);
+    aion_spares_done(&loop->rpcs);
     aion_heap_done(&loop->timers);
     pthread_mutex_destroy(&loop->wake_lock);
     pthread_mutex_destroy(&loop->workers.lock);

@@ -86,10 +86,15 @@ static void set_deadline(struct mesh_rpc *rpc, const struct mesh_rpc_opts *opts)
         rpc->deadline_us = mesh_deadline_us(rpc->parent);
 }
 
+size_t mesh_rpc_size(void)
+{
+    return sizeof(struct mesh_rpc);
+}
+
 struct mesh_rpc *mesh_rpc_new(struct mesh_channel *channel, const struct mesh_method *method,
                               const struct mesh_rpc_opts *opts, void *user)
 {
-    struct mesh_rpc *rpc = malloc(sizeof(*rpc));
+    struct mesh_rpc *rpc = aion_spares_take(&channel->loop->rpcs);
     if (rpc == NULL)
         abort(); /* bounded by the circuit breaker: nothing sensible is left to do */
     memset(rpc, 0, offsetof(struct mesh_rpc, first_block));
@@ -206,7 +211,7 @@ void mesh_rpc_free(struct mesh_rpc *rpc)
         mesh_drop(rpc->parent);
     aion_list_remove(&rpc->link);
     aion_list_remove(&rpc->held.link);
-    free(rpc);
+    aion_spares_give(&channel->loop->rpcs, rpc);
     mesh_channel_release(channel);
 }
 
