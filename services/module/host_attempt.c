@@ -67,10 +67,10 @@ static void stand_up(struct host_attempt *attempt)
     sit(attempt, false);
 }
 
-static void tell(struct host_attempt *attempt, const Aion__V1__HostMessage *message)
+static void tell(const struct host_attempt *attempt, const struct host_kept *kept)
 {
     if (attempt->owner != NULL)
-        host_link_send(attempt->owner, message);
+        host_link_send_packed(attempt->owner, aion_str_n(kept->wire, kept->size));
 }
 
 static void fill_token(const struct host_attempt *attempt, Aion__V1__AttemptToken *token)
@@ -97,7 +97,8 @@ static struct host_kept *keep(const Aion__V1__HostMessage *message, uint64_t seq
 
 /* The oldest go first when an attempt keeps too much: a new attach then finds a gap, and
  * control tries anew. */
-static void keep_chunk(struct host_attempt *attempt, const Aion__V1__HostMessage *message)
+static const struct host_kept *keep_chunk(struct host_attempt *attempt,
+                                          const Aion__V1__HostMessage *message)
 {
     struct host_kept *kept = keep(message, message->chunk->sequence);
     *attempt->chunks_last = kept;
@@ -109,6 +110,7 @@ static void keep_chunk(struct host_attempt *attempt, const Aion__V1__HostMessage
         attempt->chunk_bytes -= oldest->size;
         free(oldest);
     }
+    return kept;
 }
 
 static void on_chunk(struct host_job *job, const Aion__V1__HostMessage__Chunk *chunk)
@@ -126,8 +128,7 @@ static void on_chunk(struct host_job *job, const Aion__V1__HostMessage__Chunk *c
         attempt->digest = auth_sha256_new();
     auth_sha256_add(attempt->digest, text ? aion_str_of(chunk->text)
                                           : aion_str_n(chunk->data.data, chunk->data.len));
-    keep_chunk(attempt, &message);
-    tell(attempt, &message);
+    tell(attempt, keep_chunk(attempt, &message));
 }
 
 /* The result is the attempt's last word: the slot is free, the result waits for Settled. */
@@ -153,7 +154,7 @@ static void conclude(struct host_attempt *attempt, Aion__V1__HostMessage__Result
     attempt->result = keep(&message, 0);
     attempt->running = false;
     stand_up(attempt);
-    tell(attempt, &message);
+    tell(attempt, attempt->result);
     host_share_changed(host);
 }
 
@@ -323,16 +324,6 @@ void host_settled(struct host_link *link, const Aion__V1__HostCommand__Settled *
 
 /* -- who they belong to --------------------------------------------------- */
 
-static void send_wire(struct host_link *link, const struct host_kept *kept)
-{
-    Aion__V1__HostMessage *message =
-        aion__v1__host_message__unpack(NULL, kept->size, kept->wire); /* our own bytes */
-    if (message == NULL)
-        return;
-    host_link_send(link, message);
-    aion__v1__host_message__free_unpacked(message, NULL);
-}
-
 static bool is_of(const struct host_attempt *attempt, uint64_t shards)
 {
     return (shards >> attempt->shard & 1) != 0;
@@ -365,9 +356,9 @@ static void send_running(struct host_link *link, uint64_t shards)
 static void resend(struct host_link *link, const struct host_attempt *attempt)
 {
     for (const struct host_kept *kept = attempt->chunks; kept != NULL; kept = kept->next)
-        send_wire(link, kept);
+        host_link_send_packed(link, aion_str_n(kept->wire, kept->size));
     if (attempt->result != NULL)
-        send_wire(link, attempt->result);
+        host_link_send_packed(link, aion_str_n(attempt->result->wire, attempt->result->size));
 }
 
 /* Another control may still think that they are its own: what they have to say goes to whoever

@@ -15,15 +15,25 @@ static void link_free(struct host_link *link)
     free(link);
 }
 
+static void sent(struct host_link *link, enum mesh_sent how)
+{
+    if (how != MESH_FULL || link->full)
+        return;
+    link->full = true; /* control does not keep up: the modules wait */
+    if (link->host->full_links++ == 0)
+        host_pool_pause(link->host->pool, true);
+}
+
 void host_link_send(struct host_link *link, const Aion__V1__HostMessage *message)
 {
-    if (link->stream == NULL)
-        return;
-    if (aion_v1_hosts_attach_write(link->stream, message) == MESH_FULL && !link->full) {
-        link->full = true; /* control does not keep up: the modules wait */
-        if (link->host->full_links++ == 0)
-            host_pool_pause(link->host->pool, true);
-    }
+    if (link->stream != NULL)
+        sent(link, aion_v1_hosts_attach_write(link->stream, message));
+}
+
+void host_link_send_packed(struct host_link *link, aion_str wire)
+{
+    if (link->stream != NULL)
+        sent(link, mesh_rpc_send_packed(link->stream, wire));
 }
 
 static void not_full(struct host_link *link)

@@ -85,6 +85,8 @@ bool host_link_open(struct host *host, const char *target, bool seed,
 void host_link_attach(struct host_link *link);
 /* Sends a message when attached; dropped otherwise: what matters is kept by its attempt. */
 void host_link_send(struct host_link *link, const Aion__V1__HostMessage *message);
+/* The same for one that is packed. */
+void host_link_send_packed(struct host_link *link, aion_str wire);
 void host_links_end(struct host *host);  /* streams end, and are not opened again */
 void host_links_free(struct host *host); /* after the loop ended */
 

@@ -103,6 +103,8 @@ struct mesh_rpc *mesh_open(struct mesh_channel *channel, const struct mesh_metho
                            const struct mesh_rpc_opts *opts, const struct mesh_stream_ops *ops,
                            void *user);
 enum mesh_sent mesh_rpc_send(struct mesh_rpc *rpc, const ProtobufCMessage *message);
+/* The same for a message packed already, by the caller's own hand. */
+enum mesh_sent mesh_rpc_send_packed(struct mesh_rpc *rpc, aion_str wire);
 /* As mesh_bundle: only when the server has said that it reads that. */
 void mesh_rpc_bundle(struct mesh_rpc *rpc);
 void mesh_rpc_half_close(struct mesh_rpc *rpc);

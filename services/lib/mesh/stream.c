@@ -148,23 +148,15 @@ static void release(struct mesh_held *held)
     pump(aion_container(held, struct mesh_rpc, held));
 }
 
-enum mesh_sent mesh_rpc_send(struct mesh_rpc *rpc, const ProtobufCMessage *message)
+static bool may_send(const struct mesh_rpc *rpc)
 {
-    if (!rpc->status_pending || rpc->cancelled || rpc->half_close)
-        return MESH_GONE;
-    size_t size;
-    if (rpc->bundle_field != 0) {
-        size = protobuf_c_message_get_packed_size(message);
-        struct mesh_out *out = mesh_out_join(rpc->out_first, &rpc->out_last, size);
-        protobuf_c_message_pack(message,
-                                (uint8_t *)mesh_out_part(out, rpc->bundle_field, size));
-        out->size += size;
-    } else {
-        struct mesh_out *out = mesh_out_new(mesh_pack(message, &size), 0);
-        out->size = size;
-        *rpc->out_last = out;
-        rpc->out_last = &out->next;
-    }
+    return rpc->status_pending && !rpc->cancelled && !rpc->half_close;
+}
+
+/* `size` bytes more wait, in a message of their own or with others. */
+static enum mesh_sent queued(struct mesh_rpc *rpc, struct mesh_out *out, size_t size)
+{
+    out->size += size;
     rpc->out_bytes += size;
     if (!rpc->send_pending && !rpc->headers_pending)
         mesh_hold_back(rpc->channel->loop, &rpc->held);
@@ -172,6 +164,45 @@ enum mesh_sent mesh_rpc_send(struct mesh_rpc *rpc, const ProtobufCMessage *messa
         return MESH_SENT;
     rpc->full = true;
     return MESH_FULL;
+}
+
+static struct mesh_out *enqueue(struct mesh_rpc *rpc, grpc_byte_buffer *buffer)
+{
+    struct mesh_out *out = mesh_out_new(buffer, 0);
+    *rpc->out_last = out;
+    rpc->out_last = &out->next;
+    return out;
+}
+
+enum mesh_sent mesh_rpc_send(struct mesh_rpc *rpc, const ProtobufCMessage *message)
+{
+    size_t size;
+    struct mesh_out *out;
+    if (!may_send(rpc))
+        return MESH_GONE;
+    if (rpc->bundle_field != 0) {
+        size = protobuf_c_message_get_packed_size(message);
+        out = mesh_out_join(rpc->out_first, &rpc->out_last, size);
+        protobuf_c_message_pack(message,
+                                (uint8_t *)mesh_out_part(out, rpc->bundle_field, size));
+    } else {
+        out = enqueue(rpc, mesh_pack(message, &size));
+    }
+    return queued(rpc, out, size);
+}
+
+enum mesh_sent mesh_rpc_send_packed(struct mesh_rpc *rpc, aion_str wire)
+{
+    struct mesh_out *out;
+    if (!may_send(rpc))
+        return MESH_GONE;
+    if (rpc->bundle_field != 0) {
+        out = mesh_out_join(rpc->out_first, &rpc->out_last, wire.size);
+        memcpy(mesh_out_part(out, rpc->bundle_field, wire.size), wire.data, wire.size);
+    } else {
+        out = enqueue(rpc, mesh_pack_wire(wire));
+    }
+    return queued(rpc, out, wire.size);
 }
 
 void mesh_rpc_bundle(struct mesh_rpc *rpc)
