@@ -135,9 +135,20 @@ static void put_changes(struct making *making, const struct ops_entity *entity)
                 values, count);
 }
 
-static bool is_new(const struct making *making, const struct ops_entity *entity)
+/* Most have none: asked ten times a second of all there are. A birth is a name and a move. */
+static bool has_news(const struct making *making, const struct ops_entity *entity)
 {
-    return entity->born > making->since;
+    return entity->named > making->since || entity->moved > making->since;
+}
+
+static void put_news(struct making *making, const struct ops_entity *entity)
+{
+    if (entity->named > making->since)
+        put_entity(making, entity);
+    if (entity->born > making->since)
+        put_whole_row(making, entity);
+    else if (entity->moved > making->since)
+        put_changes(making, entity);
 }
 
 static void put_gone(struct making *making, const struct ops_table *table, int kind)
@@ -161,14 +172,9 @@ Aion__V1__OpsFrame *ops_frame_build(const struct ops_table *table, const struct 
             continue;
         aion_list_each (link, &table->kinds[kind].entities) {
             const struct ops_entity *entity = aion_container(link, struct ops_entity, link);
-            if (!ops_view_shows(view, entity->kind, aion_str_of(entity->key)))
-                continue;
-            if (entity->named > since)
-                put_entity(&making, entity);
-            if (is_new(&making, entity))
-                put_whole_row(&making, entity);
-            else if (entity->moved > since)
-                put_changes(&making, entity);
+            if (has_news(&making, entity) &&
+                ops_view_shows(view, entity->kind, aion_str_of(entity->key)))
+                put_news(&making, entity);
         }
         if (since > 0 && view->tenant.size == 0)
             put_gone(&making, table, kind);

@@ -44,15 +44,15 @@ struct ops_entity {
     struct aion_link link; /* in its kind's */
     enum ops_kind kind;
     uint32_t id;
-    char key[OPS_KEY_MAX + 1];
-    struct ops_label *labels; /* one piece with their texts */
-    size_t label_count;
     uint32_t born;  /* stamp of its first word */
     uint32_t named; /* of its announcement: its birth, or new labels */
     uint32_t moved; /* stamp of its newest cell */
     uint32_t gone;  /* stamp of its end; 0 = it is there */
     unsigned pins;
     int64_t touched_us; /* monotonic */
+    char key[OPS_KEY_MAX + 1];
+    struct ops_label *labels; /* one piece with their texts */
+    size_t label_count;
     /* What happened in the second that is open, by the fold's own numbers. */
     int64_t now[OPS_COUNTS];
     struct ops_reported *reported; /* NULL: nobody did */
