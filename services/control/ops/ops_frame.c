@@ -135,20 +135,33 @@ static void put_changes(struct making *making, const struct ops_entity *entity)
                 values, count);
 }
 
-/* Most have none: asked ten times a second of all there are. A birth is a name and a move. */
-static bool has_news(const struct making *making, const struct ops_entity *entity)
+/* A birth is a name and a move. */
+static void put_news(struct making *making, const struct ops_view *view,
+                     const struct ops_entity *entity)
 {
-    return entity->named > making->since || entity->moved > making->since;
-}
-
-static void put_news(struct making *making, const struct ops_entity *entity)
-{
+    if (!ops_view_shows(view, entity->kind, aion_str_of(entity->key)))
+        return;
     if (entity->named > making->since)
         put_entity(making, entity);
     if (entity->born > making->since)
         put_whole_row(making, entity);
     else if (entity->moved > making->since)
         put_changes(making, entity);
+}
+
+/* Those without news are not even looked at: ten times a second that is nearly all there are.
+ */
+static void put_all_news(struct making *making, const struct ops_view *view,
+                         const struct ops_table *table)
+{
+    struct aion_link *link = table->recent.prev;
+    for (; link != &table->recent; link = link->prev) {
+        const struct ops_entity *entity = aion_container(link, struct ops_entity, recent);
+        if (entity->named <= making->since && entity->moved <= making->since)
+            break;
+    }
+    for (link = link->next; link != &table->recent; link = link->next)
+        put_news(making, view, aion_container(link, struct ops_entity, recent));
 }
 
 static void put_gone(struct making *making, const struct ops_table *table, int kind)
@@ -167,18 +180,10 @@ Aion__V1__OpsFrame *ops_frame_build(const struct ops_table *table, const struct 
     if (!begin(&making, table, false))
         return NULL;
     making.frame->full = since == 0;
-    for (int kind = OPS_MESH; kind < OPS_KINDS; kind++) {
-        if ((view->kinds >> kind & 1) == 0)
-            continue;
-        aion_list_each (link, &table->kinds[kind].entities) {
-            const struct ops_entity *entity = aion_container(link, struct ops_entity, link);
-            if (has_news(&making, entity) &&
-                ops_view_shows(view, entity->kind, aion_str_of(entity->key)))
-                put_news(&making, entity);
-        }
-        if (since > 0 && view->tenant.size == 0)
+    put_all_news(&making, view, table);
+    for (int kind = OPS_MESH; kind < OPS_KINDS && since > 0 && view->tenant.size == 0; kind++)
+        if (view->kinds >> kind & 1)
             put_gone(&making, table, kind);
-    }
     return making.full ? NULL : making.frame;
 }
 

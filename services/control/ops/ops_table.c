@@ -8,6 +8,7 @@ static const char other[] = "other";
 void ops_table_init(struct ops_table *table)
 {
     *table = (struct ops_table){.stamp = 1};
+    aion_list_init(&table->recent);
     for (int kind = 0; kind < OPS_KINDS; kind++) {
         struct ops_kind_rows *rows = &table->kinds[kind];
         aion_list_init(&rows->entities);
@@ -19,6 +20,7 @@ void ops_table_init(struct ops_table *table)
 static void entity_free(struct ops_entity *entity)
 {
     aion_list_remove(&entity->link);
+    aion_list_remove(&entity->recent);
     free(entity->labels);
     free(entity->reported);
     free(entity->second);
@@ -76,6 +78,7 @@ static struct ops_entity *make(struct ops_table *table, enum ops_kind kind, aion
     if (!aion_map_put(&rows->by_key, aion_str_of(entity->key), entity))
         abort();
     aion_list_add_last(&rows->entities, &entity->link);
+    aion_list_add_last(&table->recent, &entity->recent);
     rows->count++;
     return entity;
 }
@@ -163,6 +166,7 @@ void ops_entity_label(struct ops_table *table, struct ops_entity *entity,
     free(entity->labels);
     entity->labels = fresh;
     entity->label_count = count;
+    ops_news(table, entity);
     entity->named = table->stamp;
 }
 
@@ -250,6 +254,7 @@ static void end_idle(struct ops_table *table, struct ops_kind_rows *rows, int64_
             continue;
         aion_map_remove(&rows->by_key, aion_str_of(entity->key));
         aion_list_remove(link);
+        aion_list_remove(&entity->recent);
         aion_list_add_last(&rows->graves, link);
         rows->count--;
         entity->gone = table->stamp;

@@ -41,7 +41,8 @@ struct ops_reported {
 };
 
 struct ops_entity {
-    struct aion_link link; /* in its kind's */
+    struct aion_link link;   /* in its kind's */
+    struct aion_link recent; /* in the table's; out of it once it is gone */
     enum ops_kind kind;
     uint32_t id;
     uint32_t born;  /* stamp of its first word */
@@ -71,7 +72,8 @@ struct ops_kind_rows {
 
 struct ops_table {
     struct ops_kind_rows kinds[OPS_KINDS];
-    uint32_t stamp; /* of changes from now on; from 1 */
+    struct aion_link recent; /* all entities, by when they were named or moved last */
+    uint32_t stamp;          /* of changes from now on; from 1 */
     uint32_t next_id;
     int64_t now_us; /* monotonic, of the last tick */
 };
@@ -92,6 +94,15 @@ struct ops_entity *ops_pin(struct ops_entity *entity);
 /* *entity becomes NULL; NULL fine. */
 void ops_unpin(struct ops_entity **entity);
 
+/* It has news for the frame that is made next. */
+static inline void ops_news(struct ops_table *table, struct ops_entity *entity)
+{
+    if (entity->moved == table->stamp || entity->named == table->stamp)
+        return;
+    aion_list_remove(&entity->recent);
+    aion_list_add_last(&table->recent, &entity->recent);
+}
+
 static inline int64_t ops_get(const struct ops_entity *entity, unsigned column)
 {
     return entity->cells[column];
@@ -101,6 +112,7 @@ static inline void ops_set(struct ops_table *table, struct ops_entity *entity, u
 {
     if (entity->cells[column] == value)
         return;
+    ops_news(table, entity);
     entity->cells[column] = value;
     entity->stamps[column] = entity->moved = table->stamp;
 }
