@@ -138,8 +138,8 @@ static bool is_news(const struct tui_model *model, const Aion__V1__OpsWatchReply
     if (reply->body_case != AION__V1__OPS_WATCH_REPLY__BODY_FRAME || !model->open ||
         reply->dropped != model->dropped)
         return true;
-    return frame->full || frame->gap != model->live.gap || model->live.at_us == 0 ||
-           frame->n_rows + frame->n_entities + frame->n_gone > 0;
+    return reply->beside != NULL || frame->full || frame->gap != model->live.gap ||
+           model->live.at_us == 0 || frame->n_rows + frame->n_entities + frame->n_gone > 0;
 }
 
 void tui_model_reply(struct tui_model *model, const Aion__V1__OpsWatchReply *reply,
@@ -160,6 +160,8 @@ void tui_model_reply(struct tui_model *model, const Aion__V1__OpsWatchReply *rep
         tui_records_add(&model->records, reply->events);
     else if (reply->body_case == AION__V1__OPS_WATCH_REPLY__BODY_HELLO)
         take_hello(model, reply->hello);
+    if (reply->beside != NULL)
+        tui_records_add(&model->records, reply->beside);
 }
 
 enum tui_fresh tui_model_fresh(const struct tui_model *model, struct tui_time now,

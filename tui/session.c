@@ -50,6 +50,7 @@ static void open_stream(struct tui_app *app)
     event_filter(app, &filter, texts);
     filter.all = app->wish.all;
     request.events = &filter;
+    request.joined = true;
     aion_str_copy(app->asked_filter, sizeof(app->asked_filter),
                   app->view == 2 ? aion_str_of(app->views[2].filter.text) : (aion_str){0});
     tui_ask(&app->answers, TUI_ASK_WATCH, &request.base, "", app->now);

@@ -167,6 +167,7 @@ static void make_frame(struct control_ops *ops, int64_t tenth_us)
         tenth = 10;
     }
     ops->tenth_us = tenth_us;
+    control_ops_tails_take(ops->control, tenth);
     control_ops_views_send(ops->control, tenth, whole ? second_us : tenth_us, whole && gap);
     control_ops_tails_send(ops->control, tenth);
     ops_table_next(&ops->fold.table);

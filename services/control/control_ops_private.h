@@ -3,8 +3,9 @@
  *
  * control_ops.c (the tick, the second), control_ops_tasks.c and control_ops_hosts.c (hooks: one
  * line each where things happen), control_ops_report.c (rpc Report), control_ops_watch.c (rpc
- * Watch), control_ops_views.c (frames and events for its readers), control_ops_past.c (the
- * worker, rpc GetAt), control_ops_replay.c (readers of the past). The ops_* files are pure. */
+ * Watch), control_ops_views.c and control_ops_tails.c (frames and events for its readers),
+ * control_ops_past.c (the worker, rpc GetAt), control_ops_replay.c (readers of the past). The
+ * ops_* files are pure. */
 #ifndef CONTROL_OPS_PRIVATE_H
 #define CONTROL_OPS_PRIVATE_H
 
@@ -28,12 +29,22 @@ struct control_ops_view {
     struct aion_link readers;
 };
 
-/* A filter of events: packed once for all its readers. One that wants every event has a view of
+/* Events on their way to the readers of a tail; NULL: none are. */
+struct control_ops_batch {
+    struct mesh_wire *head, *beside; /* of a reply that they are, or stand in beside a frame */
+    struct mesh_wire *events;
+    struct ops_event_counts missed; /* by a reader that is too full for them */
+    uint64_t number;                /* 1, 2, ... */
+};
+
+/* A filter of events: packed once for all its readers. One that wants every event has a tail of
  * its own. */
 struct control_ops_tail {
     struct aion_link link;
     struct ops_event_view view;
     unsigned rate_hz;
+    bool more; /* than one batch waits */
+    struct control_ops_batch batch;
     struct aion_link readers;
 };
 
@@ -48,7 +59,9 @@ struct control_ops_reader {
     struct mesh_call *call;
     struct control_ops_view *view;
     struct control_ops_tail *tail;
-    bool full; /* its send queue: what comes meanwhile is dropped */
+    bool joined;    /* it takes events beside a frame, in one reply */
+    uint64_t batch; /* number of the newest batch of its tail that it was given */
+    bool full;      /* its send queue: what comes meanwhile is dropped */
     bool ended;
     uint32_t stamp;  /* of the table as it was told last; 0 = never */
     int64_t sent_us; /* monotonic: when that was */
@@ -126,22 +139,31 @@ void control_ops_lanes_done(struct control_ops *ops);
 /* Rows of hosts and routes for the second that ends now. */
 void control_ops_hosts_close(struct control *control);
 
-/* -- readers (control_ops_watch.c, control_ops_views.c) -------------------------------- */
+/* -- readers (control_ops_watch.c, control_ops_views.c, control_ops_tails.c)
+ * -------------------------------- */
 /* From the next frame on; the first one is whole. */
 void control_ops_join(struct control_ops_reader *reader);
-void control_ops_leave(struct control_ops_reader *reader);
+void control_ops_leave_view(struct control_ops_reader *reader);
+void control_ops_leave_tail(struct control_ops_reader *reader);
 /* False: out of memory, or too many different ones. */
 bool control_ops_tail_join(struct control_ops_reader *reader,
                            const struct ops_event_filter *filter,
                            struct aion_err *err) AION_MUST_CHECK;
-/* Frames that are due at this tenth of a second (1..10; 10 = the whole one). */
+/* Frames that are due at this tenth of a second (1..10; 10 = the whole one), for joined readers
+ * with the batch of their tail. */
 void control_ops_views_send(struct control *control, unsigned tenth, int64_t at_us, bool gap);
-/* Events that wait: of tails whose frames are due at this tenth; 0: of those alone that want
- * every event. */
+/* Makes a batch of events that wait, of each tail whose frames are due at this tenth. */
+void control_ops_tails_take(struct control *control, unsigned tenth);
+/* The batches, to whom has them not yet, and what waits behind; 0: of those tails alone that
+ * want every event. */
 void control_ops_tails_send(struct control *control, unsigned tenth);
 void control_ops_tail_writable(struct control_ops_reader *reader);
-/* A reply for this reader alone. */
-void control_ops_send(struct control_ops_reader *reader, aion_str wire);
+/* A reply of these parts, each for this reader or for many. */
+void control_ops_send(struct control_ops_reader *reader, struct mesh_wire *const *parts,
+                      size_t count);
+/* The batch that stands beside the reader's frame, if it takes one there: it has it then. NULL:
+ * none. */
+const struct control_ops_batch *control_ops_batch_beside(struct control_ops_reader *reader);
 void control_ops_readers_end(struct control *control);
 bool control_ops_due(unsigned rate_hz, unsigned tenth);
 /* The kinds of a request as bits; none = all. INVALID: there is no such kind. */

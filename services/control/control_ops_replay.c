@@ -138,7 +138,9 @@ static void pump(struct control_ops_reader *reader)
         aion_str wire =
             aion_str_n(replay->wires.data + replay->sent, replay->sizes[replay->next]);
         replay->sent += replay->sizes[replay->next++];
-        control_ops_send(reader, wire);
+        struct mesh_wire *message = mesh_wire_new(wire);
+        control_ops_send(reader, &message, 1);
+        mesh_wire_free(message);
     }
     if (replay->next < replay->count)
         return;

@@ -144,6 +144,7 @@ static struct control_ops_reader *reader_new(struct mesh_call *call,
     reader->call = call;
     reader->rate_hz = request->rate_hz > 0 ? request->rate_hz : 1;
     reader->until_us = request->until_us;
+    reader->joined = request->joined;
     aion_list_init(&reader->in_view);
     aion_list_init(&reader->in_tail);
     aion_list_add_last(&control->ops->readers, &reader->link);
@@ -157,7 +158,8 @@ static void reader_free(struct control_ops_reader *reader)
     mesh_set_user(reader->call, NULL);
     if (reader->replay != NULL)
         control_ops_replay_end(reader);
-    control_ops_leave(reader);
+    control_ops_leave_view(reader);
+    control_ops_leave_tail(reader);
     aion_list_remove(&reader->link);
     reader->control->ops->reader_count--;
     free(reader);

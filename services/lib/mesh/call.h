@@ -15,6 +15,7 @@
 #include "mesh/trace.h"
 
 struct mesh_call;
+struct mesh_wire;
 
 /* -- ending a call -------------------------------------------------------- */
 /* Unary and client-streaming: the one reply and OK. Packed before it returns; reply is the
@@ -37,11 +38,19 @@ enum mesh_sent {
     MESH_GONE, /* the call has ended: dropped */
 };
 enum mesh_sent mesh_send(struct mesh_call *call, const ProtobufCMessage *message);
-/* The same for a message packed already (fan-out of one event to many calls). */
+/* The same for a message packed already. */
 enum mesh_sent mesh_send_packed(struct mesh_call *call, aion_str wire);
 /* From now on messages that wait to be sent leave as one: the first, with the others in its
  * repeated field `more`, of its own type. Only when the client has said that it reads that. */
 void mesh_bundle(struct mesh_call *call);
+/* A packed message, or fields of one, for many calls: its bytes are copied once, here. Never
+ * NULL. Whoever made it frees it; calls that have it queued keep its bytes. */
+struct mesh_wire *mesh_wire_new(aion_str packed);
+void mesh_wire_free(struct mesh_wire *wire); /* NULL fine */
+/* The message that these are one behind another, at most MESH_WIRES_MAX. */
+enum { MESH_WIRES_MAX = 8 };
+enum mesh_sent mesh_send_wires(struct mesh_call *call, struct mesh_wire *const *wires,
+                               size_t count);
 size_t mesh_send_queued(
     const struct mesh_call *call); /* bytes not yet taken by the transport */
 /* Stops and restarts reading of further messages (back-pressure to the client by flow control).

@@ -234,6 +234,16 @@ void mesh_bundle(struct mesh_call *call)
     call->bundle_field = mesh_more_field(call->at->method->reply->descriptor);
 }
 
+enum mesh_sent mesh_send_wires(struct mesh_call *call, struct mesh_wire *const *wires,
+                               size_t count)
+{
+    if (call->ended || call->gone)
+        return MESH_GONE;
+    size_t size;
+    grpc_byte_buffer *buffer = mesh_wires_buffer(wires, count, &size);
+    return enqueue(call, buffer, size);
+}
+
 size_t mesh_send_queued(const struct mesh_call *call)
 {
     return call->out_bytes;

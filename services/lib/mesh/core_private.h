@@ -138,6 +138,9 @@ struct mesh_out *mesh_out_join(struct mesh_out *first, struct mesh_out ***last, 
 /* A packed message; NULL: out of memory. */
 grpc_byte_buffer *mesh_pack(const ProtobufCMessage *message, size_t *ret_size);
 grpc_byte_buffer *mesh_pack_wire(aion_str wire);
+/* One more reference to their bytes. */
+grpc_byte_buffer *mesh_wires_buffer(struct mesh_wire *const *wires, size_t count,
+                                    size_t *ret_size);
 /* The bytes of a received buffer as one string: borrowed from it when it is one slice, else
  * copied to the arena. False: arena's limit. */
 bool mesh_buffer_view(grpc_byte_buffer *buffer, struct aion_arena *arena, aion_str *ret_wire);

@@ -1,6 +1,7 @@
 /* Slices, byte buffers and metadata of the core as strings of ours. */
 #include "mesh/core_private.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 aion_str mesh_slice_view(const grpc_slice *slice)
@@ -29,6 +30,44 @@ grpc_byte_buffer *mesh_pack_wire(aion_str wire)
 {
     return buffer_of(grpc_slice_from_copied_buffer(wire.data, wire.size));
 }
+
+/* -- one message for many calls ------------------------------------------- */
+
+struct mesh_wire {
+    grpc_slice slice;
+};
+
+struct mesh_wire *mesh_wire_new(aion_str packed)
+{
+    struct mesh_wire *wire = malloc(sizeof(*wire));
+    if (wire == NULL)
+        abort(); /* as the core does: it has no slices without memory */
+    wire->slice = grpc_slice_from_copied_buffer(packed.data, packed.size);
+    return wire;
+}
+
+void mesh_wire_free(struct mesh_wire *wire)
+{
+    if (wire == NULL)
+        return;
+    grpc_slice_unref(wire->slice);
+    free(wire);
+}
+
+grpc_byte_buffer *mesh_wires_buffer(struct mesh_wire *const *wires, size_t count,
+                                    size_t *ret_size)
+{
+    grpc_slice slices[MESH_WIRES_MAX];
+    assert(count >= 1 && count <= MESH_WIRES_MAX);
+    *ret_size = 0;
+    for (size_t i = 0; i < count; i++) {
+        slices[i] = wires[i]->slice;
+        *ret_size += GRPC_SLICE_LENGTH(slices[i]);
+    }
+    return grpc_raw_byte_buffer_create(slices, count);
+}
+
+/* -- what was received ---------------------------------------------------- */
 
 bool mesh_buffer_view(grpc_byte_buffer *buffer, struct aion_arena *arena, aion_str *ret_wire)
 {

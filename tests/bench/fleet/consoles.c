@@ -55,6 +55,12 @@ static void take(struct console *console, const Aion__V1__OpsWatchReply *reply)
     if (console != &run.console[0])
         return;
     size_t bytes = protobuf_c_message_get_packed_size(&reply->base) + GRPC_HEAD;
+    if (reply->beside != NULL) {
+        size_t beside = protobuf_c_message_get_packed_size(&reply->beside->base);
+        bytes -= beside;
+        run.event_bytes += beside;
+        take_events(reply->beside);
+    }
     if (reply->body_case == AION__V1__OPS_WATCH_REPLY__BODY_FRAME) {
         run.frames++;
         run.whole += reply->frame->full;
@@ -103,6 +109,7 @@ static bool open_console(struct console *console, const struct mesh_channel_conf
         return false;
     request.rate_hz = rate_hz;
     request.events = &filter;
+    request.joined = true;
     filter.all = all;
     aion_v1_ops_watch_open(console->channel, &request,
                            &(struct mesh_rpc_opts){.wait_for_ready = true}, &ops, console);

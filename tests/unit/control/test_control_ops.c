@@ -23,7 +23,7 @@ struct reader {
     struct ops_model model;
     bool hello, read_only, gap;
     char subject[64];
-    size_t frames, whole;
+    size_t frames, whole, beside;
     struct { /* cells as they were at the ends of seconds */
         int64_t at_us;
         uint64_t hash;
@@ -89,6 +89,11 @@ static void on_message(struct mesh_rpc *rpc, const ProtobufCMessage *message)
     const Aion__V1__OpsWatchReply *reply = aion_v1_ops_watch_read(message);
     reader->dropped = reply->dropped > reader->dropped ? reply->dropped : reader->dropped;
     assert_true(reply->server_us > 0);
+    if (reply->beside != NULL) {
+        assert_int_equal(reply->body_case, AION__V1__OPS_WATCH_REPLY__BODY_FRAME);
+        take_events(reader, reply->beside);
+        reader->beside++;
+    }
     if (reply->body_case == AION__V1__OPS_WATCH_REPLY__BODY_FRAME) {
         take_frame(reader, reply->frame);
     } else if (reply->body_case == AION__V1__OPS_WATCH_REPLY__BODY_EVENTS) {
@@ -323,6 +328,27 @@ static void a_tasks_way_is_told_as_events(void **state)
     bench_detach(&bench, 0);
     bench_until(&bench, hosts->events >= 2);
     assert_string_equal(hosts->what, "attached lost ");
+}
+
+static void events_stand_beside_a_frame_for_who_asks_for_it(void **state)
+{
+    Aion__V1__OpsEventFilter filter = AION__V1__OPS_EVENT_FILTER__INIT;
+    Aion__V1__OpsWatchRequest request = request_of(10);
+    (void)state;
+    request.events = &filter;
+    struct reader *apart = watch_as(0, &request, NULL); /* of the same view and tail */
+    request.joined = true;
+    struct reader *joined = watch_as(1, &request, NULL);
+    bench_until(&bench, apart->frames > 0 && joined->frames > 0);
+    bench.hosts[0].automatic = true;
+    bench_attach(&bench, 0, 4, NULL, 0);
+    for (int i = 0; i < 5; i++)
+        assert_non_null(bench_submit(&bench, "hello", NULL, 5));
+    bench_until(&bench, apart->events >= 21 && joined->events >= 21);
+    assert_string_equal(apart->what, joined->what);
+    assert_int_equal(apart->counted, joined->counted);
+    assert_int_equal(apart->beside, 0);
+    assert_true(joined->beside > 0);
 }
 
 static struct mesh_rpc *report_rpc;
@@ -633,6 +659,7 @@ int main(int argc, char **argv)
         TEST(what_is_no_request_is_refused),
         TEST(users_see_their_own_tenant),
         TEST(a_tasks_way_is_told_as_events),
+        TEST(events_stand_beside_a_frame_for_who_asks_for_it),
         TEST(a_program_reports_as_long_as_it_runs),
         TEST(a_reader_of_every_event_gets_every_event),
         TEST(a_drained_host_ends_what_it_runs_and_gets_nothing_new),
