@@ -242,6 +242,34 @@ static void entities_that_nobody_names_are_forgotten(void **state)
     tui_model_done(&model);
 }
 
+static void events_come_alone_or_beside_a_frame(void **state)
+{
+    static struct tui_model model;
+    Aion__V1__OpsEventCount count = AION__V1__OPS_EVENT_COUNT__INIT, *counts[] = {&count};
+    Aion__V1__OpsEvents events = AION__V1__OPS_EVENTS__INIT;
+    Aion__V1__OpsWatchReply reply = AION__V1__OPS_WATCH_REPLY__INIT;
+    struct tui_time now = {STAGE_START_US, STAGE_START_US};
+    struct hand hand;
+    (void)state;
+    tui_model_init(&model, 1 << 20);
+    count.kind = AION__V1__OPS_EVENT__KIND__KIND_TASK;
+    count.count = 3;
+    events.counts = counts;
+    events.n_counts = 1;
+    reply.body_case = AION__V1__OPS_WATCH_REPLY__BODY_EVENTS;
+    reply.events = &events;
+    tui_model_reply(&model, &reply, now);
+    assert_int_equal(tui_records_total(&model.records, TUI_TASK_EVENT), 3);
+    reply.body_case = AION__V1__OPS_WATCH_REPLY__BODY_FRAME;
+    reply.frame = hand_frame(&hand, STAGE_START_US);
+    reply.frame->full = true;
+    reply.beside = &events;
+    tui_model_reply(&model, &reply, now);
+    assert_int_equal(tui_records_total(&model.records, TUI_TASK_EVENT), 6);
+    assert_true(model.live.at_us == STAGE_START_US);
+    tui_model_done(&model);
+}
+
 /* -- series ---------------------------------------------------------------- */
 
 static void graphs_are_the_same_from_seconds_and_from_tens(void **state)
@@ -318,6 +346,7 @@ int main(void)
         cmocka_unit_test(rows_come_change_and_go),
         cmocka_unit_test(nonsense_changes_nothing),
         cmocka_unit_test(entities_that_nobody_names_are_forgotten),
+        cmocka_unit_test(events_come_alone_or_beside_a_frame),
         cmocka_unit_test(graphs_are_the_same_from_seconds_and_from_tens),
         cmocka_unit_test(silence_is_told_from_absence),
     };
