@@ -16,8 +16,10 @@ void ops_block_done(struct ops_block *block)
     aion_arena_done(&block->arena);
     free(block->entities);
     free(block->by_id);
+    free(block->room);
     block->entities = NULL;
     block->by_id = NULL;
+    block->room = NULL;
 }
 
 void ops_block_reset(struct ops_block *block)
@@ -25,6 +27,21 @@ void ops_block_reset(struct ops_block *block)
     uint32_t span_ms = block->span_ms;
     ops_block_done(block);
     ops_block_init(block, span_ms);
+}
+
+void ops_block_reuse(struct ops_block *block)
+{
+    size_t used = block->arena.used, had = block->arena.first_size;
+    void *room = block->room;
+    block->room = NULL;
+    ops_block_reset(block);
+    if (used > had) {
+        free(room);
+        room = malloc(used);
+        had = room != NULL ? used : 0;
+    }
+    block->room = room;
+    aion_arena_init(&block->arena, ARENA_MAX, room, had);
 }
 
 /* -- entities ----------------------------------------------------------------------- */
@@ -80,7 +97,7 @@ struct ops_block_entity *ops_block_entity_add(struct ops_block *block, enum ops_
     *entity = (struct ops_block_entity){.kind = kind, .id = id};
     for (unsigned plane = 0; plane < block->planes; plane++) {
         entity->values[plane] =
-            aion_arena_array(&block->arena, values, sizeof(*entity->values[plane]));
+            aion_arena_alloc(&block->arena, values * sizeof(*entity->values[plane]));
         if (entity->values[plane] == NULL)
             return NULL;
     }

@@ -225,7 +225,6 @@ static bool get_spread(struct ops_bits_in *bits, unsigned plane, const int64_t *
     return true;
 }
 
-/* NULL: the same everywhere. */
 static void scatter(const struct ops_block *block, const struct ops_block_entity *entity,
                     unsigned plane, unsigned column, const int64_t *values)
 {
@@ -234,7 +233,18 @@ static void scatter(const struct ops_block *block, const struct ops_block_entity
     int64_t *to = entity->values[plane] + (size_t)column * OPS_BLOCK_FRAMES;
     for (unsigned i = 0, next = 0; i < block->frames; i++)
         if (entity->present >> i & 1)
-            to[i] = values != NULL ? values[next++] : OPS_UNKNOWN;
+            to[i] = values[next++];
+}
+
+/* A column that the block does not know. */
+static void fill_unknown(const struct ops_block *block, const struct ops_block_entity *entity,
+                         unsigned column)
+{
+    for (unsigned plane = OPS_PLANE_VALUE; plane < block->planes; plane++) {
+        int64_t *to = entity->values[plane] + (size_t)column * OPS_BLOCK_FRAMES;
+        for (unsigned i = 0; i < block->frames; i++)
+            to[i] = plane == OPS_PLANE_VALUE ? OPS_UNKNOWN : 0;
+    }
 }
 
 static bool get_values(struct ops_bits_in *bits, const struct ops_block *block,
@@ -253,7 +263,7 @@ static bool get_values(struct ops_bits_in *bits, const struct ops_block *block,
         }
     }
     for (unsigned column = columns; column < ops_block_columns(entity); column++)
-        scatter(block, entity, OPS_PLANE_VALUE, column, NULL);
+        fill_unknown(block, entity, column);
     return true;
 }
 

@@ -3,6 +3,7 @@
 #include "base/metric.h"
 
 #include <assert.h>
+#include <endian.h>
 
 enum form {
     FORM_SAME,   /* one value */
@@ -45,9 +46,18 @@ static uint64_t low_bits(uint64_t value, unsigned count)
     return count < 64 ? value & (((uint64_t)1 << count) - 1) : value;
 }
 
-/* At least 56 bits, as long as there are any. */
+/* At least 56 bits, as long as there are any. A word at once: what of it is not counted yet
+ * stays above what is, and is read again with the next one, the same bits in the same place. */
 static void refill(struct ops_bits_in *bits)
 {
+    if (bits->count <= 56 && bits->end - bits->next >= 8) {
+        uint64_t word;
+        memcpy(&word, bits->next, sizeof(word));
+        bits->held |= le64toh(word) << bits->count;
+        bits->next += (63 - bits->count) / 8;
+        bits->count |= 56;
+        return;
+    }
     while (bits->count <= 56 && bits->next < bits->end) {
         bits->held |= (uint64_t)*bits->next++ << bits->count;
         bits->count += 8;
@@ -131,6 +141,12 @@ static uint64_t get_rice(struct ops_bits_in *bits, unsigned shift)
 {
     refill(bits);
     unsigned quotient = (unsigned)__builtin_ctzll(~low_bits(bits->held, QUOTIENT_MAX));
+    if (quotient < QUOTIENT_MAX && quotient + 1 + shift <= bits->count) { /* nearly always */
+        uint64_t rest = bits->held >> (quotient + 1);
+        bits->held = rest >> shift;
+        bits->count -= quotient + 1 + shift;
+        return (uint64_t)quotient << shift | low_bits(rest, shift);
+    }
     if (quotient >= QUOTIENT_MAX) {
         (void)take(bits, QUOTIENT_MAX);
         return get_number(bits);

@@ -460,7 +460,7 @@ static bool read_piece(struct ops_tier *tier, const struct ops_segment *segment,
     if (tier->read_piece == piece)
         return true;
     tier->read_piece = NULL;
-    ops_block_reset(&tier->read);
+    ops_block_reuse(&tier->read);
     int fd = open(segment->path, O_RDONLY | O_CLOEXEC);
     char *bytes = fd >= 0 ? malloc(piece->bytes) : NULL;
     bool good = bytes != NULL && read_at(fd, bytes, piece->bytes, piece->offset);
