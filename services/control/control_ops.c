@@ -34,6 +34,16 @@ static const struct aion_metric_family tick_family = {
     .scale = 1e-6,
 };
 
+const struct aion_metric_family control_ops_memory = {
+    .name = "aion_control_telemetry_bytes",
+    .help =
+        "Memory of telemetry: rows, events that are kept for readers, frames that are not on "
+        "disk yet or were read last.",
+    .unit = "bytes",
+    .kind = AION_GAUGE,
+    .labels = {"part"},
+};
+
 /* -- life --------------------------------------------------------------------------- */
 static void tick(struct mesh_timer *timer);
 
@@ -57,6 +67,8 @@ void control_ops_init(struct control *control)
     control_ops_lanes_init(ops);
     ops->store_state = aion_metric(&state_family, store_info(control->store).driver);
     ops->cost = aion_metric(&tick_family);
+    ops->rows_memory = aion_metric(&control_ops_memory, "rows");
+    ops->events_memory = aion_metric(&control_ops_memory, "events");
     ops->stale = control_counted(COUNT_STALE);
     ops->repeated = control_counted(COUNT_WRITE_RETRY);
 }
@@ -123,6 +135,9 @@ static void close_second(struct control_ops *ops, int64_t at_us, bool gap)
     control_ops_hosts_close(ops->control);
     ops_reports_close(&ops->reports, now_us);
     ops_fold_close(&ops->fold, at_us, now_us, seconds > 0 ? seconds : 1);
+    aion_metric_set(ops->rows_memory, (int64_t)ops_table_bytes(&ops->fold.table));
+    aion_metric_set(ops->events_memory,
+                    ops->events.ring != NULL ? (int64_t)ops->events.ring_bytes : 0);
     ops->closed_us = now_us;
     ops->gap_in_ten = ops->gap_in_ten || gap;
     control_past_keep(ops->past, at_us, gap);

@@ -48,7 +48,7 @@ struct control_past {
     int64_t oldest_us;
     unsigned frames[OPS_TIERS]; /* in the open block */
     uint32_t named[OPS_TIERS];  /* stamp up to which names were kept; 0 = all are due */
-    struct aion_metric *kept, *lost, *disk;
+    struct aion_metric *kept, *lost, *disk, *memory;
 };
 
 /* -- jobs --------------------------------------------------------------------------- */
@@ -91,6 +91,7 @@ static void worked(struct mesh_work *work)
     past->working = false;
     past->oldest_us = ops_history_oldest_us(past->history);
     aion_metric_set(past->disk, ops_history_bytes(past->history));
+    aion_metric_set(past->memory, ops_history_memory(past->history));
     finish_first(past);
     if (!past->closing)
         start(past);
@@ -145,6 +146,7 @@ struct control_past *control_past_open(struct control *control, struct aion_err 
     past->kept = aion_metric(&kept_family, "kept");
     past->lost = aion_metric(&kept_family, "lost");
     past->disk = aion_metric(&bytes_family);
+    past->memory = aion_metric(&control_ops_memory, "frames");
     past->oldest_us = ops_history_oldest_us(past->history);
     for (int i = 0; i < OPS_TIERS; i++)
         past->frames[i] = ops_history_open_frames(past->history, (enum ops_tier_name)i);

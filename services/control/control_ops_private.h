@@ -90,9 +90,12 @@ struct control_ops {
     bool began, ended;
     bool gap_in_ten; /* within the ten seconds that are open */
     struct control_past *past;
-    struct aion_metric *store_state, *cost;
+    struct aion_metric *store_state, *cost, *rows_memory, *events_memory;
     struct aion_buf wire, parts; /* of one message for many */
 };
+
+/* Memory of telemetry, by part: rows, events, frames. */
+extern const struct aion_metric_family control_ops_memory;
 
 /* -- life (control_ops.c) ------------------------------------------------------------ */
 void control_ops_init(struct control *control);

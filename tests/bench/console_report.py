@@ -145,7 +145,9 @@ def consoles(taken):
                  [["0", f"{base:.1f} %", "-", "-", "-", "-", "-"],
                   ["100", f"{many['cpu']:.1f} %", goal(more, 5, f"{more:.1f} %"), goal(rate, 64, f"{rate:.1f}"),
                    f"{many['event_bytes_s'] / 1000:.1f}", f"{many['dropped']:.0f}",
-                   f"{many['lag_p50_us'] / 1e3:.1f} / {many['lag_p99_us'] / 1e3:.1f}"]]) + f"\n\nControl: {got['control_rss']:.0f} MiB resident."
+                   f"{many['lag_p50_us'] / 1e3:.1f} / {many['lag_p99_us'] / 1e3:.1f}"]]) + (
+                     f"\n\nControl: {got['control_rss']:.0f} MiB resident, of it telemetry's "
+                     + goal(got["telemetry"], 150, f"{got['telemetry']:.0f} MB") + ": its rows, events and frames.")
 
 
 def throttled(taken):

@@ -44,6 +44,14 @@ void ops_block_reuse(struct ops_block *block)
     aion_arena_init(&block->arena, ARENA_MAX, room, had);
 }
 
+size_t ops_block_bytes(const struct ops_block *block)
+{
+    const struct aion_arena *arena = &block->arena;
+    return (arena->used > arena->first_size ? arena->used : arena->first_size) +
+           block->entity_room * sizeof(*block->entities) +
+           block->by_id_size * sizeof(*block->by_id);
+}
+
 /* -- entities ----------------------------------------------------------------------- */
 /* Open addressing over ids that are nearly consecutive. */
 static void index_put(struct ops_block *block, size_t place)

@@ -54,6 +54,7 @@ bool ops_block_add(struct ops_block *block, const Aion__V1__OpsFrame *frame,
  * name as the next frame names them. */
 void ops_block_rename(struct ops_block *block);
 
+size_t ops_block_bytes(const struct ops_block *block); /* of memory */
 void ops_block_write(const struct ops_block *block, struct aion_buf *out);
 /* Into a block that is reset. INVALID: no block. */
 bool ops_block_read(struct ops_block *block, aion_str bytes,

@@ -73,6 +73,15 @@ int64_t ops_history_bytes(const struct ops_history *history)
     return (int64_t)bytes;
 }
 
+int64_t ops_history_memory(const struct ops_history *history)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < OPS_TIERS; i++)
+        bytes +=
+            ops_block_bytes(&history->tiers[i].open) + ops_block_bytes(&history->tiers[i].read);
+    return (int64_t)bytes;
+}
+
 int64_t ops_history_oldest_us(const struct ops_history *history)
 {
     int64_t oldest = INT64_MAX;

@@ -32,7 +32,8 @@ void ops_history_close(struct ops_history *history); /* NULL fine */
 unsigned ops_history_open_frames(const struct ops_history *history, enum ops_tier_name tier);
 /* Files that ended in a torn record when they were opened. */
 unsigned ops_history_torn(const struct ops_history *history);
-int64_t ops_history_bytes(const struct ops_history *history);
+int64_t ops_history_bytes(const struct ops_history *history);  /* on disk */
+int64_t ops_history_memory(const struct ops_history *history); /* its blocks that are not */
 /* End of the oldest frame of any tier, 0 = there is none. */
 int64_t ops_history_oldest_us(const struct ops_history *history);
 

@@ -57,13 +57,18 @@ static void begin_ten(struct ops_entity *entity)
         entity->ten_cells[i] = (struct ops_ten){.least = INT64_MAX, .most = INT64_MIN};
 }
 
+static size_t entity_size(enum ops_kind kind)
+{
+    size_t columns = ops_kind_info(kind)->column_count;
+    return sizeof(struct ops_entity) +
+           columns * (sizeof(struct ops_ten) + sizeof(int64_t) + sizeof(uint32_t));
+}
+
 static struct ops_entity *make(struct ops_table *table, enum ops_kind kind, aion_str key)
 {
     struct ops_kind_rows *rows = &table->kinds[kind];
     size_t columns = ops_kind_info(kind)->column_count;
-    struct ops_entity *entity =
-        calloc(1, sizeof(*entity) +
-                      columns * (sizeof(struct ops_ten) + sizeof(int64_t) + sizeof(uint32_t)));
+    struct ops_entity *entity = calloc(1, entity_size(kind));
     if (entity == NULL)
         abort();
     entity->ten_cells = (struct ops_ten *)(void *)(entity + 1);
@@ -278,4 +283,31 @@ void ops_table_sweep(struct ops_table *table, int64_t now_us)
         end_idle(table, &table->kinds[kind], now_us);
         forget_graves(&table->kinds[kind], now_us);
     }
+}
+
+/* -- memory ------------------------------------------------------------------------- */
+static size_t bytes_of(const struct aion_link *list)
+{
+    size_t bytes = 0;
+    aion_list_each (link, list) {
+        const struct ops_entity *entity = aion_container(link, struct ops_entity, link);
+        bytes += entity_size(entity->kind) + entity->label_count * sizeof(*entity->labels) +
+                 (entity->reported != NULL ? sizeof(*entity->reported) : 0) +
+                 (entity->second != NULL ? sizeof(*entity->second) : 0) +
+                 (entity->ten != NULL ? sizeof(*entity->ten) : 0);
+        for (size_t i = 0; i < entity->label_count; i++)
+            bytes += entity->labels[i].name.size + entity->labels[i].value.size;
+    }
+    return bytes;
+}
+
+size_t ops_table_bytes(const struct ops_table *table)
+{
+    size_t bytes = 0;
+    for (int kind = 0; kind < OPS_KINDS; kind++) {
+        const struct ops_kind_rows *rows = &table->kinds[kind];
+        bytes += bytes_of(&rows->entities) + bytes_of(&rows->graves) +
+                 rows->by_key.capacity * sizeof(*rows->by_key.slots);
+    }
+    return bytes;
 }

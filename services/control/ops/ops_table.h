@@ -141,6 +141,8 @@ int64_t ops_ten_value(const struct ops_entity *entity, unsigned column);
 void ops_table_ten(struct ops_table *table);
 /* Ends what is idle and forgets old graves. */
 void ops_table_sweep(struct ops_table *table, int64_t now_us);
+/* Memory of all rows, those that are gone and still told among them. */
+size_t ops_table_bytes(const struct ops_table *table);
 /* A frame was made: changes from now on belong to the next. */
 static inline void ops_table_next(struct ops_table *table)
 {

@@ -2,7 +2,8 @@
  *
  *   consoles CONTROL CA CERT KEY COUNT RATE SECONDS [all]
  *
- * Prints "begin" once each has its first frame and waits for a line on stdin, then counts for
+ * Prints "begin" once each has its first frame and a few seconds have passed (in its first ones
+ * a connection measures its own speed with pings), waits for a line on stdin, then counts for
  * SECONDS: frames and events and bytes of the first console (a message's packed size and the 5
  * bytes in front of it), how old frames are when they come, dropped frames of all of them. With
  * `all` the first console wants every event, unsampled. */
@@ -14,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONSOLES_MAX = 1000, SAMPLES_MAX = 1000000, GRPC_HEAD = 5 };
+enum { CONSOLES_MAX = 1000, SAMPLES_MAX = 1000000, GRPC_HEAD = 5, SETTLE_US = 8000000 };
 
 struct console {
     struct mesh_channel *channel;
@@ -78,7 +79,7 @@ static void on_message(struct mesh_rpc *rpc, const ProtobufCMessage *message)
     if (reply->body_case == AION__V1__OPS_WATCH_REPLY__BODY_FRAME && !console->first) {
         console->first = true;
         if (++run.begun == run.count)
-            mesh_loop_stop(run.loop);
+            mesh_timer_set(run.loop, &run.timer, mesh_loop_now(run.loop) + SETTLE_US);
     }
     if (run.counting)
         take(console, reply);
@@ -156,6 +157,7 @@ int main(int argc, char **argv)
     run.count = run.count < CONSOLES_MAX ? run.count : CONSOLES_MAX;
     double seconds = strtod(argv[7], NULL);
     aion_log_start("consoles", 2, AION_LOG_ERROR);
+    run.timer.fire = time_over;
     run.loop = mesh_loop_new(NULL, &err);
     for (size_t i = 0; i < run.count; i++)
         if (run.loop == NULL ||
@@ -170,7 +172,6 @@ int main(int argc, char **argv)
     if (run.failed || fgets(line, sizeof(line), stdin) == NULL)
         return 1;
     run.counting = true;
-    run.timer.fire = time_over;
     int64_t began_us = aion_clock_mono_us();
     mesh_timer_set(run.loop, &run.timer, began_us + (int64_t)(seconds * 1e6));
     mesh_loop_run(run.loop);
