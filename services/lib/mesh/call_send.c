@@ -240,8 +240,9 @@ enum mesh_sent mesh_send_wires(struct mesh_call *call, struct mesh_wire *const *
     if (call->ended || call->gone)
         return MESH_GONE;
     size_t size;
-    grpc_byte_buffer *buffer = mesh_wires_buffer(wires, count, &size);
-    return enqueue(call, buffer, size);
+    struct mesh_out *out = mesh_out_new(mesh_wires_buffer(wires, count, &size), 0);
+    enqueue(call, out);
+    return queued(call, out, size);
 }
 
 size_t mesh_send_queued(const struct mesh_call *call)
