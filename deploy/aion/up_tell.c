@@ -13,14 +13,19 @@ static bool all_ready(const struct up *up)
     return true;
 }
 
-/* A detached start waits for it at the other end of the pipe. */
+/* A detached start waits for it at the other end of the pipe, and for the pipe's end. */
 static void tell_parent(struct up *up, const char *text)
 {
     if (up->tell_fd < 0)
         return;
     ssize_t ignored = write(up->tell_fd, text, strlen(text));
     (void)ignored;
-    close(up->tell_fd);
+}
+
+static void leave_parent(struct up *up)
+{
+    if (up->tell_fd >= 0)
+        close(up->tell_fd);
     up->tell_fd = -1;
 }
 
@@ -35,13 +40,15 @@ void up_tell_ready(struct up *up)
              "down --home %s\n",
              up->port_base, up->run.api_key_file, up->port_base + 1, up->run.home);
     tell_parent(up, text);
+    leave_parent(up);
     if (up->quiet)
         return;
     fputs(text, stdout);
     fflush(stdout);
 }
 
-/* What the child's last log line says, or the line itself. */
+/* What the child's last log line says, or the line itself. The pipe ends with this process:
+ * when the start has failed, nothing of it is left. */
 void up_tell_failed(struct up *up)
 {
     char text[UP_TELL_MAX];

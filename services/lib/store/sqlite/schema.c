@@ -2,6 +2,7 @@
  * is not ours. What the tables mean: services/adr/0007-store-schema.md; their columns:
  * store_fact.h. A migration runs in one transaction together with the new version number. */
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "store/sqlite/sqlite_private.h"
 
 #include <stdio.h>
@@ -90,7 +91,10 @@ static bool migrate(struct sqlite_store *self, int64_t from, int64_t window_us)
              (int)SCHEMA_VERSION, APPLICATION_ID);
     if (from == 1 && !sqlite_migrate_1(self, create_tables, create_shards))
         return false;
-    return (from != 0 || create(self, window_us)) && sqlite_conn_exec(conn, text);
+    if ((from == 0 && !create(self, window_us)) || !sqlite_conn_exec(conn, text))
+        return false;
+    aion_failpoint("store/in_migration");
+    return true;
 }
 
 static bool raise_epoch(struct sqlite_store *self)
