@@ -453,7 +453,7 @@ def bad_first_policy(mesh):
     same(failed.returncode, 1)
     has(failed.stderr, "router cannot start: 10-default.yaml:3:")
     assert time.monotonic() - began < 20
-    eventually("the mesh is gone", lambda: mesh.run("status").returncode == 3)
+    same(mesh.run("status").returncode, 3, "the mesh is gone")
 
 
 def retention(mesh):
