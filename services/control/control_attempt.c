@@ -125,12 +125,15 @@ static struct control_task *find_task(struct control *control,
 }
 
 /* Whoever has its shard hears of it: the host tells whoever claims it last. What we say of it
- * now would be said in somebody else's name. */
-static bool is_elsewhere(const struct control *control, const Aion__V1__AttemptToken *token)
+ * now would be said in somebody else's name. A direct task is known to us alone. */
+static bool is_elsewhere(struct control *control, const Aion__V1__AttemptToken *token)
 {
     struct aion_uuid id;
-    return token != NULL && aion_uuid_parse(aion_str_of(token->task_id), &id) &&
-           !control_shard_opened(control, control_shard_of(&id));
+    if (token == NULL || !aion_uuid_parse(aion_str_of(token->task_id), &id) ||
+        control_shard_opened(control, control_shard_of(&id)))
+        return false;
+    const struct control_task *task = control_cache_peek(&control->tasks, &id);
+    return task == NULL || task->direct == NULL;
 }
 
 static bool is_running(const struct control_task *task, const Aion__V1__AttemptToken *token)

@@ -6,6 +6,7 @@
 
 enum {
     START_US = 1000000, /* a slot must be free within */
+    LEAVE_US = 1000000, /* so long a shard that is given away waits for those that run */
     UNRECORDED_MAX = 10000,
     UNRECORDED_BYTES_MAX = 64 << 20,
 };
@@ -66,6 +67,7 @@ void control_direct_make(struct control_order *order, struct control_task *task)
     direct->entries = order->entries;
     direct->entry_count = order->entry_count;
     order->entries = NULL;
+    direct->charge = task->charge;
     memcpy(direct->route, order->route, sizeof(direct->route));
     task->direct = direct;
     task->log.keeps = true;
@@ -131,12 +133,20 @@ static void task_ended(struct control_waiter *waiter)
     call_free(waiting);
 }
 
+static bool is_leaving(const struct control_task *task)
+{
+    return !control_shard_opened(task->control, store_seq_shard(task->seq));
+}
+
 static void call_gone(struct mesh_call *call)
 {
     struct direct_call *waiting = mesh_user(call);
     struct control_task *task = control_task_ref(waiting->task);
     call_free(waiting);
-    control_cancel_task(task->control, task, "its call ended");
+    if (is_leaving(task))
+        control_handover_drop(task);
+    else
+        control_cancel_task(task->control, task, "its call ended");
     control_task_unref(task);
 }
 
@@ -198,6 +208,17 @@ void control_direct_overdue(struct control *control, struct control_task *task)
     control_task_unref(task);
 }
 
+/* One without a host is about to be ended anyway. The shard stays as long as its start lingers,
+ * and for the record of its end. */
+void control_direct_hush(struct control_task *task)
+{
+    struct control *control = task->control;
+    if (task->state == TASK_QUEUED)
+        control_handover_drop(task);
+    else if (task->host != NULL)
+        control_due_at(control, task, mesh_loop_now(control->loop) + LEAVE_US);
+}
+
 void control_direct_lost(struct control_task *task)
 {
     struct control_error error;
@@ -216,6 +237,7 @@ void control_direct_ended(struct control_write *write)
 {
     struct control_directs *directs = &write->control->directs;
     aion_list_remove(&write->task->direct->link);
+    control_money_await(&write->task->direct->charge);
     directs->unrecorded++;
     directs->unrecorded_bytes += control_task_bytes(write->task);
     gauge(directs);
@@ -261,9 +283,12 @@ void control_direct_recorded(struct control_write *write)
 {
     struct control_directs *directs = &write->control->directs;
     struct control_task *task = write->task;
-    if (write->as.write.outcome != STORE_DONE)
+    if (write->as.write.outcome != STORE_DONE) { /* there is no such task */
         control_count(COUNT_STALE);
+        control_cache_remove(&write->control->tasks, task);
+    }
     task->direct->recorded = true;
+    control_money_awaited(&task->direct->charge);
     directs->unrecorded--;
     directs->unrecorded_bytes -= control_task_bytes(task);
     gauge(directs);

@@ -24,11 +24,12 @@ enum { DIRECT_OUTPUT_MAX = 1 << 20 }; /* bytes of a task's output: it is all in 
 
 /* Of a direct task, beside what every task has. */
 struct control_direct {
-    struct aion_link link;       /* in control->directs.open, until it ends */
-    struct control_task *task;   /* whose it is */
-    bool again;                  /* its end is one that another try may mend */
-    bool recorded;               /* the store has it */
-    struct store_entry *entries; /* of its reservation; owned */
+    struct aion_link link;        /* in control->directs.open, until it ends */
+    struct control_task *task;    /* whose it is */
+    bool again;                   /* its end is one that another try may mend */
+    bool recorded;                /* the store has it, or never will */
+    struct control_charge charge; /* what it has reserved, as it was lent */
+    struct store_entry *entries;  /* of its reservation; owned */
     size_t entry_count;
     char route[128];
     struct store_accept accept; /* these go with the end */
@@ -56,6 +57,8 @@ void control_direct_free(struct control_direct *direct); /* NULL fine */
 void control_direct_begin(struct control_task *task);
 /* No slot came free: as if it had not been. */
 void control_direct_overdue(struct control *control, struct control_task *task);
+/* Its shard is to be given away: what runs has a moment to end. */
+void control_direct_hush(struct control_task *task);
 /* Its shard is another control's: no row of it can follow. Its call is told to try again. */
 void control_direct_lost(struct control_task *task);
 /* Answers the call at the task's end; its end is the task's. */

@@ -30,7 +30,8 @@ static void page_read(struct store_op *op, const struct aion_err *err)
     }
     aion_arena_done(&escrow->arena);
     escrow->reading = false;
-    escrow->due = err != NULL || escrow->again;
+    /* a direct task may have ended meanwhile: was its end counted? */
+    escrow->due = err != NULL || escrow->again || !control_money_calm(&control->money);
     escrow->again = false;
     if (escrow->due) {
         control_money_reset(&control->money); /* and once more */

@@ -271,7 +271,9 @@ void control_due(struct control *control, struct control_task *task)
 {
     if (task->settling || control_state_final(task->state) || control->draining)
         return; /* the next control will see to it */
-    if (task->direct != NULL && task->state == TASK_QUEUED) {
+    if (task->direct != NULL && !control_shard_opened(control, store_seq_shard(task->seq))) {
+        control_handover_drop(task); /* its shard is given away */
+    } else if (task->direct != NULL && task->state == TASK_QUEUED) {
         control_direct_overdue(control, task);
     } else if (task->state == TASK_RETRY_WAIT) {
         control_move(control, task, TASK_DUE);

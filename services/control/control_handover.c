@@ -11,16 +11,24 @@
 enum { PAGE = 1000, PAGE_ARENA_MAX = 256 << 20, AGAIN_US = 200000 };
 
 /* -- leaving ------------------------------------------------------------------------- */
+static void hush(struct control *control, struct control_task *task)
+{
+    control_dequeue(control, task);
+    aion_heap_remove(&control->deadlines, &task->deadline);
+    control_write_start_now(task);
+}
+
 void control_handover_hush(struct control *control, uint64_t set)
 {
     for (unsigned i = 0; i < STORE_SHARDS; i++) {
         if ((set & control_shard_bit(i)) == 0)
             continue;
-        aion_list_each (link, &control->shards.tasks[i]) {
+        aion_list_each_safe (link, &control->shards.tasks[i]) {
             struct control_task *task = aion_container(link, struct control_task, of_shard);
-            control_dequeue(control, task);
-            aion_heap_remove(&control->deadlines, &task->deadline);
-            control_write_start_now(task);
+            if (task->direct != NULL)
+                control_direct_hush(task);
+            else
+                hush(control, task);
         }
     }
 }
@@ -45,6 +53,11 @@ static void forget(struct control *control, struct control_task *task)
     control_waits_tell(task);
     control_watchers_move(task);
     control_task_unref(task);
+}
+
+void control_handover_drop(struct control_task *task)
+{
+    forget(task->control, task);
 }
 
 void control_handover_forget(struct control *control, uint64_t set)

@@ -227,6 +227,26 @@ void control_money_kept(struct control_charge *charge)
     charge->kept = true;
 }
 
+void control_money_lend(struct control_charge *charge)
+{
+    control_money_kept(charge);
+    charge->lent = true;
+    for (unsigned i = 0; charge->amount > 0 && i < charge->count; i++)
+        charge->purses[i]->lent += charge->amount;
+}
+
+void control_money_await(const struct control_charge *lent)
+{
+    for (unsigned i = 0; lent->amount > 0 && i < lent->count; i++)
+        lent->purses[i]->pending++;
+}
+
+void control_money_awaited(const struct control_charge *lent)
+{
+    for (unsigned i = 0; lent->amount > 0 && i < lent->count; i++)
+        lent->purses[i]->pending--;
+}
+
 static void let_go(struct control_charge *charge, int64_t cost)
 {
     for (unsigned i = 0; charge->amount > 0 && i < charge->count; i++) {
@@ -235,6 +255,7 @@ static void let_go(struct control_charge *charge, int64_t cost)
         if (charge->kept || charge->resets == purse->resets)
             purse->escrow += charge->amount - cost;
         purse->pending -= !charge->kept;
+        purse->lent -= charge->lent ? charge->amount : 0;
         purse->charges--;
     }
     *charge = (struct control_charge){.count = 0};
@@ -266,7 +287,7 @@ void control_money_restore(struct control_money *money, aion_str name, int64_t e
 {
     struct control_purse *purse = purse_named(money, name);
     if (purse != NULL) /* one too many: what it holds stays in the store's books */
-        purse->escrow = escrow;
+        purse->escrow = escrow - purse->lent;
 }
 
 void control_money_settle(struct control_money *money, struct control_charge *charge,
@@ -308,7 +329,7 @@ void control_money_reset(struct control_money *money)
     struct control_purse *purse;
     money->closed = true;
     while ((purse = aion_map_next(&money->purses, &cursor)) != NULL) {
-        purse->escrow = 0;
+        purse->escrow = -purse->lent;
         purse->central = -1;
         purse->resets++;
     }

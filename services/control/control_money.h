@@ -44,11 +44,12 @@ struct control_purse {
     int64_t start_s, end_s;       /* of the period; end exclusive, INT64_MAX = never */
     int64_t escrow;   /* may be given out; below 0: a task cost more than it reserved */
     int64_t reserved; /* of this control's tasks */
+    int64_t lent;     /* of it, by tasks of the direct lane: the store knows nothing of it */
     int64_t central;  /* last heard: what could still be carved; -1 = not heard yet */
     int64_t wanted;   /* by tasks that wait for the carve under way */
     bool carving;     /* asked the store for more */
     unsigned charges; /* tasks that hold something of it */
-    unsigned pending; /* of them, those that are not known to be committed */
+    unsigned pending; /* those whose commit is under way, for all that is known */
     unsigned resets;  /* how often the escrow was forgotten */
     int64_t used_us;  /* monotonic: last reservation, for giving back what idles */
 };
@@ -66,6 +67,7 @@ struct control_charge {
     unsigned count;
     int64_t amount;  /* of each purse */
     bool kept;       /* committed */
+    bool lent;       /* will be committed with the end */
     unsigned resets; /* of the purses when it was reserved */
 };
 
@@ -112,6 +114,12 @@ enum control_reserved control_money_reserve(struct control_money *money,
                                             struct control_purse **ret_purse);
 /* The commit that carried the reservation is known to be in the store. */
 void control_money_kept(struct control_charge *charge);
+/* Direct lane, instead: it is written with the end, if that is written. */
+void control_money_lend(struct control_charge *charge);
+/* What was lent is settled, and its entries are on their way; they have arrived, or never will.
+ * `lent`: the charge as it was when it was lent. */
+void control_money_await(const struct control_charge *lent);
+void control_money_awaited(const struct control_charge *lent);
 /* The commit that carried the reservation failed: as if it had not been. */
 void control_money_unreserve(struct control_charge *charge);
 /* The task is another control's from now on: what it has reserved stays so in the books, and is

@@ -154,7 +154,10 @@ static struct control_task *make_task(struct control_order *order)
     task->body_known = true;
     task->ticket = order->ticket;
     order->ticket = (struct control_sched_ticket){0};
-    control_money_kept(&order->charge);
+    if (order->direct)
+        control_money_lend(&order->charge);
+    else
+        control_money_kept(&order->charge);
     task->charge = order->charge;
     order->charge = (struct control_charge){.count = 0};
     return task;

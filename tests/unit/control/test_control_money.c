@@ -287,6 +287,34 @@ static void after_a_loss_the_books_are_read_anew_before_anything_is_given_out(vo
     control_money_done(&money);
 }
 
+/* The direct lane: the store hears of it with the end. */
+static void what_is_lent_is_not_in_the_books_until_it_is_settled(void **state)
+{
+    struct control_purse *purse;
+    struct control_entries settled = {.count = 0};
+    (void)state;
+    begin();
+    budget("b", "", "", 100);
+    struct control_charge charge = fit("acme", "chat");
+    control_purse_carved(charge.purses[0], 100, 0);
+    assert_int_equal(reserve(&charge, 60, &purse), MONEY_RESERVED);
+    control_money_lend(&charge);
+    const struct control_charge lent = charge;
+    assert_true(control_money_calm(&money)); /* however long it runs */
+    control_money_reset(&money);
+    control_money_restore(&money, aion_str_of(purse->name), 100); /* as the books have it */
+    control_money_open(&money);
+    assert_int_equal(purse->escrow, 40);
+    control_money_settle(&money, &charge, 10, &settled);
+    control_money_await(&lent);
+    assert_int_equal(purse->escrow, 90);
+    assert_int_equal(purse->lent, 0);
+    assert_false(control_money_calm(&money));
+    control_money_awaited(&lent);
+    assert_true(control_money_calm(&money));
+    control_money_done(&money);
+}
+
 static void a_task_that_moves_takes_its_reservation_along(void **state)
 {
     struct control_purse *purse;
@@ -315,6 +343,7 @@ int main(void)
         cmocka_unit_test(a_charge_survives_as_text),
         cmocka_unit_test(periods_begin_at_whole_ones),
         cmocka_unit_test(after_a_loss_the_books_are_read_anew_before_anything_is_given_out),
+        cmocka_unit_test(what_is_lent_is_not_in_the_books_until_it_is_settled),
         cmocka_unit_test(a_task_that_moves_takes_its_reservation_along),
         cmocka_unit_test(at_any_order_nothing_is_overspent_and_everything_balances),
     };
