@@ -52,6 +52,14 @@ struct place {
     uint32_t shard, size;
 };
 
+/* Shards have moved, one perhaps away and back: what was told of it meanwhile comes first, by
+ * pages. What was heard is known by its place. */
+static void notice_moves(struct tail *tail)
+{
+    if (tail->moves != tail->control->shards.moves)
+        tail->phase = TAIL_READS;
+}
+
 /* -- ends --------------------------------------------------------------------------- */
 static void free_tail(struct tail *tail)
 {
@@ -82,8 +90,8 @@ static void end_slow(struct tail *tail)
 {
     struct aion_err err;
     aion_err_set(&err, __func__, AION_EXHAUSTED,
-                 "the reader is too slow: %d KiB of events wait for it; begin anew with the "
-                 "time of the last one",
+                 "the reader is too slow: %d KiB of events wait for it; begin anew from a "
+                 "second before the last one",
                  (int)QUEUE_BYTES_MAX >> 10);
     aion_err_reason(&err, "READER_TOO_SLOW");
     end(tail, &err);
@@ -259,8 +267,7 @@ static void read_page(struct tail *tail)
 static void look_elsewhere(struct mesh_timer *timer)
 {
     struct tail *tail = aion_container(timer, struct tail, elsewhere);
-    if (tail->moves != tail->control->shards.moves)
-        tail->phase = TAIL_READS; /* shards have moved: what was heard is known by place */
+    notice_moves(tail);
     if (tail->phase == TAIL_LIVE && tail->shards == STORE_ALL_SHARDS)
         mesh_timer_set(tail->control->loop, timer,
                        mesh_loop_now(tail->control->loop) + ELSEWHERE_US);
@@ -321,6 +328,7 @@ static void pump(struct tail *tail)
 /* -- what happens ------------------------------------------------------------------- */
 static void hear(struct tail *tail, const struct store_outbox *event, unsigned shard)
 {
+    notice_moves(tail);
     if (tail->phase == TAIL_READS || (tail->shards >> shard & 1) == 0)
         return; /* a page will show it */
     if (fits(tail, event) && !give(tail, event, shard, false)) {
