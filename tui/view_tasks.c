@@ -204,5 +204,5 @@ const struct tui_view tui_view_tasks = {
             "A filter by tenant:, intent:, route:, host: or state: also narrows what control "
             "sends.\n"
             "Beyond 200 a second control sends a sample; the counts stay exact.\n"
-            "Life and output are those of your own tenant. Actions (a): cancel.",
+            "Life and output of other tenants' tasks are for admins. Actions (a): cancel.",
 };

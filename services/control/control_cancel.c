@@ -47,7 +47,7 @@ void control_cancel(struct mesh_call *call, const Aion__V1__CancelRequest *reque
     struct aion_uuid id;
     aion_str tenant;
     struct aion_err err;
-    if (!control_task_id(call, request->task_id, &id) || !control_tenant(call, &tenant))
+    if (!control_task_id(call, request->task_id, &id) || !control_task_tenant(call, &tenant))
         return;
     if (strlen(request->reason) > 256) {
         aion_err_set(&err, __func__, AION_INVALID, "reason has %zu bytes, more than 256",

@@ -197,7 +197,7 @@ void control_resolve_doubt(struct mesh_call *call, const Aion__V1__ResolveDoubtR
     struct aion_uuid id;
     aion_str tenant;
     struct aion_err err;
-    if (!control_task_id(call, request->task_id, &id) || !control_tenant(call, &tenant))
+    if (!control_task_id(call, request->task_id, &id) || !control_task_tenant(call, &tenant))
         return;
     if (!check(request, &err)) {
         mesh_fail_with(call, &err);
@@ -208,7 +208,5 @@ void control_resolve_doubt(struct mesh_call *call, const Aion__V1__ResolveDoubtR
         abort();
     resolving->call = mesh_hold(call);
     resolving->request = request;
-    if (mesh_principal(call)->role == MESH_ROLE_ADMIN)
-        tenant = (aion_str){0};
     control_find(mesh_service(call), tenant, &id, found, resolving);
 }

@@ -192,7 +192,10 @@ void control_follow_again(struct control_watcher *watcher)
     control_task_unref(watcher->task);
     watcher->task = NULL;
     watcher->finding = true;
-    control_find(watcher->control, watcher->principal.tenant, &watcher->id, found, watcher);
+    control_find(watcher->control,
+                 watcher->principal.role == MESH_ROLE_ADMIN ? (aion_str){0}
+                                                            : watcher->principal.tenant,
+                 &watcher->id, found, watcher);
 }
 
 static aion_str keep(char **at, aion_str text)

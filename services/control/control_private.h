@@ -209,6 +209,9 @@ Aion__V1__TaskError *control_task_error(struct aion_arena *arena,
 const char *control_event_name(unsigned kind, Aion__V1__TaskState *ret_state);
 /* The tenant of the caller. False: the call has been failed. */
 bool control_tenant(struct mesh_call *call, aion_str *ret_tenant);
+/* Whose a task must be that a call names: the caller's tenant's, or anybody's (empty) for an
+ * admin. False: the call has been failed. */
+bool control_task_tenant(struct mesh_call *call, aion_str *ret_tenant);
 /* A task id of a request. False: the call has been failed. */
 bool control_task_id(struct mesh_call *call, const char *text, struct aion_uuid *ret_id);
 

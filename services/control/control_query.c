@@ -21,12 +21,12 @@ static void status_found(void *user, struct control_task *task, const struct aio
     mesh_drop(call);
 }
 
-/* rpc StatusById: the last committed state of one of the caller's own tasks. Inline. */
+/* rpc StatusById: the last committed state of one task. Inline. */
 void control_status_by_id(struct mesh_call *call, const Aion__V1__TaskRef *request)
 {
     struct aion_uuid id;
     aion_str tenant;
-    if (control_task_id(call, request->task_id, &id) && control_tenant(call, &tenant))
+    if (control_task_id(call, request->task_id, &id) && control_task_tenant(call, &tenant))
         control_look(mesh_service(call), tenant, &id, status_found, mesh_hold(call));
 }
 
@@ -108,7 +108,7 @@ static bool reply_unrecorded(struct mesh_call *call, const struct aion_uuid *id,
     struct control *control = mesh_service(call);
     const struct control_task *task = control_cache_peek(&control->tasks, id);
     if (task == NULL || task->direct == NULL || task->direct->recorded ||
-        !aion_str_eq(task->tenant, tenant))
+        (tenant.size > 0 && !aion_str_eq(task->tenant, tenant)))
         return false;
     control_reply_task(control, call, task);
     return true;
@@ -120,7 +120,7 @@ void control_get_task(struct mesh_call *call, const Aion__V1__GetTaskRequest *re
     struct aion_uuid id;
     aion_str tenant;
     struct aion_err err;
-    if (!control_task_id(call, request->task_id, &id) || !control_tenant(call, &tenant))
+    if (!control_task_id(call, request->task_id, &id) || !control_task_tenant(call, &tenant))
         return;
     if (reply_unrecorded(call, &id, tenant))
         return;

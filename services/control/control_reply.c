@@ -249,6 +249,15 @@ bool control_tenant(struct mesh_call *call, aion_str *ret_tenant)
     return false;
 }
 
+bool control_task_tenant(struct mesh_call *call, aion_str *ret_tenant)
+{
+    if (!control_tenant(call, ret_tenant))
+        return false;
+    if (mesh_principal(call)->role == MESH_ROLE_ADMIN)
+        *ret_tenant = (aion_str){0};
+    return true;
+}
+
 bool control_task_id(struct mesh_call *call, const char *text, struct aion_uuid *ret_id)
 {
     struct aion_err err;

@@ -12,7 +12,7 @@ import threading
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from mesh import Mesh, eventually, gone, write  # noqa: E402
+from mesh import SOURCE, Mesh, eventually, gone, write  # noqa: E402
 from scenario import children, has, same  # noqa: E402
 
 WHOLE_LIFE = ["accepted", "routed", "queued", "started", "succeeded"]
@@ -97,6 +97,45 @@ def watch_tasks(mesh):
     mine.append(submit("key-of-one-tenant"))
     anew = Listener(mesh, f"?since={time_of(600)}", key="key-of-one-tenant")
     eventually("all of it", lambda: all(anew.kinds(task) == WHOLE_LIFE for task in mine))
+
+
+def whose(mesh):
+    """What an operator sees in the list of all tenants' tasks can be looked at, read and ended by its id, over HTTP and at a
+    shell; to another tenant's key it is not there, in the words of one that never was."""
+    keys = pathlib.Path(mesh.home, "keys")
+    write(keys, "key-of-one-tenant@one:user\nkey-of-the-other@other:manager\nkey-of-an-admin-here@default:admin\n")
+    keys.chmod(0o600)
+    os.environ["AION_GATEWAY_API_KEYS_FILE"] = str(keys)
+    mesh.up()
+    document = (SOURCE / "tests/data/us-constitution.txt").read_text()
+
+    def ask(key, method, path, body=None, wait=20):
+        return mesh.http(method, path, body, {"Authorization": "Bearer " + key, "Prefer": f"wait={wait}"})
+
+    done = ask("key-of-one-tenant", "POST", "/v1/tasks", {"intent": "summarize_text", "params": {"text": document, "length": 2}})
+    text = done.json()["result"]["text"]
+    mesh.run("tasks", "hold", "--tenant", "one", "--reason", "to be ended", check=True)
+    held = ask("key-of-one-tenant", "POST", "/v1/tasks", {"intent": "noop"}, 0).json()["taskId"]
+    task, never = done.json()["taskId"], "01a214d5-6f83-70ae-9cd6-0bed6b7252ea"
+    for method, path in (("GET", "/v1/tasks/{}"), ("GET", "/v1/tasks/{}/status"), ("GET", "/v1/stream/{}"), ("DELETE", "/v1/tasks/{}"),
+                         ("POST", "/v1/stream/{}:ack")):
+        body = {"cursor": 1} if method == "POST" else None
+        refused, missing = (ask("key-of-the-other", method, path.format(one), body) for one in (task, never))
+        same((refused.status, refused.reason()), (404, "TASK_NOT_FOUND"), f"{method} {path}: {refused.body}")
+        same(refused.body.decode().replace(task, never), missing.body.decode(), path)
+
+    same(ask("key-of-an-admin-here", "GET", f"/v1/tasks/{task}").json()["tenant"], "one")
+    same(ask("key-of-an-admin-here", "GET", f"/v1/tasks/{task}/status").json()["state"], "TASK_STATE_SUCCEEDED")
+    has(ask("key-of-an-admin-here", "GET", f"/v1/stream/{task}").body.decode(), json.dumps(text[:40])[1:-1])
+    listed = [row["taskId"] for row in json.loads(mesh.run("tasks", "list", "--tenant", "*", "-o", "json", check=True).stdout)["tasks"]]
+    same(set(listed), {task, held})
+    for one in listed:
+        same(json.loads(mesh.run("tasks", "get", one, "-o", "json", check=True).stdout)["tenant"], "one")
+        has(mesh.run("explain", one, check=True).stdout, "of tenant one")
+    has(mesh.run("tasks", "watch", task, check=True).stdout, text)
+    same(mesh.run("tasks", "cancel", held, "--reason", "enough").returncode, 0)
+    same(ask("key-of-one-tenant", "GET", f"/v1/tasks/{held}").json()["state"], "TASK_STATE_CANCELLED")
+    has(mesh.run("audit", "list", "-o", "json", check=True).stdout, f"task/{held}")
 
 
 DIRECT = """version: 1

@@ -71,7 +71,8 @@ struct bench {
     bool counts_money;     /* ... and what costs more than there is left is refused */
     size_t decisions;
     struct bench_host hosts[BENCH_HOSTS];
-    struct aion_arena arena; /* of answers */
+    struct aion_arena arena;         /* of answers */
+    const struct mesh_principal *as; /* who calls; NULL: an admin of tenant "default" */
 
     /* the last unary answer */
     bool answered;

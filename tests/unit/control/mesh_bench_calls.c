@@ -33,7 +33,7 @@ static void call_done(void *user, const struct mesh_result *result)
 const ProtobufCMessage *bench_call(struct bench *bench, const struct mesh_method *method,
                                    const ProtobufCMessage *request)
 {
-    struct mesh_rpc_opts opts = {.wait_for_ready = true};
+    struct mesh_rpc_opts opts = {.wait_for_ready = true, .principal = bench->as};
     bench->answered = false;
     mesh_unary(bench->channel, method, request, &opts, call_done, bench);
     bench_until(bench, bench->answered);
@@ -176,8 +176,10 @@ void bench_stream(struct bench *bench, const char *task_id, uint64_t after)
     Aion__V1__StreamRequest request = AION__V1__STREAM_REQUEST__INIT;
     request.task_id = aion_arena_text(&bench->arena, aion_str_of(task_id));
     request.after_cursor = after;
+    struct mesh_rpc_opts opts = {.principal = bench->as};
     reset_stream(bench, after);
-    bench->stream = aion_v1_aion_tasks_stream_open(bench->channel, &request, NULL, &ops, bench);
+    bench->stream =
+        aion_v1_aion_tasks_stream_open(bench->channel, &request, &opts, &ops, bench);
 }
 
 void bench_watch(struct bench *bench, const char *task_id, uint64_t after, uint32_t window)
@@ -187,8 +189,15 @@ void bench_watch(struct bench *bench, const char *task_id, uint64_t after, uint3
     Aion__V1__WatchStreamsRequest request = AION__V1__WATCH_STREAMS_REQUEST__INIT;
     Aion__V1__WatchStreamsRequest__Open open = AION__V1__WATCH_STREAMS_REQUEST__OPEN__INIT;
     Aion__V1__Principal principal = AION__V1__PRINCIPAL__INIT;
-    char tenant[] = "default";
+    char tenant[65] = "default", role[16] = "user", *roles[] = {role};
+    if (bench->as != NULL) {
+        aion_str_copy(tenant, sizeof(tenant), bench->as->tenant);
+        snprintf(role, sizeof(role), "%s",
+                 bench->as->role == MESH_ROLE_ADMIN ? "admin" : "user");
+    }
     principal.tenant = tenant;
+    principal.roles = roles;
+    principal.n_roles = 1;
     open.task_id = aion_arena_text(&bench->arena, aion_str_of(task_id));
     open.after_cursor = after;
     open.window_bytes = window;
