@@ -1,4 +1,5 @@
 /* aion: the whole mesh in one executable. */
+#include "auth/start.h"
 #include "cli.h"
 
 #include <stdio.h>
@@ -69,6 +70,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "--help";
+    auth_start();
     if (strcmp(name, "--help") == 0 || strcmp(name, "help") == 0 || strcmp(name, "-h") == 0) {
         print_help(argc > 1 ? stdout : stderr);
         return argc > 1 ? CLI_OK : CLI_USAGE;
