@@ -5,8 +5,8 @@ target_compile_options(history_load PRIVATE ${AION_WARNINGS} -Wno-conversion)
 target_link_libraries(history_load PRIVATE aion_proto_v1 aion_mesh)
 add_test(NAME chaos/history COMMAND ${PYTHON3} "${CMAKE_CURRENT_LIST_DIR}/history.py" "$<TARGET_FILE:aion>"
          "$<TARGET_FILE:history_load>" 20000)
-set_tests_properties(chaos/history PROPERTIES LABELS chaos TIMEOUT 1800 RUN_SERIAL ON SKIP_RETURN_CODE 77)
+set_tests_properties(chaos/history PROPERTIES LABELS chaos TIMEOUT ${AION_CHAOS_TIMEOUT} RUN_SERIAL ON SKIP_RETURN_CODE 77)
 add_test(NAME chaos/history_postgres
          COMMAND "${CMAKE_SOURCE_DIR}/tests/servers/postgres.sh" with tcp durable -- ${PYTHON3} "${CMAKE_CURRENT_LIST_DIR}/history.py"
                  "$<TARGET_FILE:aion>" "$<TARGET_FILE:history_load>" 20000)
-set_tests_properties(chaos/history_postgres PROPERTIES LABELS chaos TIMEOUT 1800 RUN_SERIAL ON SKIP_RETURN_CODE 77)
+set_tests_properties(chaos/history_postgres PROPERTIES LABELS chaos TIMEOUT ${AION_CHAOS_TIMEOUT} RUN_SERIAL ON SKIP_RETURN_CODE 77)

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 
-from mesh_kill import POLICY, WRITERS, Ledger, Mesh, judge, modules_folder, write, write_tasks
+from mesh_kill import POLICY, WRITERS, Ledger, Mesh, Sqlite, judge, judge_store, modules_folder, write, write_tasks
 
 # what: who must have died of it
 FAULTS = {
@@ -71,6 +71,7 @@ def run(mesh, modules, failing, name, deaths):
     mesh.up("--modules", folder)
     judge(mesh, ledger)
     mesh.down()
+    judge_store(Sqlite(mesh.home), ledger)
     print(f"{name}: {restarts[victim]} times, {len(ledger.acknowledged)} tasks acknowledged, "
           f"{ledger.repeats} submits repeated")
     what = "failed fsyncs under a whole mesh" if name == "fsync fails" else "kills at named points in a whole mesh"

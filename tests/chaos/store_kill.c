@@ -37,7 +37,22 @@ static char url[256];
 static struct work_ledger ledger;
 static int out;
 static uint64_t delay_us_max = DELAY_US_MAX;
-static unsigned by_point; /* rounds that ended at a named point */
+
+/* Where a writer dies; counted by the kill that it was. A window is made every 200 tasks; the
+ * place of unfinished ones moves at each commit when told so. */
+static struct point {
+    const char *name; /* NULL: at a moment of chance */
+    uint64_t most;    /* the point's hit that kills is 1..most */
+    unsigned kills;
+} points[] = {
+    {"store/before_commit", 12, 0},
+    {"store/after_commit", 12, 0},
+    {"store/in_window", 1, 0},
+    {"store/in_sweep", 4, 0},
+    {"store/move_early=error:0,store/in_move", 12, 0},
+    {NULL, 0, 0},
+};
+enum { CHANCE = aion_countof(points) - 1 };
 
 /* -- the writer --------------------------------------------------------------------- */
 static void say(struct work_said said)
@@ -46,11 +61,11 @@ static void say(struct work_said said)
         exit(3);
 }
 
-static void run_writer(uint32_t first, const char *points)
+static void run_writer(uint32_t first, const char *failpoints)
 {
     struct aion_err err;
-    if (!aion_failpoints_arm(points, &err))
-        work_die("points", &err);
+    if (!aion_failpoints_arm(failpoints, &err))
+        work_die("failpoints", &err);
     struct work_conf conf = {
         .url = url, .first = first, .lanes = LANES, .sweeps = true, .say = say};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -124,25 +139,20 @@ static void wait_a_moment(int in, struct aion_rand *rand)
     nanosleep(&delay, NULL);
 }
 
-/* Where this round's writer dies: at a named point, or "" for a moment of chance. A window is
- * made every 200 tasks; the place of unfinished ones moves at each commit when told so. */
-static const char *choose_points(struct aion_rand *rand, char text[160])
+/* Half of the rounds end at a moment of chance. */
+static struct point *choose_point(struct aion_rand *rand, char text[160])
 {
-    static const char *const points[] = {"store/before_commit", "store/after_commit",
-                                         "store/in_window", "store/in_sweep",
-                                         "store/move_early=error:0,store/in_move"};
-    static const uint64_t most[] = {12, 12, 1, 4, 12};
-    uint64_t which = aion_rand_below(rand, 2 * aion_countof(points));
-    if (which >= aion_countof(points))
-        return "";
-    snprintf(text, 160, "%s=kill:%llu", points[which],
-             (unsigned long long)(1 + aion_rand_below(rand, most[which])));
-    return text;
+    uint64_t which = aion_rand_below(rand, 2 * CHANCE);
+    if (which >= CHANCE)
+        return &points[CHANCE];
+    snprintf(text, 160, "%s=kill:%llu", points[which].name,
+             (unsigned long long)(1 + aion_rand_below(rand, points[which].most)));
+    return &points[which];
 }
 
-/* It dies by itself; if it does not come to its point soon, by the kill that follows. Points
- * lie behind the opening, as a rule. */
-static void wait_for_end(pid_t pid, int in)
+/* True: it died by itself. One that does not come to its point soon dies by the kill that
+ * follows. Points lie behind the opening, as a rule. */
+static bool wait_for_end(pid_t pid, int in)
 {
     siginfo_t info = {.si_pid = 0};
     struct pollfd first_word = {.fd = in, .events = POLLIN};
@@ -152,14 +162,14 @@ static void wait_for_end(pid_t pid, int in)
         nanosleep(&step, NULL);
         waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT);
     }
-    by_point += info.si_pid != 0;
+    return info.si_pid != 0;
 }
 
 static uint32_t round_of_kill(struct aion_rand *rand)
 {
     int ends[2];
-    char text[160];
-    const char *points = choose_points(rand, text);
+    char text[160] = "";
+    struct point *point = choose_point(rand, text);
     uint32_t from = ledger.count;
     ledger.swept_below = from > WORK_KEPT ? from - WORK_KEPT : 0;
     if (pipe(ends) != 0)
@@ -168,18 +178,18 @@ static uint32_t round_of_kill(struct aion_rand *rand)
     if (pid == 0) {
         close(ends[0]);
         out = ends[1];
-        run_writer(from, points);
+        run_writer(from, text);
     }
     close(ends[1]);
-    if (points[0] != '\0')
-        wait_for_end(pid, ends[0]);
-    else
+    bool by_itself = point->name != NULL && wait_for_end(pid, ends[0]);
+    if (point->name == NULL)
         wait_a_moment(ends[0], rand);
     kill(pid, SIGKILL);
     int status;
     waitpid(pid, &status, 0);
-    if (!WIFSIGNALED(status))
-        work_die("the writer ended by itself", NULL);
+    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+        work_die("the writer ended in another way than by a kill", NULL);
+    (by_itself ? point : &points[CHANCE])->kills++;
     uint32_t heard = listen_until_end(ends[0]);
     close(ends[0]);
     ledger.count += 2 * LANES; /* numbers begun but never heard of */
@@ -211,6 +221,21 @@ static void set_url(void)
              strchr(postgres, '?') ? '&' : '?');
 }
 
+static void report(uint64_t heard, int64_t begun_us)
+{
+    unsigned by_point = 0;
+    for (size_t i = 0; i < CHANCE; i++) {
+        by_point += points[i].kills;
+        printf("%5u at %s\n", points[i].kills, points[i].name);
+    }
+    printf("%u kills, %llu acknowledgements, none lost, none doubled, %.1f s\n",
+           by_point + points[CHANCE].kills, (unsigned long long)heard,
+           (double)(aion_clock_mono_us() - begun_us) / 1e6);
+    printf("COUNTED %u kills of the store at moments of chance\n"
+           "COUNTED %u kills of the store at named points\n",
+           points[CHANCE].kills, by_point);
+}
+
 int main(int argc, char **argv)
 {
     uint64_t kills = KILLS, seed = (uint64_t)aion_clock_mono_us(), heard = 0;
@@ -232,13 +257,7 @@ int main(int argc, char **argv)
     for (uint64_t i = 0; i < kills; i++)
         heard += round_of_kill(&rand);
     judge_all();
-    printf("%llu kills (%u at a named point), %llu acknowledgements, none lost, none doubled, "
-           "%.1f s\n",
-           (unsigned long long)kills, by_point, (unsigned long long)heard,
-           (double)(aion_clock_mono_us() - begun_us) / 1e6);
-    printf("COUNTED %llu kills of the store at moments of chance\n"
-           "COUNTED %u kills of the store at named points\n",
-           (unsigned long long)kills - by_point, by_point);
+    report(heard, begun_us);
     remove_files();
     return 0;
 }

@@ -22,6 +22,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,7 +118,8 @@ static void run_session(const char *self, const char *recorder, const struct ses
     int status;
     waitpid(pid, &status, 0);
     bool dies = session->die_after[0] != '0';
-    if (dies ? !WIFSIGNALED(status) : !WIFEXITED(status) || WEXITSTATUS(status) != 0)
+    if (dies ? !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL
+             : !WIFEXITED(status) || WEXITSTATUS(status) != 0)
         work_die("the writer ended in another way than it should", NULL);
 }
 

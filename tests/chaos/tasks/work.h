@@ -20,7 +20,8 @@ enum {
     WORK_STEPS_MAX = 7,
     WORK_STEP_US = 5000,      /* between the admissions of two tasks */
     WORK_WINDOW_US = 1000000, /* so a window holds 200 of them, and kills meet its making */
-    WORK_KEPT = 3000,         /* tasks before a round's first that a sweep leaves */
+    WORK_KEPT = 800,          /* tasks before a round's first that a sweep leaves: an open
+                               * checks them all */
 };
 
 enum work_step {
