@@ -67,11 +67,23 @@ void router_decide_stream_open(struct mesh_call *call)
     aion_list_add_last(&router->streams, &stream->link);
 }
 
+static void stream_free(struct decide_stream *stream)
+{
+    mesh_set_user(stream->call, NULL);
+    aion_list_remove(&stream->link);
+    free(stream);
+}
+
+/* A call may end later than the router: nothing of it leads here from now on. */
 void router_end_streams(struct router *router)
 {
-    aion_list_each_safe (link, &router->streams)
-        mesh_fail(aion_container(link, struct decide_stream, link)->call, AION_UNAVAILABLE,
-                  "the router is stopping");
+    while (!aion_list_empty(&router->streams)) {
+        struct decide_stream *stream =
+            aion_container(router->streams.next, struct decide_stream, link);
+        struct mesh_call *call = stream->call;
+        stream_free(stream);
+        mesh_fail(call, AION_UNAVAILABLE, "the router is stopping");
+    }
 }
 
 static void answer(struct mesh_call *call, const Aion__V1__DecideStreamRequest *request)
@@ -124,8 +136,7 @@ void router_decide_stream_writable(struct mesh_call *call)
 
 void router_decide_stream_done(struct mesh_call *call, bool cancelled)
 {
-    struct decide_stream *stream = mesh_user(call);
     (void)cancelled;
-    aion_list_remove(&stream->link);
-    free(stream);
+    if (mesh_user(call) != NULL)
+        stream_free(mesh_user(call));
 }

@@ -10,6 +10,7 @@ static void stop(void *self)
     struct router *router = self;
     mesh_timer_cancel(router->program->loop, &router->reconcile_timer);
     mesh_channel_close(router->control);
+    router_end_streams(router); /* that came after the drain */
     if (router->cached != NULL)
         aion_snap_unref(&router->cached->snap);
     aion_snapshot_done(&router->active);
