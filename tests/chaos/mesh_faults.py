@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 
-from mesh_kill import POLICY, WRITERS, Ledger, Mesh, Sqlite, judge, judge_store, modules_folder, write, write_tasks
+from mesh_kill import POLICY, WRITERS, Ledger, Mesh, Sqlite, ends, judge, judge_ends, judge_store, modules_folder, write, write_tasks
 
 # what: who must have died of it
 FAULTS = {
@@ -71,6 +71,7 @@ def run(mesh, modules, failing, name, deaths):
     mesh.up("--modules", folder)
     judge(mesh, ledger)
     mesh.down()
+    judge_ends(mesh, ledger)
     judge_store(Sqlite(mesh.home), ledger)
     print(f"{name}: {restarts[victim]} times, {len(ledger.acknowledged)} tasks acknowledged, "
           f"{ledger.repeats} submits repeated")
@@ -80,6 +81,8 @@ def run(mesh, modules, failing, name, deaths):
         print("FAULT:", fault)
     assert not ledger.faults, f"{len(ledger.faults)} faults"
     assert restarts[victim] >= deaths and len(ledger.acknowledged) > 50, "too little happened to mean anything"
+    how = "exited with status" if name == "fsync fails" else "ended by signal 9;"
+    assert all(how in line for line in ends(mesh, victim)), f"{victim} ended in another way"
     assert sum(restarts.values()) == restarts[victim], f"others ended, too: {restarts}"
     if name == "fsync fails":
         assert "cannot go on" in log and "the disk has failed" in log, "control has not said why it ended"

@@ -37,6 +37,7 @@ static char url[256];
 static struct work_ledger ledger;
 static int out;
 static uint64_t delay_us_max = DELAY_US_MAX;
+static int point_wait_ms = POINT_WAIT_MS;
 
 /* Where a writer dies; counted by the kill that it was. A window is made every 200 tasks; the
  * place of unfinished ones moves at each commit when told so. */
@@ -49,10 +50,11 @@ static struct point {
     {"store/after_commit", 12, 0},
     {"store/in_window", 1, 0},
     {"store/in_sweep", 4, 0},
-    {"store/move_early=error:0,store/in_move", 12, 0},
+    {"store/move_early=error:0,store/in_move", 12, 0}, /* SQLite's */
     {NULL, 0, 0},
 };
 enum { CHANCE = aion_countof(points) - 1 };
+static size_t point_count = CHANCE;
 
 /* -- the writer --------------------------------------------------------------------- */
 static void say(struct work_said said)
@@ -142,8 +144,8 @@ static void wait_a_moment(int in, struct aion_rand *rand)
 /* Half of the rounds end at a moment of chance. */
 static struct point *choose_point(struct aion_rand *rand, char text[160])
 {
-    uint64_t which = aion_rand_below(rand, 2 * CHANCE);
-    if (which >= CHANCE)
+    uint64_t which = aion_rand_below(rand, 2 * point_count);
+    if (which >= point_count)
         return &points[CHANCE];
     snprintf(text, 160, "%s=kill:%llu", points[which].name,
              (unsigned long long)(1 + aion_rand_below(rand, points[which].most)));
@@ -157,7 +159,7 @@ static bool wait_for_end(pid_t pid, int in)
     siginfo_t info = {.si_pid = 0};
     struct pollfd first_word = {.fd = in, .events = POLLIN};
     poll(&first_word, 1, 10000);
-    for (int i = 0; i < POINT_WAIT_MS && info.si_pid == 0; i += 2) {
+    for (int i = 0; i < point_wait_ms && info.si_pid == 0; i += 2) {
         struct timespec step = {.tv_nsec = 2000000};
         nanosleep(&step, NULL);
         waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT);
@@ -209,7 +211,7 @@ static void remove_files(void)
     rmdir(folder);
 }
 
-/* A writer on PostgreSQL takes longer to begin. */
+/* A writer on PostgreSQL takes longer to begin and to come to a point. */
 static void set_url(void)
 {
     const char *postgres = getenv("AION_TEST_POSTGRES_URL");
@@ -217,6 +219,8 @@ static void set_url(void)
     if (postgres == NULL)
         return;
     delay_us_max = 5 * (uint64_t)DELAY_US_MAX;
+    point_wait_ms = 10 * POINT_WAIT_MS;
+    point_count = CHANCE - 1;
     snprintf(url, sizeof(url), "%s%caion_schema=kill", postgres,
              strchr(postgres, '?') ? '&' : '?');
 }
