@@ -211,7 +211,8 @@ static void remove_files(void)
     rmdir(folder);
 }
 
-/* A writer on PostgreSQL takes longer to begin and to come to a point. */
+/* A writer on PostgreSQL takes longer to begin and to come to a point. What is written into old
+ * windows goes one by one there; batches, and the points in them, need tasks of today. */
 static void set_url(void)
 {
     const char *postgres = getenv("AION_TEST_POSTGRES_URL");
@@ -219,8 +220,9 @@ static void set_url(void)
     if (postgres == NULL)
         return;
     delay_us_max = 5 * (uint64_t)DELAY_US_MAX;
-    point_wait_ms = 10 * POINT_WAIT_MS;
+    point_wait_ms = 5 * POINT_WAIT_MS;
     point_count = CHANCE - 1;
+    work_begin_at(aion_clock_utc_us());
     snprintf(url, sizeof(url), "%s%caion_schema=kill", postgres,
              strchr(postgres, '?') ? '&' : '?');
 }

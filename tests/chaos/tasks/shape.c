@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define T0 1700000000000000
+static int64_t begin_us = 1700000000000000;
 
 /* Most tasks are plain; every other way through the state table comes often enough to be hit by
  * every kill loop. */
@@ -37,9 +37,14 @@ bool work_restarts(uint32_t attempt)
     return attempt > 1;
 }
 
+void work_begin_at(int64_t at_us)
+{
+    begin_us = at_us - at_us % WORK_WINDOW_US;
+}
+
 int64_t work_admitted_us(uint32_t number)
 {
-    return T0 + (int64_t)number * WORK_STEP_US;
+    return begin_us + (int64_t)number * WORK_STEP_US;
 }
 
 uint64_t work_seq(uint32_t number)

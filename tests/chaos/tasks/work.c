@@ -186,7 +186,7 @@ static struct store_write write_of(struct lane *lane, struct store_outbox *event
                                    .intent = AION_STR("noop"),
                                    .kinds = kinds,
                                    .attempt = lane->attempt,
-                                   .at_us = 1};
+                                   .at_us = work_admitted_us(lane->number)};
     write.event = event;
     return write;
 }

@@ -50,6 +50,8 @@ const uint8_t *work_shape(uint32_t number); /* ends with WORK_END */
 bool work_has_own_id(uint32_t number);      /* and no key: repeats are known by it */
 struct aion_uuid work_id(uint32_t number);
 bool work_number(const struct aion_uuid *id, uint32_t *ret_number);
+/* When the first of them is admitted; a time in 2023 unless said. */
+void work_begin_at(int64_t at_us);
 int64_t work_admitted_us(uint32_t number);
 uint64_t work_seq(uint32_t number);
 int64_t work_price(uint32_t number); /* nano-USD */
