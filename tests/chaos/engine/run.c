@@ -10,7 +10,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { LANES = 12, SLOTS = 16, OPEN_MAX = 40, ATTEMPTS_MAX = 10, HOST_LEASE_US = 5000000 };
+enum {
+    LANES = 12,
+    SLOTS = 16,
+    OPEN_MAX = 40,
+    ATTEMPTS_MAX = 10,
+    HOST_LEASE_US = 5000000,
+    ASKED_AT_ONCE = 16
+};
 
 /* A submission under way. */
 struct lane {
@@ -218,7 +225,8 @@ static void no_progress(uint32_t number)
 }
 
 /* Every task is acknowledged and ends, whoever began it: for twice a host's lease nothing new
- * came of it means that the first of those left is stuck. */
+ * came of it means that the first of those left is stuck. A few are asked for at a time, as
+ * meanwhile nobody serves the host. */
 static void wait_for_all(void)
 {
     const struct engine_ledger *ledger = self.conf->ledger;
@@ -226,9 +234,11 @@ static void wait_for_all(void)
     size_t settles = 0;
     for (uint32_t number = ledger->all_below; number < ledger->count;) {
         turn();
-        while (number < ledger->count && ledger->acked[number] && has_succeeded(number))
+        uint32_t before = number;
+        while (number < ledger->count && number < before + ASKED_AT_ONCE &&
+               ledger->acked[number] && has_succeeded(number))
             number++;
-        if (self.settles > settles)
+        if (self.settles > settles || number > before)
             last_us = aion_clock_mono_us();
         settles = self.settles;
         if (aion_clock_mono_us() - last_us > 2 * HOST_LEASE_US)
