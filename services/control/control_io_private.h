@@ -22,6 +22,7 @@ struct control_write {
     struct aion_link link;
     struct mesh_timer again;
     int64_t begun_us;
+    bool before_start;          /* submitted while the attempt's start was not on disk yet */
     uint64_t cursor;            /* newest chunk in it */
     struct store_chunk *chunks; /* owned */
     struct store_outbox event;

@@ -88,11 +88,12 @@ static void later(struct control_write *write)
                    mesh_loop_now(write->control->loop) + AGAIN_US);
 }
 
-/* The end of an attempt whose start is still on its way to the disk finds another token there:
- * wait for the start. */
+/* The end of an attempt whose start was still on its way to the disk when it was submitted
+ * found another token there: once more, behind the start. That the start is there by now says
+ * nothing of what the end has met. */
 static bool too_early(const struct control_write *write)
 {
-    if (!write->task->starting || write->kind == STORE_START)
+    if (write->kind == STORE_START || (!write->before_start && !write->task->starting))
         return false;
     return write->as.write.outcome == STORE_STALE &&
            (write->kind == STORE_FINISH || write->kind == STORE_RETRY ||
@@ -128,6 +129,7 @@ void control_write_submit(struct control_write *write)
         later(write);
         return;
     }
+    write->before_start = write->task->starting;
     common->op.done = write_done;
     common->seq = write->task->seq;
     common->epoch = control_shard_epoch(write->control, write->task->seq);

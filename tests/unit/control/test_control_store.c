@@ -173,6 +173,26 @@ static void an_end_that_was_unclear_is_written_once(void **state)
     assert_int_equal(events_of(bench).count, 2);
 }
 
+/* The start failed and is written again; the end came in between, met no start, and is told of
+ * only after the start is there. */
+static void an_end_that_met_no_start_is_written_again(void **state)
+{
+    struct bench *bench = *state;
+    struct bench_host *host = &bench->hosts[0];
+    store_script_fail(bench->store, STORE_START, STORE_SCRIPT_FAIL, AION_UNAVAILABLE, 1);
+    bench_attach(bench, 0, 1, NULL, 0);
+    const char *id = bench_submit(bench, "x", NULL, 0)->task_id;
+    bench_until(bench, store_script_count(bench->store, STORE_START) == 1);
+    store_script_mute(bench->store, STORE_FINISH);
+    bench_result(host, &host->executed[0], "done");
+    bench_until(bench, store_script_count(bench->store, STORE_FINISH) == 1);
+    bench_until(bench, store_script_count(bench->store, STORE_START) == 2);
+    assert_int_equal(bench_get(bench, id)->n_attempts, 1); /* and that has been heard */
+    store_script_tell(bench->store);
+    bench_until(bench, is_state(bench, id, TASK_SUCCEEDED));
+    assert_int_equal(store_script_count(bench->store, STORE_FINISH), 2);
+}
+
 static void a_control_that_ends_forgets_what_is_unclear(void **state)
 {
     struct bench *bench = *state;
@@ -234,6 +254,7 @@ int main(void)
         store_test(a_key_has_its_shard),
         store_test(what_was_unclear_is_found_out_and_runs),
         store_test(an_end_that_was_unclear_is_written_once),
+        store_test(an_end_that_met_no_start_is_written_again),
         store_test(a_control_that_ends_forgets_what_is_unclear),
         store_test(a_submit_to_a_lost_shard_is_refused_and_ends_the_process),
         store_test(a_result_of_a_lost_shard_is_not_settled_and_holds_up_nothing),

@@ -103,7 +103,12 @@ static void run(struct script_store *self, struct store_op *op)
         if (is_fault(self, op, STORE_SCRIPT_UNCLEAR, &err))
             store_op_fail(op, &err);
     }
-    store_complete(&self->base, op);
+    if (self->mutes && self->mute_kind == op->kind) {
+        self->mutes = false;
+        self->mute = op;
+    } else {
+        store_complete(&self->base, op);
+    }
 }
 
 static bool script_submit(struct store *store, struct store_op *op, struct aion_err *err)
@@ -157,6 +162,22 @@ void store_script_fail(struct store *store, enum store_kind kind, enum store_scr
     self->faults[kind].fault = fault;
     self->faults[kind].code = code;
     self->faults[kind].left = count;
+}
+
+void store_script_mute(struct store *store, enum store_kind kind)
+{
+    struct script_store *self = script_of(store);
+    self->mutes = true;
+    self->mute_kind = kind;
+}
+
+void store_script_tell(struct store *store)
+{
+    struct script_store *self = script_of(store);
+    struct store_op *op = self->mute;
+    self->mute = NULL;
+    if (op != NULL)
+        store_complete(&self->base, op);
 }
 
 void store_script_down(struct store *store, bool down)
@@ -266,6 +287,7 @@ static void script_close(struct store *store)
 {
     struct script_store *self = script_of(store);
     store_script_step(store, SIZE_MAX);
+    store_script_tell(store);
     store_base_done(store);
     leave_state(self->state);
     free(self);

@@ -22,6 +22,10 @@ size_t store_script_held(const struct store *store);
 enum store_script_fault { STORE_SCRIPT_REFUSE, STORE_SCRIPT_FAIL, STORE_SCRIPT_UNCLEAR };
 void store_script_fail(struct store *store, enum store_kind kind, enum store_script_fault fault,
                        enum aion_code code, size_t count);
+/* The next operation of this kind is applied when it is its turn, and says so only when told
+ * to: what was applied after it has said so before. */
+void store_script_mute(struct store *store, enum store_kind kind);
+void store_script_tell(struct store *store);
 /* All writes fail with STORE_DOWN while down. */
 void store_script_down(struct store *store, bool down);
 /* Of a store without name: another replica takes these shards: the next epoch, not ours any

@@ -110,6 +110,9 @@ struct script_store {
 
     struct store_op *held, **held_last;
     size_t held_count;
+    bool mutes; /* the next of this kind */
+    enum store_kind mute_kind;
+    struct store_op *mute; /* applied, and not told of */
     bool hold, down, broken;
     struct {
         enum store_script_fault fault;
