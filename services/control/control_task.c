@@ -305,6 +305,16 @@ static void not_found(const struct aion_uuid *id, struct aion_err *err)
     aion_err_reason(err, "TASK_NOT_FOUND");
 }
 
+static void arriving(const struct aion_uuid *id, struct aion_err *err)
+{
+    char text[AION_UUID_TEXT];
+    aion_uuid_text(id, text);
+    aion_err_set(err, __func__, AION_UNAVAILABLE,
+                 "task %s is being accepted at this moment: try again", text);
+    aion_err_reason(err, "TASK_ARRIVING");
+    err->retry_after_ms = 10;
+}
+
 static void finding_free(struct finding *finding)
 {
     aion_arena_done(&finding->arena);
@@ -337,8 +347,8 @@ static struct control_task *load_to_look(struct control *control,
 
 /* A task that ended between the look into the cache and the read is in both: the cache's is the
  * one. Unfinished tasks of ours are always in the cache, but for the moment between the commit
- * of an acceptance and its completion: to its client such a task is not there yet. Those of
- * others are for looking at, and are not kept. */
+ * of an acceptance and its completion: it is there in a moment. Those of others are for looking
+ * at, and are not kept. */
 static struct control_task *keep(struct control *control, const struct store_task *stored,
                                  bool look, struct aion_err *err)
 {
@@ -347,7 +357,7 @@ static struct control_task *keep(struct control *control, const struct store_tas
         return control_task_ref(task);
     if (!store_state_final(stored->state)) {
         if (control_shard_acts(control, store_seq_shard(stored->seq)))
-            not_found(&stored->id, err);
+            arriving(&stored->id, err);
         else if (look)
             return load_to_look(control, stored);
         else
