@@ -332,8 +332,10 @@ static const char *judge_page(struct store *store, struct listing *listing, uint
     struct store_list list = {
         .op.arena = arena, .tenant = AION_STR("default"), .before = *before, .limit = PAGE};
     struct aion_err err;
-    if (!store_list_wait(store, &list, &err))
+    if (!store_list_wait(store, &list, &err)) {
+        fprintf(stderr, "%s (%s)\n", err.text, err.detail);
         return "the listing cannot be read";
+    }
     *before = list.next;
     const char *wrong = NULL;
     for (size_t i = 0; i < list.count && wrong == NULL; i++)

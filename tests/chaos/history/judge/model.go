@@ -36,6 +36,7 @@ type task struct {
 	asked  bool  // somebody has asked for its end
 	newest token // attempt that was given out last, as far as hosts have heard
 	over   bool  // that one cannot end the task any more
+	until  int64 // nor can what was said of it from this moment on, as a word after it was refused; 0: none was
 	end    string
 	result string
 }
@@ -71,7 +72,16 @@ func isFinal(state string) bool {
 	return false
 }
 
-// A state is shown: it must be the one there is. The end of a task that was asked for comes by itself.
+// A task has ten attempts (history.py). Hosts do not hear of each, as some die with the control that gave them out.
+const heardOf = 5
+
+// Kills and lost leases may have used up its attempts.
+func mayDie(t task) bool {
+	return t.newest.attempt >= heardOf
+}
+
+// A state is shown: it must be the one there is. The end of a task that was asked for comes by itself, and that of one whose
+// attempts are used up.
 func show(t task, state string) []task {
 	switch {
 	case t.phase == final:
@@ -79,7 +89,7 @@ func show(t task, state string) []task {
 			return nil
 		}
 	case isFinal(state):
-		if state != "CANCELLED" || !t.asked {
+		if !(state == "CANCELLED" && t.asked || state == "DEAD" && mayDie(t)) {
 			return nil
 		}
 		t.phase, t.end, t.result = final, state, ""
@@ -120,7 +130,7 @@ func start(t task, l *line) []task {
 	if t.phase != live || !t.newest.before(given) {
 		return nil
 	}
-	t.newest, t.over = given, false
+	t.newest, t.over, t.until = given, false, 0
 	return []task{t}
 }
 
@@ -146,8 +156,10 @@ func after(t task, l *line) []task {
 	return []task{ended(t, "FAILED", "")}
 }
 
+// An end that is refused is not the first of its attempt, or that attempt is given up: then only what was said before, and
+// may be on its way to the disk still, can count.
 func complete(t task, l *line) []task {
-	current := t.phase == live && t.newest == token{l.Epoch, l.Attempt} && !t.over
+	current := t.phase == live && t.newest == token{l.Epoch, l.Attempt} && !t.over && (t.until == 0 || l.Call < t.until)
 	switch l.Outcome {
 	case "accepted":
 		if !current {
@@ -156,7 +168,7 @@ func complete(t task, l *line) []task {
 		return after(t, l)
 	case "refused":
 		if current {
-			t.over = true
+			t.until = l.Call
 		}
 		return []task{t}
 	}
