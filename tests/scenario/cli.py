@@ -9,7 +9,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from mesh import Mesh, eventually, write  # noqa: E402
+from mesh import Mesh, eventually, write, run_scenario  # noqa: E402
 from scenario import PRICED, has, hostile_policy, same  # noqa: E402
 
 
@@ -318,18 +318,5 @@ def silence(mesh):
     refused(mesh, 3, "start one by `aion up`", "budgets", "list")
 
 
-def main():
-    executable, name = os.path.abspath(sys.argv[1]), sys.argv[2]
-    mesh = Mesh(executable)
-    try:
-        globals()[name](mesh)
-        print(f"{name}: passed")
-    except AssertionError:
-        print(mesh.run("logs", "-n", "15").stdout[-6000:], file=sys.stderr)
-        raise
-    finally:
-        mesh.close()
-
-
 if __name__ == "__main__":
-    main()
+    run_scenario(globals())

@@ -12,7 +12,7 @@ import threading
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from mesh import SOURCE, Mesh, eventually, gone, write  # noqa: E402
+from mesh import SOURCE, eventually, gone, write, run_scenario  # noqa: E402
 from scenario import children, has, same  # noqa: E402
 
 WHOLE_LIFE = ["accepted", "routed", "queued", "started", "succeeded"]
@@ -301,18 +301,5 @@ def refusals(mesh):
     same(mesh.http("POST", "/v1/audit:verify", {}).json()["valid"], True)
 
 
-def main():
-    executable, name = os.path.abspath(sys.argv[1]), sys.argv[2]
-    mesh = Mesh(executable)
-    try:
-        globals()[name](mesh)
-        print(f"{name}: passed")
-    except AssertionError:
-        print(mesh.run("logs", "-n", "15").stdout[-6000:], file=sys.stderr)
-        raise
-    finally:
-        mesh.close()
-
-
 if __name__ == "__main__":
-    main()
+    run_scenario(globals())

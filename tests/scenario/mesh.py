@@ -4,6 +4,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
@@ -124,8 +125,22 @@ def gone(pid):
         return True
 
 
+def run_scenario(scenarios):
+    """PROGRAM AION NAME: the function of that name in a module's globals(), with a mesh that is closed in any case."""
+    executable, name = os.path.abspath(sys.argv[1]), sys.argv[2]
+    mesh = Mesh(executable)
+    try:
+        scenarios[name](mesh)
+        print(f"{name}: passed")
+    except AssertionError:
+        print(mesh.run("logs", "-n", "15").stdout[-6000:], file=sys.stderr)
+        raise
+    finally:
+        mesh.close()
+
+
 def write(path, text):
     pathlib.Path(path).write_text(text)
 
 
-__all__ = ["SOURCE", "Answer", "Mesh", "eventually", "gone", "os", "time", "write"]
+__all__ = ["SOURCE", "Answer", "Mesh", "eventually", "gone", "os", "run_scenario", "time", "write"]

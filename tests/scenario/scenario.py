@@ -15,7 +15,7 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from mesh import SOURCE, Mesh, eventually, gone, write  # noqa: E402
+from mesh import SOURCE, Mesh, eventually, gone, write, run_scenario  # noqa: E402
 
 DOCUMENT = SOURCE / "tests/data/us-constitution.txt"
 
@@ -1050,18 +1050,5 @@ def ops_events(mesh):
     same([event["reason"] for event in watch.events(3)], ["POLICY_INVALID", ""])
 
 
-def main():
-    executable, name = os.path.abspath(sys.argv[1]), sys.argv[2]
-    mesh = Mesh(executable)
-    try:
-        globals()[name](mesh)
-        print(f"{name}: passed")
-    except AssertionError:
-        print(mesh.run("logs", "-n", "15").stdout[-6000:], file=sys.stderr)
-        raise
-    finally:
-        mesh.close()
-
-
 if __name__ == "__main__":
-    main()
+    run_scenario(globals())
