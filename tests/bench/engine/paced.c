@@ -7,6 +7,8 @@
  * long each was ready (committed, in the queue) before a host got it, and how long it was from
  * its admission, with the commit in between. Prints: tasks, failures, p50 and p99 of submit,
  * dispatch (ready to dispatched) and admitted (to dispatched), all in µs. */
+#include "../task/noop_request.h"
+
 #include "aion/v1/tasks.mesh.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -122,30 +124,6 @@ static void pace(struct mesh_timer *timer)
         mesh_timer_set(run.loop, timer, run.began_us + (int64_t)run.begun * run.every_us);
 }
 
-/* intent noop, params {"text": "xxx..."}. */
-static void make_request(size_t bytes)
-{
-    static Google__Protobuf__Struct params = GOOGLE__PROTOBUF__STRUCT__INIT;
-    static Google__Protobuf__Struct__FieldsEntry entry =
-        GOOGLE__PROTOBUF__STRUCT__FIELDS_ENTRY__INIT;
-    static Google__Protobuf__Struct__FieldsEntry *entries[1] = {&entry};
-    static Google__Protobuf__Value value = GOOGLE__PROTOBUF__VALUE__INIT;
-    static char intent[] = "noop", key[] = "text";
-    char *text = calloc(1, bytes + 1);
-    if (text == NULL)
-        abort();
-    memset(text, 'x', bytes);
-    value.kind_case = GOOGLE__PROTOBUF__VALUE__KIND_STRING_VALUE;
-    value.string_value = text;
-    entry.key = key;
-    entry.value = &value;
-    params.n_fields = 1;
-    params.fields = entries;
-    aion__v1__task_request__init(&run.request);
-    run.request.intent = intent;
-    run.request.params = &params;
-}
-
 static bool connect_to(char **args, struct aion_err *err)
 {
     struct mesh_tls tls = {.trust_domain = "aion.local",
@@ -193,7 +171,7 @@ int main(int argc, char **argv)
     run.taken_us = calloc(run.wanted, sizeof(*run.taken_us));
     run.waited_us = calloc(run.wanted, sizeof(*run.waited_us));
     run.admitted_us = calloc(run.wanted, sizeof(*run.admitted_us));
-    make_request(strtoul(argv[5], NULL, 10));
+    bench_noop_request(&run.request, strtoul(argv[5], NULL, 10));
     aion_log_start("paced", 2, AION_LOG_WARN);
     if (run.all == NULL || run.taken_us == NULL || run.waited_us == NULL ||
         run.admitted_us == NULL || !connect_to(argv + 1, &err)) {

@@ -5,13 +5,14 @@
  * Intent noop, its text of BYTES. After a second of warming up prints "begin" and waits for a
  * line on stdin (the caller reads the processes' CPU times), then prints: tasks, failures,
  * tasks/s, p50 and p99 in µs. */
+#include "noop_request.h"
+
 #include "aion/v1/tasks.mesh.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "mesh/loop.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 enum { SAMPLES_MAX = 1000 * 1000, CONCURRENCY_MAX = 1024 };
 
@@ -71,33 +72,6 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* intent noop, params {"text": "xxx..."}, wait 20 s. */
-static void make_request(size_t bytes)
-{
-    static Google__Protobuf__Struct params = GOOGLE__PROTOBUF__STRUCT__INIT;
-    static Google__Protobuf__Struct__FieldsEntry entry =
-        GOOGLE__PROTOBUF__STRUCT__FIELDS_ENTRY__INIT;
-    static Google__Protobuf__Struct__FieldsEntry *entries[1] = {&entry};
-    static Google__Protobuf__Value value = GOOGLE__PROTOBUF__VALUE__INIT;
-    static Google__Protobuf__Duration wait = GOOGLE__PROTOBUF__DURATION__INIT;
-    static char intent[] = "noop", key[] = "text";
-    char *text = calloc(1, bytes + 1);
-    if (text == NULL)
-        abort();
-    memset(text, 'x', bytes);
-    value.kind_case = GOOGLE__PROTOBUF__VALUE__KIND_STRING_VALUE;
-    value.string_value = text;
-    entry.key = key;
-    entry.value = &value;
-    params.n_fields = 1;
-    params.fields = entries;
-    wait.seconds = 20;
-    aion__v1__task_request__init(&run.request);
-    run.request.intent = intent;
-    run.request.params = &params;
-    run.request.wait = &wait;
-}
-
 static void print_result(double seconds)
 {
     size_t kept = run.tasks < SAMPLES_MAX ? run.tasks : SAMPLES_MAX;
@@ -128,7 +102,10 @@ int main(int argc, char **argv)
     unsigned concurrency = (unsigned)strtoul(argv[6], NULL, 10);
     concurrency = concurrency < CONCURRENCY_MAX ? concurrency : CONCURRENCY_MAX;
     double seconds = strtod(argv[7], NULL);
-    make_request(strtoul(argv[5], NULL, 10));
+    static Google__Protobuf__Duration wait = GOOGLE__PROTOBUF__DURATION__INIT;
+    wait.seconds = 20;
+    bench_noop_request(&run.request, strtoul(argv[5], NULL, 10));
+    run.request.wait = &wait;
     run.samples = malloc(SAMPLES_MAX * sizeof(*run.samples));
     aion_log_start("load", 2, AION_LOG_WARN);
     run.loop = mesh_loop_new(NULL, &err);
