@@ -59,16 +59,21 @@ static void leave_router(struct control *control)
 }
 
 /* The store first: it runs what completions are left, and they need control. */
-static void stop(void *self)
+static void close_all(struct control *control)
 {
-    struct control *control = self;
-    bool opened = control->store != NULL;
     control->draining = true;
     leave_router(control);
     control_events_stop(control);
     store_close(control->store);
-    if (opened)
-        control_done(control);
+    control_done(control);
+}
+
+/* Without a store it has not begun to be. */
+static void stop(void *self)
+{
+    struct control *control = self;
+    if (control->store != NULL)
+        close_all(control);
     free(control);
 }
 
