@@ -456,6 +456,17 @@ def bad_first_policy(mesh):
     same(mesh.run("status").returncode, 3, "the mesh is gone")
 
 
+def store_away(mesh):
+    """A mesh whose store cannot be reached says why, at once, and leaves nothing running."""
+    os.environ["AION_STORE_URL"] = "postgres://nobody@127.0.0.1:1/none"
+    began = time.monotonic()
+    failed = mesh.run("up", "--port-base", "0", "--detach")
+    same(failed.returncode, 1)
+    has(failed.stderr, "control cannot start: PostgreSQL cannot be reached")
+    assert time.monotonic() - began < 20
+    eventually("the mesh is gone", lambda: mesh.run("status").returncode == 3)
+
+
 def retention(mesh):
     """The plan has bounds; a dry run counts and deletes nothing; nothing young is swept."""
     mesh.up()
