@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 
-from mesh_kill import POLICY, WRITERS, Ledger, Mesh, Sqlite, ends, judge, judge_ends, judge_store, modules_folder, write, write_tasks
+from mesh_kill import POLICY, WRITERS, Ledger, Mesh, Sqlite, ends, judge, judge_store, modules_folder, write, write_tasks
 
 # what: who must have died of it
 FAULTS = {
@@ -71,7 +71,6 @@ def run(mesh, modules, failing, name, deaths):
     mesh.up("--modules", folder)
     judge(mesh, ledger)
     mesh.down()
-    judge_ends(mesh, ledger)
     judge_store(Sqlite(mesh.home), ledger)
     print(f"{name}: {restarts[victim]} times, {len(ledger.acknowledged)} tasks acknowledged, "
           f"{ledger.repeats} submits repeated")

@@ -301,22 +301,10 @@ def judge_money(mesh, ledger):
         ledger.fault(f"the audit log: {verdict}")
 
 
-CRASH = re.compile(r"ended by signal (?!9;)\d+|ERROR: \w+Sanitizer|runtime error: |Assertion `.*' failed")
-
-
 def ends(mesh, name):
     """What the supervisor wrote of the ends of a process."""
     logs = pathlib.Path(mesh.home, "logs").glob(name + ".log*")
     return [line for log in logs for line in log.read_text(errors="replace").splitlines() if "; restarted in" in line]
-
-
-def judge_ends(mesh, ledger):
-    """Nothing died but of a kill."""
-    for log in sorted(pathlib.Path(mesh.home, "logs").iterdir()):
-        lines = log.read_text(errors="replace").splitlines()
-        for i in (i for i, line in enumerate(lines) if CRASH.search(line)):
-            print(*lines[i:i + 50], sep="\n")
-            ledger.fault(f"{log.name}: {lines[i][:300]}")
 
 
 class Sqlite:
@@ -396,7 +384,6 @@ def run(mesh, modules, kills):
     judge(mesh, ledger)
     judge_money(mesh, ledger)
     mesh.down()
-    judge_ends(mesh, ledger)
     judge_store(Postgres(POSTGRES_URL) if POSTGRES_URL else Sqlite(mesh.home), ledger)
     print(f"{sum(counts.values())} kills {counts}: {len(ledger.acknowledged)} tasks acknowledged, {ledger.repeats} submits "
           f"repeated, {ledger.streams} streams read over {ledger.resumes} resumptions and {ledger.restarts} restarts")

@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,12 @@ class Answer:
             if detail.get("@type", "").endswith("ErrorInfo"):
                 return detail.get("reason", "")
         return ""
+
+
+# How a program ends that nobody ended: by a signal of its own making (as the supervisor says), a failed assertion, a
+# sanitizer's report (but for leaks: OpenSSL keeps what a handshake had that an end cut off). What modules die of is the
+# host's to tell.
+CRASH = re.compile(r"\bended by signal (?!9;|15;)\d+; restarted|ERROR: AddressSanitizer|runtime error: |Assertion `.*' failed")
 
 
 class Mesh:
@@ -100,12 +107,24 @@ class Mesh:
         body = {"intent": intent, "params": {"text": text, **more.pop("params", {})}, **more}
         return self.http("POST", "/v1/tasks", body, {"Prefer": "wait=20"})
 
+    def crashes(self):
+        """What its programs wrote when they crashed: with 50 lines of each log from there."""
+        found = []
+        for log in sorted(pathlib.Path(self.home, "logs").glob("*.log*")):
+            lines = log.read_text(errors="replace").splitlines()
+            at = next((i for i, line in enumerate(lines) if CRASH.search(line)), None)
+            if at is not None:
+                found.append("\n".join([f"{log.name}:", *lines[at:at + 50]]))
+        return found
+
     def close(self):
         try:
             self.run("down", timeout=30)
+            crashes = self.crashes()
         finally:
             if self.own_home:
                 shutil.rmtree(self.home, ignore_errors=True)
+        assert not crashes, "\n".join(["a program has crashed", *crashes])
 
 
 def eventually(what, check, seconds=10):
