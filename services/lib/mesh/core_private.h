@@ -113,8 +113,7 @@ grpc_call *mesh_core_call(grpc_channel *channel, struct mesh_call *parent,
 
 size_t mesh_rpc_size(void); /* of a client's call; rpc.c */
 
-/* -- slices and buffers --------------------------------------------------- */
-/* -- what waits to be sent; bundle.c -- */
+/* -- what waits to be sent; bundle.c --------------------------------------- */
 struct mesh_out {
     struct mesh_out *next;    /* first: the end of a queue is found by it */
     grpc_byte_buffer *buffer; /* NULL: open, more may join it */
@@ -135,6 +134,7 @@ void mesh_out_free(struct mesh_out *out);                /* NULL fine */
 /* The open one at the end of a queue that has room, or a new one there. */
 struct mesh_out *mesh_out_join(struct mesh_out *first, struct mesh_out ***last, size_t size);
 
+/* -- slices and buffers --------------------------------------------------- */
 /* A packed message; NULL: out of memory. */
 grpc_byte_buffer *mesh_pack(const ProtobufCMessage *message, size_t *ret_size);
 grpc_byte_buffer *mesh_pack_wire(aion_str wire);
