@@ -200,8 +200,13 @@ static struct store_op *take_done(struct store *store, bool *ret_fatal)
 
 static void run_completions(struct aion_job *job)
 {
-    struct store *store = aion_container(job, struct store, job);
+    struct store_teller *teller = aion_container(job, struct store_teller, job);
+    struct store *store = teller->store;
     bool fatal;
+    if (store == NULL) {
+        free(teller);
+        return;
+    }
     run_chain(take_done(store, &fatal));
     if (fatal && store->fatal != NULL)
         store->fatal(store->user, &store->fatal_err);
@@ -235,7 +240,7 @@ void store_complete(struct store *store, struct store_op *chain)
     }
     pthread_mutex_unlock(&store->done_lock);
     if (post)
-        aion_exec_post(store->exec, &store->job);
+        aion_exec_post(store->exec, &store->teller->job);
 }
 
 void store_op_fail(struct store_op *op, const struct aion_err *err)
@@ -258,7 +263,7 @@ void store_raise_fatal(struct store *store, const struct aion_err *err)
     }
     pthread_mutex_unlock(&store->done_lock);
     if (post)
-        aion_exec_post(store->exec, &store->job);
+        aion_exec_post(store->exec, &store->teller->job);
 }
 
 void store_base_init(struct store *store, const struct store_driver *driver,
@@ -270,12 +275,27 @@ void store_base_init(struct store *store, const struct store_driver *driver,
     store->user = conf->user;
     pthread_mutex_init(&store->done_lock, NULL);
     store->done_last = &store->done_first;
-    store->job.run = run_completions;
+    store->teller = calloc(1, sizeof(*store->teller));
+    if (store->teller == NULL)
+        abort(); /* at start there is nothing to save */
+    store->teller->store = store;
+    store->teller->job.run = run_completions;
 }
 
+/* The exec's loop has ended, but a thread of ours may have posted since: that job outlives us,
+ * and whoever runs or drops the loop's last jobs frees it. */
 void store_base_done(struct store *store)
 {
     bool fatal;
-    run_chain(take_done(store, &fatal));
+    struct store_op *chain;
+    pthread_mutex_lock(&store->done_lock);
+    bool posted = store->posted;
+    store->exec = NULL;
+    pthread_mutex_unlock(&store->done_lock);
+    while ((chain = take_done(store, &fatal)) != NULL)
+        run_chain(chain);
+    store->teller->store = NULL;
+    if (!posted)
+        free(store->teller);
     pthread_mutex_destroy(&store->done_lock);
 }

@@ -18,6 +18,13 @@ struct store_driver {
     void (*close)(struct store *store); /* ends with store_base_done and free */
 };
 
+/* Runs completions on the exec's thread. Of its own, as it may be posted still when the store
+ * is closed. */
+struct store_teller {
+    struct aion_job job;
+    struct store *store; /* NULL: closed, whoever runs it frees it */
+};
+
 /* First member of each driver's store. */
 struct store {
     const struct store_driver *driver;
@@ -30,10 +37,10 @@ struct store {
     pthread_mutex_t done_lock;
     struct store_op *done_first AION_GUARDED_BY(done_lock); /* completed, done not yet called */
     struct store_op **done_last AION_GUARDED_BY(done_lock);
-    bool posted AION_GUARDED_BY(done_lock); /* job is under way */
+    bool posted AION_GUARDED_BY(done_lock); /* the teller is under way */
     bool fatal_due AION_GUARDED_BY(done_lock);
     struct aion_err fatal_err AION_GUARDED_BY(done_lock);
-    struct aion_job job;
+    struct store_teller *teller;
 };
 
 void store_base_init(struct store *store, const struct store_driver *driver,

@@ -277,6 +277,30 @@ static void completions_come_in_order_on_the_exec(void **state)
     bench_open(bench);
 }
 
+/* A loop that has ended has the job still, and runs what is left when it is freed. */
+static void a_completion_told_of_too_late_is_run_by_the_close(void **state)
+{
+    struct bench *bench = *state;
+    struct gathered gathered = {.exec.post = gather,
+                                .lock = PTHREAD_MUTEX_INITIALIZER,
+                                .wake = PTHREAD_COND_INITIALIZER};
+    static struct counted op;
+    store_close(bench->store);
+    struct store_conf conf = {.url = bench->url, .exec = &gathered.exec};
+    bench->store = store_open(&conf, &bench->err);
+    assert_non_null(bench->store);
+    bench_lease(bench, "one", true);
+    done_count = 0;
+    op = (struct counted){.accept = accept_at(bench, seq_at(T0, 7))};
+    op.accept.write.op.done = count_done;
+    assert_true(store_accept(bench->store, &op.accept, &bench->err));
+    store_close(bench->store);
+    assert_int_equal(done_count, 1);
+    run_jobs(&gathered);
+    assert_int_equal(done_count, 1);
+    bench_open(bench);
+}
+
 const struct CMUnitTest read_tests[] = {
     contract_test(another_tenants_task_is_not_found),
     contract_test(an_answer_beyond_the_arena_is_refused),
@@ -287,5 +311,6 @@ const struct CMUnitTest read_tests[] = {
     contract_test(unfinished_tasks_are_loaded_in_order),
     contract_test_short(what_is_unfinished_is_loaded_after_a_new_start),
     contract_test(completions_come_in_order_on_the_exec),
+    contract_test(a_completion_told_of_too_late_is_run_by_the_close),
 };
 const size_t read_test_count = aion_countof(read_tests);
