@@ -151,7 +151,10 @@ bool ops_event_view_open(struct ops_events *events, struct ops_event_view *view,
 {
     if (events->ring == NULL && (events->ring = malloc(events->ring_bytes)) == NULL)
         return false;
-    *view = (struct ops_event_view){.filter = *filter, .at = events->end, .allowed_us = now_us};
+    *view = (struct ops_event_view){.filter = *filter,
+                                    .at = events->end,
+                                    .allowed_us = now_us,
+                                    .allowed_milli = (int64_t)filter->per_second_max * 1000};
     aion_list_add_last(&events->views, &view->link);
     return true;
 }
@@ -179,7 +182,7 @@ static bool step(struct ops_events *events, struct ops_event_view *view,
     return true;
 }
 
-/* A second's worth may come at once after a silence of a second. */
+/* A second's worth may come at once after a silence of a second, and at first. */
 static void earn(struct ops_event_view *view, int64_t now_us)
 {
     int64_t most = (int64_t)view->filter.per_second_max * 1000,

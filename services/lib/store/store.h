@@ -153,7 +153,8 @@ struct store_info {
  *  - UNAVAILABLE: it cannot be opened or written. */
 struct store *store_open(const struct store_conf *conf, struct aion_err *err);
 /* Commits what was submitted, joins all threads, runs what completions are left on this thread,
- * frees. Call it after the exec's loop has ended. NULL fine. */
+ * frees. Call it after the exec's loop has ended; a job that the loop was given and has not run
+ * is still to be run then, and frees itself. NULL fine. */
 void store_close(struct store *store);
 struct store_info store_info(const struct store *store);
 /* Any thread. False while the last commit failed. */
