@@ -142,8 +142,7 @@ void control_ops_lanes_done(struct control_ops *ops);
 /* Rows of hosts and routes for the second that ends now. */
 void control_ops_hosts_close(struct control *control);
 
-/* -- readers (control_ops_watch.c, control_ops_views.c, control_ops_tails.c)
- * -------------------------------- */
+/* -- readers (control_ops_watch.c, control_ops_views.c, control_ops_tails.c) --------- */
 /* From the next frame on; the first one is whole. */
 void control_ops_join(struct control_ops_reader *reader);
 void control_ops_leave_view(struct control_ops_reader *reader);

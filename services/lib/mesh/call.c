@@ -50,7 +50,7 @@ static void reset(struct mesh_call *call, struct mesh_server_method *at)
     call->op_close.done = on_close;
     call->op_recv.done = on_recv;
     call->deadline_timer.fire = on_deadline;
-    call->out_last = &call->out_first;
+    mesh_queue_init(&call->out);
     call->details_slice = grpc_empty_slice();
     size_t limit = at != NULL ? (size_t)at->method->request_bytes_max * 16 : 0;
     limit = limit > ARENA_LIMIT_MIN ? limit : ARENA_LIMIT_MIN;
@@ -329,7 +329,7 @@ void mesh_call_gone(struct mesh_call *call)
         return;
     call->gone = true;
     mesh_timer_cancel(call->server->loop, &call->deadline_timer);
-    mesh_call_drop_queue(call);
+    mesh_queue_drop(&call->out);
     if (!call->ended) {
         aion_err_set(&call->status, __func__, AION_CANCELLED,
                      "cancelled by the caller or its deadline");

@@ -144,7 +144,7 @@ void mesh_call_unref(struct mesh_call *call)
 {
     if (atomic_fetch_sub_explicit(&call->refs, 1, memory_order_acq_rel) > 1)
         return;
-    mesh_call_drop_queue(call);
+    mesh_queue_drop(&call->out);
     if (call->payload != NULL)
         grpc_byte_buffer_destroy(call->payload);
     aion_arena_done(&call->messages);

@@ -7,12 +7,8 @@
 #include "mesh/server_private.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
-enum {
-    OPS_MAX = 4,
-    OUT_COST = 256 /* of a queued message beside its bytes: many small ones are not free */
-};
+enum { OPS_MAX = 4 };
 
 struct batch {
     grpc_op ops[OPS_MAX];
@@ -45,14 +41,9 @@ static void add_headers(struct mesh_call *call, struct batch *batch)
 
 static void add_message(struct mesh_call *call, struct batch *batch)
 {
-    struct mesh_out *out = call->out_first;
-    call->out_first = out->next;
-    if (call->out_first == NULL)
-        call->out_last = &call->out_first;
-    call->out_sending = out;
     grpc_op *op = &batch->ops[batch->count++];
     *op = (grpc_op){.op = GRPC_OP_SEND_MESSAGE};
-    op->data.send_message.send_message = mesh_out_buffer(out);
+    op->data.send_message.send_message = mesh_queue_send(&call->out);
 }
 
 static void add_status(struct mesh_call *call, struct batch *batch)
@@ -86,7 +77,7 @@ static void add_status(struct mesh_call *call, struct batch *batch)
 
 void mesh_call_pump(struct mesh_call *call)
 {
-    bool message = call->out_first != NULL;
+    bool message = call->out.first != NULL;
     if (call->corked || call->on_worker || call->send_pending || call->status_sent ||
         (!message && !call->ended))
         return;
@@ -97,9 +88,9 @@ void mesh_call_pump(struct mesh_call *call)
         add_headers(call, &batch);
     if (message)
         add_message(call, &batch);
-    if (call->ended && call->out_first == NULL)
+    if (call->ended && call->out.first == NULL)
         add_status(call, &batch);
-    else if (call->out_first != NULL && batch.count == 1)
+    else if (call->out.first != NULL && batch.count == 1)
         /* The next one follows: no write for this alone. With headers the core would not even
          * say that it took it. */
         batch.ops[0].flags = GRPC_WRITE_BUFFER_HINT;
@@ -125,22 +116,11 @@ void mesh_call_pump_soon(struct mesh_call *call)
         mesh_call_pump(call);
         return;
     }
-    if (call->out_first == NULL || !aion_list_empty(&call->held.link))
+    if (call->out.first == NULL || !aion_list_empty(&call->held.link))
         return;
     mesh_call_ref(call);
     call->held.release = release;
     mesh_hold_back(call->server->loop, &call->held);
-}
-
-void mesh_call_drop_queue(struct mesh_call *call)
-{
-    while (call->out_first != NULL) {
-        struct mesh_out *out = call->out_first;
-        call->out_first = out->next;
-        call->out_bytes -= out->size;
-        mesh_out_free(out);
-    }
-    call->out_last = &call->out_first;
 }
 
 static void tell_writable(struct mesh_call *call)
@@ -159,37 +139,25 @@ static void on_sent(struct mesh_op *op, bool ok)
     struct mesh_call *call = aion_container(op, struct mesh_call, op_send);
     (void)ok; /* a failed send is followed by RECV_CLOSE with cancelled set */
     call->send_pending = false;
-    if (call->out_sending != NULL) {
-        call->out_bytes -= call->out_sending->size;
-        mesh_out_free(call->out_sending);
-        call->out_sending = NULL;
-    }
+    mesh_queue_sent(&call->out);
     if (call->status_sent) {
         call->status_done = true;
         mesh_call_finished(call);
     } else {
         if (call->full && !call->ended && !call->gone &&
-            call->out_bytes <= call->server->conf.send_queue_bytes_max / 4)
+            call->out.bytes <= call->server->conf.send_queue_bytes_max / 4)
             tell_writable(call);
         mesh_call_pump(call);
     }
     mesh_call_unref(call);
 }
 
-static void enqueue(struct mesh_call *call, struct mesh_out *out)
+/* `size` bytes more wait. */
+static enum mesh_sent queued(struct mesh_call *call, size_t size)
 {
-    *call->out_last = out;
-    call->out_last = &out->next;
-}
-
-/* `size` bytes more wait, in a message of their own or with others. */
-static enum mesh_sent queued(struct mesh_call *call, struct mesh_out *out, size_t size)
-{
-    out->size += size + OUT_COST;
-    call->out_bytes += size + OUT_COST;
     call->bytes_out += size;
     mesh_call_pump_soon(call);
-    if (call->out_bytes < call->server->conf.send_queue_bytes_max / 2)
+    if (call->out.bytes < call->server->conf.send_queue_bytes_max / 2)
         return MESH_SENT;
     call->full = true;
     return MESH_FULL;
@@ -200,38 +168,20 @@ enum mesh_sent mesh_send(struct mesh_call *call, const ProtobufCMessage *message
     if (call->ended || call->gone)
         return MESH_GONE;
     assert(message->descriptor == call->at->method->reply->descriptor);
-    size_t size;
-    struct mesh_out *out;
-    if (call->bundle_field != 0) {
-        size = protobuf_c_message_get_packed_size(message);
-        out = mesh_out_join(call->out_first, &call->out_last, size);
-        protobuf_c_message_pack(message,
-                                (uint8_t *)mesh_out_part(out, call->bundle_field, size));
-    } else {
-        out = mesh_out_new(mesh_pack(message, &size), 0);
-        enqueue(call, out);
-    }
-    return queued(call, out, size);
+    return queued(call, mesh_queue_add(&call->out, message));
 }
 
 enum mesh_sent mesh_send_packed(struct mesh_call *call, aion_str wire)
 {
     if (call->ended || call->gone)
         return MESH_GONE;
-    struct mesh_out *out;
-    if (call->bundle_field != 0) {
-        out = mesh_out_join(call->out_first, &call->out_last, wire.size);
-        memcpy(mesh_out_part(out, call->bundle_field, wire.size), wire.data, wire.size);
-    } else {
-        out = mesh_out_new(mesh_pack_wire(wire), 0);
-        enqueue(call, out);
-    }
-    return queued(call, out, wire.size);
+    mesh_queue_add_packed(&call->out, wire);
+    return queued(call, wire.size);
 }
 
 void mesh_bundle(struct mesh_call *call)
 {
-    call->bundle_field = mesh_more_field(call->at->method->reply->descriptor);
+    mesh_queue_bundle(&call->out, call->at->method->reply->descriptor);
 }
 
 enum mesh_sent mesh_send_wires(struct mesh_call *call, struct mesh_wire *const *wires,
@@ -240,14 +190,14 @@ enum mesh_sent mesh_send_wires(struct mesh_call *call, struct mesh_wire *const *
     if (call->ended || call->gone)
         return MESH_GONE;
     size_t size;
-    struct mesh_out *out = mesh_out_new(mesh_wires_buffer(wires, count, &size), 0);
-    enqueue(call, out);
-    return queued(call, out, size);
+    grpc_byte_buffer *buffer = mesh_wires_buffer(wires, count, &size);
+    mesh_queue_add_buffer(&call->out, buffer, size);
+    return queued(call, size);
 }
 
 size_t mesh_send_queued(const struct mesh_call *call)
 {
-    return call->out_bytes;
+    return call->out.bytes;
 }
 
 /* -- ends ----------------------------------------------------------------- */
@@ -269,12 +219,7 @@ void mesh_reply(struct mesh_call *call, const ProtobufCMessage *reply)
         return;
     assert(!call->at->method->server_stream);
     assert(reply->descriptor == call->at->method->reply->descriptor);
-    size_t size;
-    struct mesh_out *out = mesh_out_new(mesh_pack(reply, &size), 0);
-    out->size = size;
-    enqueue(call, out);
-    call->out_bytes += size;
-    call->bytes_out += size;
+    call->bytes_out += mesh_queue_add(&call->out, reply);
     end(call);
 }
 

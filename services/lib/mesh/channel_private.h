@@ -109,9 +109,7 @@ struct mesh_rpc {
     struct mesh_held held;
     bool recv_pending, send_pending, headers_pending, status_pending, paused, no_more;
     bool half_close, half_closed, full, first_recv;
-    struct mesh_out *out_first, **out_last, *out_sending;
-    size_t out_bytes;
-    uint32_t bundle_field; /* see mesh_rpc_bundle; 0 = each message by itself */
+    struct mesh_queue out;
     struct aion_arena messages;
 
     struct aion_arena arena;

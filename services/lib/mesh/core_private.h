@@ -113,26 +113,25 @@ grpc_call *mesh_core_call(grpc_channel *channel, struct mesh_call *parent,
 
 size_t mesh_rpc_size(void); /* of a client's call; rpc.c */
 
-/* -- what waits to be sent; bundle.c --------------------------------------- */
-struct mesh_out {
-    struct mesh_out *next;    /* first: the end of a queue is found by it */
-    grpc_byte_buffer *buffer; /* NULL: open, more may join it */
-    struct aion_buf bundle;
-    uint32_t parts; /* messages in the bundle */
-    size_t size;    /* as counted in its queue */
+/* -- messages of a stream that wait to be sent; queue.c -------------------- */
+struct mesh_out;
+struct mesh_queue {
+    struct mesh_out *first, **last, *sending;
+    size_t bytes;        /* of all, and what a message costs beside them */
+    uint32_t more_field; /* of the messages' type; 0: each message by itself */
 };
-struct mesh_out *mesh_out_new(grpc_byte_buffer *buffer, size_t size); /* never NULL */
-/* The number of a message's field `more`, which it must have. */
-uint32_t mesh_more_field(const ProtobufCMessageDescriptor *descriptor);
-/* An open one for a first message of `size`, which must be added at once. */
-struct mesh_out *mesh_out_open(size_t size);
-bool mesh_out_has_room(const struct mesh_out *out, size_t size);
-/* Where one more message is to be packed; `field` is the one that holds all but the first. */
-char *mesh_out_part(struct mesh_out *out, uint32_t field, size_t size);
-grpc_byte_buffer *mesh_out_buffer(struct mesh_out *out); /* closes it; stays the out's */
-void mesh_out_free(struct mesh_out *out);                /* NULL fine */
-/* The open one at the end of a queue that has room, or a new one there. */
-struct mesh_out *mesh_out_join(struct mesh_out *first, struct mesh_out ***last, size_t size);
+void mesh_queue_init(struct mesh_queue *queue);
+/* From now on what waits leaves as one message, in the repeated field `more` of its type. */
+void mesh_queue_bundle(struct mesh_queue *queue, const ProtobufCMessageDescriptor *type);
+size_t mesh_queue_add(struct mesh_queue *queue,
+                      const ProtobufCMessage *message); /* its bytes */
+void mesh_queue_add_packed(struct mesh_queue *queue, aion_str wire);
+/* By itself in any case; the queue's from now on. */
+void mesh_queue_add_buffer(struct mesh_queue *queue, grpc_byte_buffer *buffer, size_t size);
+/* The first one, of a queue that is not empty; the queue's until it is sent. */
+grpc_byte_buffer *mesh_queue_send(struct mesh_queue *queue);
+void mesh_queue_sent(struct mesh_queue *queue); /* nothing was on its way: fine */
+void mesh_queue_drop(struct mesh_queue *queue); /* what waits; not what is on its way */
 
 /* -- slices and buffers --------------------------------------------------- */
 /* A packed message; NULL: out of memory. */

@@ -103,7 +103,7 @@ struct mesh_rpc *mesh_rpc_new(struct mesh_channel *channel, const struct mesh_me
     rpc->channel = channel;
     rpc->method = method;
     rpc->user = user;
-    rpc->out_last = &rpc->out_first;
+    mesh_queue_init(&rpc->out);
     aion_list_init(&rpc->park);
     aion_list_init(&rpc->held.link);
     rpc->parent = opts != NULL && opts->parent != NULL ? mesh_hold(opts->parent) : NULL;

@@ -119,9 +119,7 @@ struct mesh_call {
     bool headers_sent, send_pending, status_sent, status_done;
     bool full;           /* MESH_FULL was answered and writable is owed */
     bool handler_opened; /* done is owed */
-    struct mesh_out *out_first, **out_last, *out_sending;
-    size_t out_bytes;
-    uint32_t bundle_field; /* see mesh_bundle; 0 = each message by itself */
+    struct mesh_queue out;
 
     struct aion_err status; /* code OK or what failed */
     grpc_slice details_slice;
@@ -161,10 +159,9 @@ void mesh_call_gone(struct mesh_call *call);
 
 /* -- call_send.c ---------------------------------------------------------- */
 /* Starts the next batch of what waits to be sent, if none is under way. */
+void mesh_call_pump(struct mesh_call *call);
 /* The same for what a stream sends, once the round is over: more may come until then. */
 void mesh_call_pump_soon(struct mesh_call *call);
-void mesh_call_pump(struct mesh_call *call);
-void mesh_call_drop_queue(struct mesh_call *call);
 
 /* -- call_end.c ----------------------------------------------------------- */
 /* The transport is through with the call: metrics, span, log line, release. */

@@ -88,17 +88,13 @@ static void pump(struct mesh_rpc *rpc)
         return;
     grpc_op ops[2];
     size_t count = 0;
-    if (rpc->out_first != NULL) {
-        rpc->out_sending = rpc->out_first;
-        rpc->out_first = rpc->out_sending->next;
-        if (rpc->out_first == NULL)
-            rpc->out_last = &rpc->out_first;
+    if (rpc->out.first != NULL) {
         ops[count] = (grpc_op){.op = GRPC_OP_SEND_MESSAGE};
+        ops[count].data.send_message.send_message = mesh_queue_send(&rpc->out);
         /* when the next one follows: no write for this alone */
-        ops[count].flags = rpc->out_first != NULL ? GRPC_WRITE_BUFFER_HINT : 0;
-        ops[count++].data.send_message.send_message = mesh_out_buffer(rpc->out_sending);
+        ops[count++].flags = rpc->out.first != NULL ? GRPC_WRITE_BUFFER_HINT : 0;
     }
-    if (rpc->half_close && !rpc->half_closed && rpc->out_first == NULL) {
+    if (rpc->half_close && !rpc->half_closed && rpc->out.first == NULL) {
         rpc->half_closed = true;
         ops[count++] = (grpc_op){.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT};
     }
@@ -109,32 +105,14 @@ static void pump(struct mesh_rpc *rpc)
     mesh_batch(rpc->core, ops, count, &rpc->op_send);
 }
 
-static void free_out(struct mesh_rpc *rpc, struct mesh_out *out)
-{
-    rpc->out_bytes -= out->size;
-    mesh_out_free(out);
-}
-
-static void drop_queue(struct mesh_rpc *rpc)
-{
-    while (rpc->out_first != NULL) {
-        struct mesh_out *out = rpc->out_first;
-        rpc->out_first = out->next;
-        free_out(rpc, out);
-    }
-    rpc->out_last = &rpc->out_first;
-}
-
 static void on_sent(struct mesh_op *op, bool ok)
 {
     struct mesh_rpc *rpc = aion_container(op, struct mesh_rpc, op_send);
     rpc->send_pending = false;
-    if (rpc->out_sending != NULL)
-        free_out(rpc, rpc->out_sending);
-    rpc->out_sending = NULL;
+    mesh_queue_sent(&rpc->out);
     if (!ok)
-        drop_queue(rpc); /* the status tells why */
-    if (ok && rpc->full && rpc->out_bytes <= SEND_QUEUE_MAX / 4) {
+        mesh_queue_drop(&rpc->out); /* the status tells why */
+    if (ok && rpc->full && rpc->out.bytes <= SEND_QUEUE_MAX / 4) {
         rpc->full = false;
         if (rpc->ops->writable != NULL && rpc->status_pending)
             rpc->ops->writable(rpc);
@@ -153,61 +131,35 @@ static bool may_send(const struct mesh_rpc *rpc)
     return rpc->status_pending && !rpc->cancelled && !rpc->half_close;
 }
 
-/* `size` bytes more wait, in a message of their own or with others. */
-static enum mesh_sent queued(struct mesh_rpc *rpc, struct mesh_out *out, size_t size)
+static enum mesh_sent queued(struct mesh_rpc *rpc)
 {
-    out->size += size;
-    rpc->out_bytes += size;
     if (!rpc->send_pending && !rpc->headers_pending)
         mesh_hold_back(rpc->channel->loop, &rpc->held);
-    if (rpc->out_bytes < SEND_QUEUE_MAX / 2)
+    if (rpc->out.bytes < SEND_QUEUE_MAX / 2)
         return MESH_SENT;
     rpc->full = true;
     return MESH_FULL;
 }
 
-static struct mesh_out *enqueue(struct mesh_rpc *rpc, grpc_byte_buffer *buffer)
-{
-    struct mesh_out *out = mesh_out_new(buffer, 0);
-    *rpc->out_last = out;
-    rpc->out_last = &out->next;
-    return out;
-}
-
 enum mesh_sent mesh_rpc_send(struct mesh_rpc *rpc, const ProtobufCMessage *message)
 {
-    size_t size;
-    struct mesh_out *out;
     if (!may_send(rpc))
         return MESH_GONE;
-    if (rpc->bundle_field != 0) {
-        size = protobuf_c_message_get_packed_size(message);
-        out = mesh_out_join(rpc->out_first, &rpc->out_last, size);
-        protobuf_c_message_pack(message,
-                                (uint8_t *)mesh_out_part(out, rpc->bundle_field, size));
-    } else {
-        out = enqueue(rpc, mesh_pack(message, &size));
-    }
-    return queued(rpc, out, size);
+    mesh_queue_add(&rpc->out, message);
+    return queued(rpc);
 }
 
 enum mesh_sent mesh_rpc_send_packed(struct mesh_rpc *rpc, aion_str wire)
 {
-    struct mesh_out *out;
     if (!may_send(rpc))
         return MESH_GONE;
-    if (rpc->bundle_field != 0) {
-        out = mesh_out_join(rpc->out_first, &rpc->out_last, wire.size);
-        memcpy(mesh_out_part(out, rpc->bundle_field, wire.size), wire.data, wire.size);
-    } else {
-        out = enqueue(rpc, mesh_pack_wire(wire));
-    }
-    return queued(rpc, out, wire.size);
+    mesh_queue_add_packed(&rpc->out, wire);
+    return queued(rpc);
 }
 
 void mesh_rpc_bundle(struct mesh_rpc *rpc)
 {
-    rpc->bundle_field = mesh_more_field(rpc->method->request->descriptor);
+    mesh_queue_bundle(&rpc->out, rpc->method->request->descriptor);
 }
 
 void mesh_rpc_half_close(struct mesh_rpc *rpc)
@@ -224,7 +176,7 @@ static void maybe_close(struct mesh_rpc *rpc)
         return;
     if (rpc->paused && !rpc->no_more && rpc->status == GRPC_STATUS_OK)
         return; /* messages wait behind the pause; resume reads on */
-    drop_queue(rpc);
+    mesh_queue_drop(&rpc->out);
     struct mesh_result result = {.status_details = mesh_rpc_status_details(rpc), .attempts = 1};
     bool ours = rpc->err.code != AION_OK; /* an unreadable message */
     if (ours || !mesh_rpc_read_status(rpc))
