@@ -1,10 +1,12 @@
 """What every benchmark needs: processes with their CPU time, interleaved rounds, medians, the machine's own noise."""
+import contextlib
 import os
 import pathlib
 import re
 import statistics
 import subprocess
 import sys
+import threading
 import time
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
@@ -127,20 +129,66 @@ class Noise:
                 f"steal {steal:.1f} %; load average at the end {os.getloadavg()[0]:.1f}")
 
 
-def fsync_us(folder, count=200):
-    """Median and 99th percentile of one fdatasync after 4 KiB appended."""
+def middle_and_worst(took):
+    """Median and 99th percentile."""
+    took = sorted(took)
+    return took[len(took) // 2], took[len(took) * 99 // 100]
+
+
+def one_fsync_us(fd):
+    """One fdatasync after 4 KiB appended."""
+    os.write(fd, b"x" * 4096)
+    began = time.monotonic()
+    os.fdatasync(fd)
+    return (time.monotonic() - began) * 1e6
+
+
+def one_timer_us():
+    """How much later than asked a sleep of 1 ms ends."""
+    began = time.monotonic()
+    time.sleep(0.001)
+    return (time.monotonic() - began) * 1e6 - 1000
+
+
+@contextlib.contextmanager
+def fsync_probe(folder):
     path = pathlib.Path(folder, "fsync-probe")
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    took = []
-    for _ in range(count):
-        os.write(fd, b"x" * 4096)
-        began = time.monotonic()
-        os.fdatasync(fd)
-        took.append((time.monotonic() - began) * 1e6)
-    os.close(fd)
-    path.unlink()
-    took.sort()
-    return took[count // 2], took[count * 99 // 100]
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+        path.unlink()
+
+
+def fsync_us(folder, count=200):
+    with fsync_probe(folder) as fd:
+        return middle_and_worst([one_fsync_us(fd) for _ in range(count)])
+
+
+class Floors:
+    """What a bare fdatasync and a bare timer take in the same seconds as what runs within: some 45 samples of each a second."""
+
+    def __init__(self, folder):
+        self.folder, self.over, self.took = folder, threading.Event(), {"fsync": [], "timer": []}
+        self.thread = threading.Thread(target=self.sample)
+
+    def sample(self):
+        with fsync_probe(self.folder) as fd:
+            while not self.over.wait(0.02):
+                self.took["fsync"].append(one_fsync_us(fd))
+                self.took["timer"].append(one_timer_us())
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+    def figures(self):
+        return {name: middle_and_worst(took) for name, took in self.took.items()}
 
 
 def table(head, rows):

@@ -13,7 +13,8 @@ import tempfile
 import time
 
 import peers
-from bench import SOURCE, Server, children, cpu_seconds, ended_children_cpu_seconds, figures, fsync_us, median, run_load, spread, table, verdict
+from bench import (SOURCE, Floors, Server, children, cpu_seconds, ended_children_cpu_seconds, figures, fsync_us, median, middle_and_worst,
+                   one_timer_us, run_load, spread, table, verdict)
 from mesh import Mesh
 from task import programs, spent
 
@@ -26,14 +27,7 @@ TEMPORAL = "github.com/temporalio/cli/cmd/temporal@v1.5.1"
 
 
 def timer_us(count=300):
-    """Median and 99th percentile of how much later than asked a sleep of 1 ms ends."""
-    took = []
-    for _ in range(count):
-        began = time.monotonic()
-        time.sleep(0.001)
-        took.append((time.monotonic() - began) * 1e6 - 1000)
-    took.sort()
-    return took[count // 2], took[count * 99 // 100]
+    return middle_and_worst([one_timer_us() for _ in range(count)])
 
 
 def tree_cpu(pid):
@@ -215,9 +209,12 @@ def one_round(context, systems, taken):
     for name, system in systems.items():
         for concurrency in CONCURRENCIES[name]:
             taken["loads"].setdefault((name, concurrency), []).append(with_floors(system, system.one(concurrency)))
+    os.sync()  # the disk still writes back what the loads have left: one fdatasync of anybody's then takes up to 40 ms
     for name, system in systems.items():
         if isinstance(system, Aion):
-            taken["paced"].setdefault(name, []).append(with_floors(system, system.paced()))
+            with Floors(system.folder) as floors:
+                got = system.paced()
+            taken["paced"].setdefault(name, []).append({**got, **floors.figures()})
 
 
 def measure(context):
