@@ -241,10 +241,9 @@ def storm(mesh):
             screen.resize(60 + i * 37 % 200, 16 + i * 13 % 60)
             time.sleep(max(0.0, (until - time.monotonic()) / (200 - i)))
         screen.resize(120, 33)
-        screen.wait(r"^ AION .*\n.*tasks/s", seconds=3)
-        screen.wait(r"LIVE 10 Hz *\n*$", seconds=3)
-        last = screen.screen().rstrip("\n").split("\n")
-        assert len(last) == 33 and all(len(line) <= 120 for line in last), last
+        # until it has drawn anew, tmux shows what was drawn for the size before, folded into the new one: its last line is then half of one
+        last = screen.wait(r"\A AION .*\n tasks/s .*(\n.*){30}\n \?help .* LIVE 10 Hz *\n*\Z", seconds=3).rstrip("\n").split("\n")
+        assert all(len(line) <= 120 for line in last) and any(line.startswith("─ latency ") and line.endswith("─") for line in last), last
         screen.resize(50, 12)
         screen.wait(r"needs 60x16")
         screen.resize(80, 24)
