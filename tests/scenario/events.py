@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Events of a real mesh to the outside: events.py AION NAME. Exit 77 with "SKIP: reason" where one cannot run."""
 import collections
+import http.client
 import json
+import math
 import os
 import pathlib
 import signal
@@ -101,10 +103,12 @@ class Load:
 
 
 def metric(mesh, name):
-    for line in mesh.admin("control", "/metrics").splitlines():
-        if line.split(" ")[0].split("{")[0] == name:
-            return float(line.rsplit(" ", 1)[1])
-    return None
+    """Not a number while control is away, which it is for a moment each time a failpoint ends it: then no comparison holds."""
+    try:
+        page = mesh.admin("control", "/metrics")
+    except (OSError, http.client.HTTPException):
+        return math.nan
+    return next((float(line.rsplit(" ", 1)[1]) for line in page.splitlines() if line.split(" ")[0].split("{")[0] == name), math.nan)
 
 
 def restarts(mesh):
