@@ -41,6 +41,11 @@ struct mesh_held {
 
 enum { MESH_WORKERS_MAX = 16 };
 
+struct mesh_kept;
+struct mesh_row {
+    struct mesh_kept *first; /* the sockets that something is kept for */
+};
+
 struct mesh_loop {
     struct aion_exec exec; /* first: posting needs no lookup */
     grpc_completion_queue *cq;
@@ -49,8 +54,10 @@ struct mesh_loop {
     struct aion_link channels; /* mesh_channel: for telemetry */
     unsigned held_rounds;      /* events taken since the first of them */
     unsigned row;              /* completions in a row */
-    struct mesh_cork *cork;    /* its sockets; NULL = never corked */
-    int64_t corked_us;         /* since when they are; 0 = they are not */
+    unsigned found;            /* those of them that waited already */
+    bool busy;                 /* the last row had several of those */
+    struct mesh_row written;   /* what the row's handlers wrote to sockets */
+    int64_t row_us;            /* since when that is kept */
     int64_t now_us;
     int64_t cpu_mark_ns;
     _Atomic int64_t longest_ns, longest_ever_ns; /* written by the I/O thread alone */
@@ -86,13 +93,18 @@ void mesh_hold_back(struct mesh_loop *loop, struct mesh_held *held);
 void mesh_loop_step(struct mesh_loop *loop, int64_t until_us);
 gpr_timespec mesh_timespec(int64_t mono_us); /* INT64_MAX = never */
 
-/* -- the sockets of a loop's servers and channels, corked during long rows; cork.c -- */
-struct mesh_cork *mesh_cork_new(void);       /* NULL: not with this core */
-void mesh_cork_free(struct mesh_cork *cork); /* the loop's part in it; NULL fine */
-/* The last of a server's or channel's arguments; to be left out when cork is NULL. */
-grpc_arg mesh_cork_arg(struct mesh_cork *cork);
-void mesh_cork_set(struct mesh_cork *cork, bool corked); /* NULL fine */
-size_t mesh_cork_sockets(const struct mesh_cork *cork);  /* how many; NULL: 0 */
+/* -- what is written to the core's sockets during a row leaves at its end; gather.c, adr/0006
+ * -- */
+/* From now on this thread's messages are kept. */
+void mesh_gather(struct mesh_row *row);
+/* What was kept leaves, and no more is kept. False: a peer takes no more at present; what is
+ * left goes with the next message to it, or with the next end. */
+bool mesh_gather_end(struct mesh_row *row);
+void mesh_gather_done(struct mesh_row *row); /* before a row is freed */
+void mesh_gather_from(int fd);               /* a socket of the core's, until its shutdown(2) */
+bool mesh_gather_known(void);                /* whether this core's sockets can be known */
+/* The last of a server's or channel's arguments; to be left out when they can't. */
+grpc_arg mesh_gather_arg(void);
 
 /* Sends the core's log lines to ours. Once is enough. */
 void mesh_core_log(void);

@@ -38,9 +38,9 @@ static grpc_channel *make_core(struct mesh_channel *channel, const char *address
         int_arg(GRPC_ARG_HTTP2_BDP_PROBE, conf->window_bytes == 0),
         int_arg(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES,
                 conf->window_bytes > 0 ? (int)conf->window_bytes : WINDOW_BYTES),
-        mesh_cork_arg(channel->loop->cork),
+        mesh_gather_arg(),
     };
-    grpc_channel_args list = {aion_countof(args) - (channel->loop->cork == NULL), args};
+    grpc_channel_args list = {aion_countof(args) - !mesh_gather_known(), args};
     if (channel->tls != NULL)
         return grpc_channel_create(address, mesh_client_credentials(channel->tls), &list);
     grpc_channel_credentials *plain = grpc_insecure_credentials_create();

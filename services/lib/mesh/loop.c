@@ -11,7 +11,8 @@ enum {
     LONG_NS =
         500000, /* handlers shorter than this need no look at the CPU clock: a system call */
     HELD_ROUNDS_MAX = 32, /* events that held messages wait for at most */
-    CORK_US = 2000,       /* corked for at most so long */
+    KEPT_US = 2000,       /* what is written leaves after at most so long */
+    FULL_US = 5000,       /* what a peer did not take is tried again after so long */
     RPCS_KEPT_MAX = 64,   /* a client's calls, for the next ones */
 };
 
@@ -80,6 +81,7 @@ static void fire_timers(struct mesh_loop *loop)
 /* -- rounds --------------------------------------------------------------- */
 
 enum {
+    ROW_MIN = 4,  /* completions between two looks for more while few are found */
     ROW_MAX = 64, /* completions in a row between two looks at the sockets */
     LOOKS = 4,
 };
@@ -118,28 +120,12 @@ static void release_held(struct mesh_loop *loop)
     }
 }
 
-/* So many completions since a look found none waiting that another look is due, and corking,
- * three system calls a socket, saves more than it costs when it finds some. */
+/* So many completions since a look found none waiting that another look is due. One look costs
+ * what a system call does, so where calls come singly few are made; after a row in which they
+ * found some each completion is followed by one, or its first replies would leave singly. */
 static bool long_row(const struct mesh_loop *loop)
 {
-    size_t sockets = mesh_cork_sockets(loop->cork);
-    return loop->row >= (sockets > 0 ? 2 + 2 * sockets : ROW_MAX);
-}
-
-static void cork(struct mesh_loop *loop)
-{
-    if (loop->corked_us != 0)
-        return;
-    loop->corked_us = loop->now_us;
-    mesh_cork_set(loop->cork, true);
-}
-
-static void uncork(struct mesh_loop *loop)
-{
-    if (loop->corked_us == 0)
-        return;
-    loop->corked_us = 0;
-    mesh_cork_set(loop->cork, false);
+    return loop->row >= (loop->busy ? 1 : ROW_MIN);
 }
 
 /* One more of a row; false: the row is over. What is held goes with the last one. */
@@ -151,29 +137,42 @@ static bool next_in_row(struct mesh_loop *loop, grpc_event *ret_event)
     if (!holds && !long_row(loop))
         return false;
     *ret_event = grpc_completion_queue_next(loop->cq, gpr_inf_past(GPR_CLOCK_MONOTONIC), NULL);
+    loop->found += ret_event->type == GRPC_OP_COMPLETE;
     return ret_event->type == GRPC_OP_COMPLETE;
+}
+
+static void begin_row(struct mesh_loop *loop)
+{
+    loop->row_us = 0;
+    mesh_gather(&loop->written);
 }
 
 static grpc_event next_event(struct mesh_loop *loop, int64_t until_us)
 {
     grpc_event event;
-    if (loop->corked_us != 0 && loop->now_us - loop->corked_us >= CORK_US)
-        uncork(loop);
-    if (next_in_row(loop, &event)) {
-        if (long_row(loop))
-            cork(loop);
-        return event;
+    if (loop->row_us != 0 && loop->now_us - loop->row_us >= KEPT_US) {
+        mesh_gather_end(&loop->written);
+        begin_row(loop);
     }
-    if (long_row(loop))
-        loop->row = 0;
+    if (next_in_row(loop, &event))
+        return event;
+    if (long_row(loop)) {
+        loop->busy = loop->found > 1;
+        loop->row = loop->found = 0;
+    }
     release_held(loop);
-    uncork(loop);
-    return grpc_completion_queue_next(loop->cq, mesh_timespec(until_us), NULL);
+    if (!mesh_gather_end(&loop->written) && until_us - loop->now_us > FULL_US)
+        until_us = loop->now_us + FULL_US;
+    event = grpc_completion_queue_next(loop->cq, mesh_timespec(until_us), NULL);
+    begin_row(loop);
+    return event;
 }
 
 static void run_op(struct mesh_loop *loop, struct mesh_op *op, bool ok)
 {
     loop->now_us = aion_clock_mono_us();
+    if (loop->row_us == 0)
+        loop->row_us = loop->now_us;
     aion_tsan_acquire(op);
     op->done(op, ok);
 }
@@ -213,7 +212,7 @@ static void look_around(struct mesh_loop *loop)
         run_op(loop, &loop->wake, true);
 }
 
-void mesh_loop_step(struct mesh_loop *loop, int64_t until_us)
+static void step(struct mesh_loop *loop, int64_t until_us)
 {
     struct aion_heap_node *next = aion_heap_first(&loop->timers);
     if (next != NULL && next->key < until_us)
@@ -223,13 +222,19 @@ void mesh_loop_step(struct mesh_loop *loop, int64_t until_us)
         loop->row++;
         run_op(loop, event.tag, event.success != 0);
     } else {
-        loop->row = 0;
+        loop->row = loop->found = 0;
         loop->now_us = aion_clock_mono_us();
     }
     fire_timers(loop);
     watch_time(loop, loop->now_us);
     if (loop->row > 0 && loop->row % ROW_MAX == 0)
         look_around(loop);
+}
+
+void mesh_loop_step(struct mesh_loop *loop, int64_t until_us)
+{
+    step(loop, until_us);
+    mesh_gather_end(&loop->written); /* the next step may be a while off */
 }
 
 void mesh_loop_run(struct mesh_loop *loop)
@@ -239,10 +244,10 @@ void mesh_loop_run(struct mesh_loop *loop)
     loop->cpu_mark_ns = aion_clock_thread_cpu_ns();
     atomic_store(&loop->running, true);
     while (!atomic_load_explicit(&loop->stop, memory_order_acquire))
-        mesh_loop_step(loop, INT64_MAX);
+        step(loop, INT64_MAX);
     aion_jobs_run(&loop->jobs);
     release_held(loop);
-    uncork(loop);
+    mesh_gather_end(&loop->written);
     atomic_store(&loop->running, false);
     atomic_store(&loop->stop, false); /* it may be run again: tests and the CLI do */
 }
@@ -413,7 +418,6 @@ struct mesh_loop *mesh_loop_new(const struct mesh_loop_conf *conf, struct aion_e
     aion_rand_secret(&seed, sizeof(seed));
     aion_rand_seed(&loop->rand, seed);
     loop->rpcs = AION_SPARES(mesh_rpc_size(), RPCS_KEPT_MAX);
-    loop->cork = mesh_cork_new();
     mesh_loops_add(loop);
     if (init_wake(loop))
         return loop;
@@ -438,7 +442,7 @@ void mesh_loop_free(struct mesh_loop *loop)
         event = grpc_completion_queue_next(loop->cq, never, NULL);
     while (event.type != GRPC_QUEUE_SHUTDOWN); /* late wakes: nobody waits for their jobs */
     grpc_completion_queue_destroy(loop->cq);
-    mesh_cork_free(loop->cork);
+    mesh_gather_done(&loop->written);
     aion_spares_done(&loop->rpcs);
     aion_heap_done(&loop->timers);
     pthread_mutex_destroy(&loop->wake_lock);

@@ -59,7 +59,7 @@ static grpc_arg int_arg(const char *name, int value)
 
 /* Two servers must never share a port unseen; pings are bounded on both sides (facts:
  * keepalive). */
-static grpc_server *make_core(const struct mesh_loop *loop, const struct mesh_server_conf *conf)
+static grpc_server *make_core(const struct mesh_server_conf *conf)
 {
     int age_ms =
         conf->connection_age_us < 0 ? INT32_MAX : (int)(conf->connection_age_us / 1000);
@@ -74,9 +74,9 @@ static grpc_server *make_core(const struct mesh_loop *loop, const struct mesh_se
         int_arg(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10000),
         int_arg(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10000),
         int_arg(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10000),
-        mesh_cork_arg(loop->cork),
+        mesh_gather_arg(),
     };
-    grpc_channel_args list = {aion_countof(args) - (loop->cork == NULL), args};
+    grpc_channel_args list = {aion_countof(args) - !mesh_gather_known(), args};
     return grpc_server_create(&list, NULL);
 }
 
@@ -123,7 +123,7 @@ struct mesh_server *mesh_server_new(struct mesh_loop *loop, const struct mesh_se
     aion_list_init(&server->free_calls);
     aion_list_init(&server->live_calls);
     aion_map_init(&server->peers, PEERS_MAX);
-    server->core = make_core(loop, &server->conf);
+    server->core = make_core(&server->conf);
     grpc_server_register_completion_queue(server->core, loop->cq, NULL);
     server->health = mesh_health_new(server);
     mesh_reflection_bind(server);
