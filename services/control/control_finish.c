@@ -124,6 +124,9 @@ void control_finish(struct control *control, struct control_task *task,
            control_state_next(task->state, event) == final_of[event]);
     task->settling = true;
     control_dequeue(control, task);
+    if (task->host == NULL)
+        aion_list_remove(
+            &task->on_host); /* its host may come back before this is on the disk */
     struct control_write *write = control_write_new(control, task, STORE_FINISH, finish_done);
     if (error != NULL)
         write->error = *error;

@@ -370,6 +370,59 @@ static void what_a_returning_host_does_not_name_is_lost_at_once(void **state)
     assert_int_equal(host->executed[1].attempt, 2);
 }
 
+/* Its end waits for the disk when its host comes back, without it or with it. */
+static void cancel_without_its_host(struct bench *bench, const char *id)
+{
+    Aion__V1__CancelRequest request = AION__V1__CANCEL_REQUEST__INIT;
+    request.task_id = (char *)(uintptr_t)id;
+    bench_detach(bench, 0);
+    bench_turns(bench, 20);
+    store_script_hold(bench->store, true);
+    mesh_unary(bench->channel, &aion_v1_aion_tasks_type.methods[AION_V1_AION_TASKS_CANCEL],
+               &request.base, NULL, bench_ignore, NULL);
+    bench_until(bench, store_script_held(bench->store) > 0);
+}
+
+static void let_it_end(struct bench *bench, const char *id)
+{
+    bench_turns(bench, 20);
+    store_script_hold(bench->store, false);
+    store_script_step(bench->store, 100);
+    bench_until(bench, is_state(bench, id, TASK_CANCELLED));
+    assert_int_equal(bench_get(bench, id)->n_attempts, 1);
+}
+
+static void what_ends_without_its_host_is_not_lost_when_that_returns_without_it(void **state)
+{
+    struct bench *bench = *state;
+    const char *id;
+    bench->conf.host_grace = 60000000;
+    control_reload(bench->control, &bench->conf);
+    bench_attach(bench, 0, 1, NULL, 0);
+    begin(bench, &id);
+    cancel_without_its_host(bench, id);
+    bench_attach(bench, 0, 1, NULL, 0);
+    let_it_end(bench, id);
+}
+
+static void what_ends_without_its_host_is_settled_with_it_when_that_returns(void **state)
+{
+    struct bench *bench = *state;
+    struct bench_host *host = &bench->hosts[0];
+    const char *id, *other;
+    bench->conf.host_grace = 60000000;
+    control_reload(bench->control, &bench->conf);
+    bench_attach(bench, 0, 2, NULL, 0);
+    struct bench_word word = *begin(bench, &id);
+    begin(bench, &other); /* one more that waits for its host */
+    cancel_without_its_host(bench, id);
+    bench_attach(bench, 0, 2, &word, 1);
+    let_it_end(bench, id);
+    bench_until(bench, host->settles == 1);
+    bench_until(bench, host->executes == 3); /* the other one was not named */
+    assert_int_equal(host->executed[2].attempt, 2);
+}
+
 static void a_silent_host_loses_its_lease(void **state)
 {
     struct bench *bench = *state;
@@ -728,6 +781,8 @@ int main(void)
         mesh_test(a_start_outlives_its_host),
         mesh_test(a_host_that_comes_back_in_time_goes_on),
         mesh_test(what_a_returning_host_does_not_name_is_lost_at_once),
+        mesh_test(what_ends_without_its_host_is_not_lost_when_that_returns_without_it),
+        mesh_test(what_ends_without_its_host_is_settled_with_it_when_that_returns),
         mesh_test(a_silent_host_loses_its_lease),
         mesh_test(labels_of_the_decision_are_asked_of_the_host),
         mesh_test(a_batch_is_one_command_and_one_slot),
