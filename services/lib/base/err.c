@@ -49,6 +49,15 @@ enum aion_code aion_err_set(struct aion_err *err, const char *where, enum aion_c
     return code;
 }
 
+void aion_err_none(struct aion_err *err)
+{
+    err->code = AION_OK;
+    err->retriable = false;
+    err->reason[0] = err->field[0] = err->text[0] = err->detail[0] = '\0';
+    err->retry_after_ms = 0;
+    err->where = NULL;
+}
+
 void aion_err_detail(struct aion_err *err, const char *fmt, ...)
 {
     if (err == NULL)

@@ -51,6 +51,7 @@ enum aion_code aion_err_set(struct aion_err *err, const char *where, enum aion_c
                             const char *fmt, ...) AION_PRINTF(4, 5) AION_COLD;
 enum aion_code aion_err_setv(struct aion_err *err, const char *where, enum aion_code code,
                              const char *fmt, va_list args) AION_PRINTF(4, 0) AION_COLD;
+void aion_err_none(struct aion_err *err); /* AION_OK, without any text */
 /* The log-only part; err may be NULL. */
 void aion_err_detail(struct aion_err *err, const char *fmt, ...) AION_PRINTF(2, 3) AION_COLD;
 void aion_err_field(struct aion_err *err, const char *fmt, ...) AION_PRINTF(2, 3) AION_COLD;

@@ -15,7 +15,7 @@
 enum {
     QUEUE_BYTES = 4 * 1024 * 1024,
     LINE_BYTES = 16 * 1024,
-    WAKE_BYTES = 64 * 1024,
+    WAKE_BYTES = 256 * 1024,
     BATCH_MS = 50
 };
 
@@ -75,6 +75,11 @@ static void add_field(struct aion_buf *line, const struct aion_log_field *field)
     case AION_LOG_STR:
         aion_buf_json(line, field->str);
         break;
+    case AION_LOG_WORD:
+        AION_BUF_PUT(line, "\"");
+        aion_buf_put(line, field->str.data, field->str.size);
+        AION_BUF_PUT(line, "\"");
+        break;
     case AION_LOG_I64:
         aion_buf_i64(line, field->i64);
         break;
@@ -111,10 +116,11 @@ static void format(struct line *line, enum aion_log_level level, const char *msg
     add_time(line);
     AION_BUF_PUT(buf, "\",\"level\":\"");
     aion_buf_text(buf, level_name(level));
-    AION_BUF_PUT(buf, "\",\"service\":");
-    aion_buf_json(buf, aion_str_of(logger.service != NULL ? logger.service : "aion"));
-    AION_BUF_PUT(buf, ",\"msg\":");
-    aion_buf_json(buf, aion_str_of(msg));
+    AION_BUF_PUT(buf, "\",\"service\":\"");
+    aion_buf_text(buf, logger.service != NULL ? logger.service : "aion");
+    AION_BUF_PUT(buf, "\",\"msg\":\"");
+    aion_buf_text(buf, msg);
+    AION_BUF_PUT(buf, "\"");
     for (size_t i = 0; i < count; i++)
         add_field(buf, &fields[i]);
     AION_BUF_PUT(buf, "}\n");
@@ -159,8 +165,11 @@ static void enqueue(enum aion_log_level level, aion_str line)
     } else if (aion_buf_str(&logger.queue, line)) {
         logger.queued += line.size;
         bool first = logger.queue.size == line.size;
+        bool enough = logger.queue.size >= WAKE_BYTES;
+        bool told =
+            enough && logger.queue.size - line.size >= WAKE_BYTES; /* it is on its way */
         logger.urgent = logger.urgent || level >= AION_LOG_ERROR;
-        if (first || logger.urgent || logger.queue.size >= WAKE_BYTES)
+        if (first || logger.urgent || (enough && !told))
             pthread_cond_signal(&logger.wake);
     }
     pthread_mutex_unlock(&logger.lock);

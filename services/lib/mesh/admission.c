@@ -2,8 +2,6 @@
  * request is unpacked. */
 #include "mesh/server_private.h"
 
-#include <stdlib.h>
-
 static const struct aion_metric_family refused_family = {
     .name = "aion_rpc_server_refused",
     .help = "Calls refused before their handler, by reason.",
@@ -23,34 +21,6 @@ static bool refuse(struct mesh_call *call, enum aion_code code, const char *reas
 }
 
 /* -- identity ------------------------------------------------------------- */
-
-/* The peer's SPIFFE id, copied into the arena; data NULL: none. */
-static aion_str peer_id(struct mesh_call *call)
-{
-    aion_str id = {0};
-    grpc_auth_context *context = grpc_call_auth_context(call->core);
-    if (context == NULL)
-        return id;
-    grpc_auth_property_iterator at =
-        grpc_auth_context_find_properties_by_name(context, GRPC_PEER_SPIFFE_ID_PROPERTY_NAME);
-    const grpc_auth_property *property = grpc_auth_property_iterator_next(&at);
-    if (property != NULL)
-        id = aion_arena_str(&call->arena, aion_str_n(property->value, property->value_length));
-    grpc_auth_context_release(context);
-    return id;
-}
-
-static bool has_certificate(struct mesh_call *call)
-{
-    grpc_auth_context *context = grpc_call_auth_context(call->core);
-    if (context == NULL)
-        return false;
-    grpc_auth_property_iterator at =
-        grpc_auth_context_find_properties_by_name(context, GRPC_X509_PEM_CERT_PROPERTY_NAME);
-    bool has = grpc_auth_property_iterator_next(&at) != NULL;
-    grpc_auth_context_release(context);
-    return has;
-}
 
 static bool is_delegate(const struct mesh_server *server, aion_str service)
 {
@@ -78,19 +48,18 @@ static bool delegated(struct mesh_call *call)
 
 static bool identify(struct mesh_call *call)
 {
-    struct mesh_server *server = call->server;
-    if (server->conf.tls == NULL) { /* loopback only: see mesh_server_new */
-        call->peer = (struct mesh_peer){.spiffe_id = AION_STR(""), .service = AION_STR("")};
-        call->principal = (struct mesh_principal){AION_STR("default"), AION_STR("local"),
-                                                  AION_STR(""), MESH_ROLE_ADMIN};
-        return delegated(call);
-    }
-    aion_str id = peer_id(call);
-    if (id.data == NULL && server->anonymous_peers && !has_certificate(call))
-        return delegated(call);
-    if (!mesh_spiffe_parse(id, server->trust_domain, &call->peer, &call->principal))
+    switch (mesh_peer_meet(call->server, call->core, &call->known)) {
+    case MESH_NOBODY:
         return refuse(call, AION_UNAUTHENTICATED, "NO_IDENTITY",
                       "the certificate has no SPIFFE id of this trust domain");
+    case MESH_TOO_MANY_PEERS:
+        return refuse(call, AION_EXHAUSTED, "TOO_MANY_PEERS",
+                      "the server knows as many peers as it can; try again");
+    case MESH_MET:
+        break;
+    }
+    call->peer = call->known->peer;
+    call->principal = call->known->principal;
     return delegated(call);
 }
 
@@ -114,22 +83,6 @@ static bool allowed(struct mesh_call *call)
 
 /* -- limits --------------------------------------------------------------- */
 
-static struct mesh_peer_count *count_of(struct mesh_server *server, aion_str id)
-{
-    struct mesh_peer_count *count = aion_map_get(&server->peers, id);
-    if (count != NULL)
-        return count;
-    count = calloc(1, sizeof(*count) + id.size + 1);
-    if (count == NULL)
-        return NULL;
-    if (id.size > 0)
-        memcpy(count->id, id.data, id.size);
-    if (aion_map_put(&server->peers, aion_str_n(count->id, id.size), count))
-        return count;
-    free(count);
-    return NULL;
-}
-
 static bool has_room(struct mesh_call *call)
 {
     struct mesh_server *server = call->server;
@@ -139,13 +92,12 @@ static bool has_room(struct mesh_call *call)
     if (*live >= most)
         return refuse(call, AION_EXHAUSTED, "TOO_MANY_CALLS",
                       "the server has as many calls as it takes; try again");
-    struct mesh_peer_count *count = count_of(server, call->peer.spiffe_id);
-    if (count == NULL || count->live >= server->conf.calls_per_peer_max)
+    if (call->known->live >= server->conf.calls_per_peer_max)
         return refuse(call, AION_EXHAUSTED, "TOO_MANY_CALLS_OF_PEER",
                       "this peer has as many calls as it may have; try again");
     (*live)++;
-    count->live++;
-    call->peer_count = count;
+    call->known->live++;
+    call->admitted = true;
     aion_metric_add(call->at->live, 1);
     return true;
 }
@@ -155,23 +107,13 @@ bool mesh_admit(struct mesh_call *call)
     return identify(call) && allowed(call) && has_room(call);
 }
 
-/* Idle peers are kept for the next call while they are few. */
-static void forget_peer(struct mesh_server *server, struct mesh_peer_count *count)
-{
-    enum { IDLE_PEERS_MAX = 256 };
-    if (--count->live > 0 || server->peers.count <= IDLE_PEERS_MAX)
-        return;
-    aion_map_remove(&server->peers, aion_str_of(count->id));
-    free(count);
-}
-
 void mesh_unadmit(struct mesh_call *call)
 {
     struct mesh_server *server = call->server;
-    if (call->peer_count == NULL)
+    if (!call->admitted)
         return;
-    forget_peer(server, call->peer_count);
-    call->peer_count = NULL;
+    call->admitted = false;
+    call->known->live--;
     if (call->at->stream)
         server->live_streams--;
     else

@@ -38,7 +38,8 @@ static void reset(struct mesh_call *call, struct mesh_server_method *at)
 {
     struct mesh_server *server = call->server;
     grpc_metadata_array metadata = call->metadata;
-    memset((void *)call, 0, offsetof(struct mesh_call, first_block));
+    memset((void *)call, 0, offsetof(struct mesh_call, status));
+    aion_err_none(&call->status);
     aion_list_init(&call->link);
     aion_list_init(&call->held.link);
     call->server = server;

@@ -64,12 +64,12 @@ static void log_call(struct mesh_call *call, int64_t duration_us)
     aion_hex(trace_id, call->trace.trace_id, 16);
     bool failed = call->status.code != AION_OK;
     struct aion_log_field fields[10 + MESH_NOTES_MAX] = {
-        LOG_TEXT("method", call->at != NULL ? call->at->method->path : "unknown"),
-        LOG_TEXT("code", aion_code_name(call->status.code)),
+        LOG_WORD("method", aion_str_of(call->at != NULL ? call->at->method->path : "unknown")),
+        LOG_WORD("code", aion_str_of(aion_code_name(call->status.code))),
         LOG_I64("duration_us", duration_us),
-        LOG_STR("peer", peer),
-        LOG_STR("tenant", call->principal.tenant),
-        LOG_TEXT("trace_id", trace_id),
+        LOG_WORD("peer", peer),
+        LOG_STR("tenant", call->principal.tenant), /* one that was refused is told, too */
+        LOG_WORD("trace_id", aion_str_n(trace_id, sizeof(trace_id) - 1)),
         LOG_U64("bytes_in", call->bytes_in),
         LOG_U64("bytes_out", call->bytes_out),
     };
@@ -151,6 +151,8 @@ void mesh_call_unref(struct mesh_call *call)
     aion_arena_done(&call->arena);
     grpc_call_unref(call->core);
     call->core = NULL;
+    if (call->known != NULL)
+        mesh_peer_let_go(call->server, call->known);
     mesh_call_recycle(call);
 }
 

@@ -126,11 +126,19 @@ grpc_call *mesh_core_call(grpc_channel *channel, struct mesh_call *parent,
 size_t mesh_rpc_size(void); /* of a client's call; rpc.c */
 
 /* -- messages of a stream that wait to be sent; queue.c -------------------- */
-struct mesh_out;
-struct mesh_queue {
+struct mesh_out {
+    struct mesh_out *next;    /* first: the end of a queue is found by it */
+    grpc_byte_buffer *buffer; /* NULL: open, more may join it */
+    struct aion_buf bundle;
+    bool begun; /* a message is in the bundle, which may have no bytes */
+    size_t size;
+};
+struct mesh_queue { /* stays where it is */
     struct mesh_out *first, **last, *sending;
     size_t bytes;        /* of all, and what a message costs beside them */
     uint32_t more_field; /* of the messages' type; 0: each message by itself */
+    bool own_used;
+    struct mesh_out own; /* the one of a call that has one message */
 };
 void mesh_queue_init(struct mesh_queue *queue);
 /* From now on what waits leaves as one message, in the repeated field `more` of its type. */

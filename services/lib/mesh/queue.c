@@ -17,21 +17,15 @@ enum {
     COST = 256              /* of a message beside its bytes: many small ones are not free */
 };
 
-struct mesh_out {
-    struct mesh_out *next;    /* first: the end of a queue is found by it */
-    grpc_byte_buffer *buffer; /* NULL: open, more may join it */
-    struct aion_buf bundle;
-    bool begun; /* a message is in the bundle, which may have no bytes */
-    size_t size;
-};
-
 /* -- a message or a bundle ------------------------------------------------ */
 
 static struct mesh_out *out_new(struct mesh_queue *queue)
 {
-    struct mesh_out *out = calloc(1, sizeof(*out));
+    struct mesh_out *out = queue->own_used ? malloc(sizeof(*out)) : &queue->own;
     if (out == NULL)
         abort(); /* a few bytes: nothing sensible is left to do */
+    *out = (struct mesh_out){0};
+    queue->own_used = true;
     *queue->last = out;
     queue->last = &out->next;
     return out;
@@ -43,7 +37,10 @@ static void out_free(struct mesh_queue *queue, struct mesh_out *out)
     if (out->buffer != NULL)
         grpc_byte_buffer_destroy(out->buffer);
     aion_buf_done(&out->bundle);
-    free(out);
+    if (out == &queue->own)
+        queue->own_used = false;
+    else
+        free(out);
 }
 
 static void count(struct mesh_queue *queue, struct mesh_out *out, size_t size)

@@ -329,15 +329,6 @@ static void free_calls(struct mesh_server *server)
     }
 }
 
-static void free_peers(struct mesh_server *server)
-{
-    size_t cursor = 0;
-    void *count;
-    while ((count = aion_map_next(&server->peers, &cursor)) != NULL)
-        free(count);
-    aion_map_done(&server->peers);
-}
-
 static bool busy(struct mesh_server *server)
 {
     return !server->shut_done || server->calls_out > 0;
@@ -365,7 +356,7 @@ void mesh_server_free(struct mesh_server *server)
     mesh_health_free(server->health);
     grpc_server_destroy(server->core);
     free_calls(server);
-    free_peers(server);
+    mesh_peers_free(server);
     free(server->methods);
     free(server->listen);
     free(server->trust_domain);

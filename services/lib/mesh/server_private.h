@@ -45,7 +45,7 @@ struct mesh_server_method {
 
 struct mesh_health; /* watchers of grpc.health.v1; health.c */
 
-enum { MESH_BOUND_MAX = 16 };
+enum { MESH_BOUND_MAX = 16, MESH_CONNECTIONS_KNOWN = 16 };
 
 struct mesh_server {
     struct mesh_loop *loop;
@@ -65,7 +65,12 @@ struct mesh_server {
     size_t free_count;           /* of free_calls */
     size_t calls_out;            /* armed, live or held: not in the pool */
     uint32_t live_unary, live_streams;
-    struct aion_map peers; /* spiffe id → struct mesh_peer_count */
+    struct aion_map peers; /* spiffe id → struct mesh_known_peer */
+    struct mesh_connection {
+        grpc_auth_context *context; /* held; NULL: free */
+        struct mesh_known_peer *known;
+    } connections[MESH_CONNECTIONS_KNOWN]; /* the last ones that were met, in a circle */
+    size_t connections_met;
     void (*audited)(void *user, const struct mesh_audit *audit); /* NULL: nobody asks */
     void *audited_user;
 
@@ -83,8 +88,11 @@ struct mesh_server {
     void *drained_user;
 };
 
-struct mesh_peer_count {
-    uint32_t live;
+struct mesh_known_peer {
+    uint32_t live; /* calls that count for its limit */
+    uint32_t refs; /* calls and connections whose strings are these */
+    struct mesh_peer peer;
+    struct mesh_principal principal; /* who it speaks for when it delegates for nobody */
     char id[];
 };
 
@@ -121,7 +129,6 @@ struct mesh_call {
     bool handler_opened; /* done is owed */
     struct mesh_queue out;
 
-    struct aion_err status; /* code OK or what failed */
     grpc_slice details_slice;
 
     void *user;
@@ -132,19 +139,22 @@ struct mesh_call {
 
     struct mesh_principal principal;
     struct mesh_peer peer;
-    struct mesh_peer_count *peer_count;
+    struct mesh_known_peer *known; /* whose id and principal these are */
+    bool admitted;                 /* it counts for the limits */
     struct mesh_trace trace;
     int64_t began_us, began_utc_us;
     int64_t deadline_us; /* 0 = not yet computed */
     size_t bytes_in, bytes_out;
-    struct mesh_header_pair headers[MESH_HEADERS_MAX], trailers[MESH_HEADERS_MAX];
     uint8_t header_count, trailer_count, note_count;
+
+    /* What is above is cleared for each call, a kilobyte less than all. */
+    struct aion_err status; /* code OK or what failed */
+    struct mesh_header_pair headers[MESH_HEADERS_MAX], trailers[MESH_HEADERS_MAX];
     struct {
         const char *name;
         char value[MESH_NOTE_SIZE];
         uint8_t size;
     } notes[MESH_NOTES_MAX];
-
     struct aion_arena arena;    /* the call's */
     struct aion_arena messages; /* of streams: reset per message */
     char first_block[MESH_FIRST_BLOCK];
@@ -172,6 +182,15 @@ void mesh_call_unref(struct mesh_call *call);
 void mesh_call_recycle(struct mesh_call *call);
 /* Who calls, by address; asked of the core when it is wanted first. */
 aion_str mesh_call_address(struct mesh_call *call);
+
+/* -- peers.c -------------------------------------------------------------- */
+enum mesh_meeting { MESH_MET, MESH_NOBODY, MESH_TOO_MANY_PEERS };
+/* Who makes this call; to be let go when nobody looks at its strings any more. NOBODY: the
+ * certificate has no id of this trust domain. */
+enum mesh_meeting mesh_peer_meet(struct mesh_server *server, grpc_call *core,
+                                 struct mesh_known_peer **ret);
+void mesh_peer_let_go(struct mesh_server *server, struct mesh_known_peer *known);
+void mesh_peers_free(struct mesh_server *server);
 
 /* -- admission.c ---------------------------------------------------------- */
 /* Identity, role and limits; false: the call was failed. */

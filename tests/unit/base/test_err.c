@@ -35,6 +35,26 @@ static void a_failure_is_one_statement(void **state)
     assert_false(fails(NULL));
 }
 
+static void of_none_nothing_is_left(void **state)
+{
+    struct aion_err err;
+    (void)state;
+    aion_fail_code(&err, AION_UNAVAILABLE, "away");
+    aion_err_reason(&err, "AWAY");
+    aion_err_field(&err, "host");
+    aion_err_detail(&err, "gone");
+    err.retry_after_ms = 5;
+    aion_err_none(&err);
+    assert_int_equal(err.code, AION_OK);
+    assert_false(err.retriable);
+    assert_int_equal(err.retry_after_ms, 0);
+    assert_null(err.where);
+    assert_string_equal(err.reason, "");
+    assert_string_equal(err.field, "");
+    assert_string_equal(err.text, "");
+    assert_string_equal(err.detail, "");
+}
+
 static void codes_have_their_names(void **state)
 {
     enum aion_code code;
@@ -51,6 +71,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_failure_is_one_statement),
+        cmocka_unit_test(of_none_nothing_is_left),
         cmocka_unit_test(codes_have_their_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,8 +55,30 @@ static void lines_of_many_threads_stay_whole(void **state)
     fclose(file);
 }
 
+static void texts_are_escaped_and_words_stand_as_they_are(void **state)
+{
+    char line[1024] = "";
+    FILE *file = tmpfile();
+    (void)state;
+    aion_log_start("test", fileno(file), AION_LOG_INFO);
+    aion_log(AION_LOG_WARN, "a message", LOG_TEXT("text", "a \"b\"\n"),
+             LOG_WORD("word", AION_STR("spiffe://a/b")), LOG_WORD("none", (aion_str){0}),
+             LOG_BOOL("good", true), LOG_U64("n", 7));
+    aion_log_stop();
+    rewind(file);
+    assert_non_null(fgets(line, sizeof(line), file));
+    assert_non_null(strstr(line,
+                           "Z\",\"level\":\"warn\",\"service\":\"test\",\"msg\":\"a message\","
+                           "\"text\":\"a \\\"b\\\"\\n\",\"word\":\"spiffe://a/b\","
+                           "\"none\":\"\",\"good\":true,\"n\":7}\n"));
+    fclose(file);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(lines_of_many_threads_stay_whole)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lines_of_many_threads_stay_whole),
+        cmocka_unit_test(texts_are_escaped_and_words_stand_as_they_are),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

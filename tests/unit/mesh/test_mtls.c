@@ -3,6 +3,7 @@
 #include "certs.h"
 #include "fixture.h"
 #include "mesh/core_private.h"
+#include "mesh/server_private.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -82,6 +83,31 @@ static void a_user_certificate_is_an_admin_but_no_service(void **state)
     assert_int_equal(call(&fixture, MESH_TEST_ECHO_ADMIN), AION_OK);
     assert_string_equal(fixture.text, "default/ada/admin");
     assert_int_equal(call(&fixture, MESH_TEST_ECHO_INTERNAL), AION_DENIED);
+    fixture_stop(&fixture);
+}
+
+/* More of them than the server remembers, one after the other. */
+static void connections_that_come_and_go_keep_their_own_names(void **state)
+{
+    static struct certs_tls certs[3];
+    static const char *const ids[] = {"user/ada", "user/bob", "tenant/acme/client/app-1"};
+    static const char *const files[] = {"ada", "bob", "app-1"};
+    static const char *const names[] = {"default/ada/admin", "default/bob/admin", NULL};
+    struct fixture fixture;
+    (void)state;
+    for (size_t i = 0; i < aion_countof(certs); i++)
+        certs_make(&certs[i], 0, files[i], "aion.local", ids[i]);
+    start(&fixture, &certs[0].tls);
+    for (size_t i = 0; i < 3 * MESH_CONNECTIONS_KNOWN; i++) {
+        size_t who = i % aion_countof(certs);
+        reconnect(&fixture, &certs[who].tls, NULL);
+        for (int again = 0; again < 2; again++) {
+            enum aion_code code = call(&fixture, MESH_TEST_ECHO_ADMIN);
+            assert_int_equal(code, names[who] != NULL ? AION_OK : AION_DENIED);
+            if (names[who] != NULL)
+                assert_string_equal(fixture.text, names[who]);
+        }
+    }
     fixture_stop(&fixture);
 }
 
@@ -322,6 +348,7 @@ int main(void)
         cmocka_unit_test(a_service_calls_under_its_name),
         cmocka_unit_test(a_tenants_client_is_a_user_and_no_more),
         cmocka_unit_test(a_user_certificate_is_an_admin_but_no_service),
+        cmocka_unit_test(connections_that_come_and_go_keep_their_own_names),
         cmocka_unit_test(a_delegate_speaks_for_a_principal),
         cmocka_unit_test(who_is_no_delegate_speaks_for_nobody),
         cmocka_unit_test(a_principal_that_is_none_is_refused),
