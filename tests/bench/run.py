@@ -4,6 +4,7 @@ import functools
 import os
 import pathlib
 import platform
+import shutil
 import socket
 import subprocess
 import sys
@@ -118,6 +119,7 @@ def main():
             f"server process's, from schedstat; rates and latencies\nare indicative only.\n\nVersions: {versions(context)}.\n\n"
             f"Noise: {context.noise.report()}.\n")
     print(context.noise.report())
+    shutil.rmtree(context.work)  # kept when a part fails: its servers' log is there
     if len(names) == len(PARTS):
         (SOURCE / "tests/bench/RESULTS.md").write_text(head + "\n" + "\n\n".join(parts) + "\n")
 
