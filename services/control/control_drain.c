@@ -101,14 +101,6 @@ static bool bad(struct aion_err *err, enum aion_code code, const char *field, co
     return false;
 }
 
-static size_t count_drained(const struct control *control)
-{
-    size_t count = 0;
-    aion_list_each (link, (struct aion_link *)(uintptr_t)&control->drained_hosts)
-        count++;
-    return count;
-}
-
 static bool not_found(const char *host_id, struct aion_err *err)
 {
     aion_err_set(err, __func__, AION_NOT_FOUND,
@@ -127,7 +119,8 @@ static bool check(struct control *control, const Aion__V1__DrainHostRequest *req
         return bad(err, AION_INVALID, "reason", "reason has 1 to 256 bytes: say why");
     if (find_host(control, request->host_id) == NULL && !drained)
         return not_found(request->host_id, err);
-    if (!request->undrain && !drained && count_drained(control) >= DRAINED_MAX)
+    if (!request->undrain && !drained &&
+        aion_list_count(&control->drained_hosts) >= DRAINED_MAX)
         return bad(err, AION_EXHAUSTED, "host_id", "1024 hosts are drained already");
     return true;
 }

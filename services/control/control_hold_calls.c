@@ -116,14 +116,6 @@ static struct control_hold *same_hold(struct control *control,
     return NULL;
 }
 
-static size_t count_holds(const struct control *control)
-{
-    size_t count = 0;
-    aion_list_each (link, &control->holds)
-        count++;
-    return count;
-}
-
 static void put_hold(struct holding *holding, const char *reason)
 {
     struct aion_err err;
@@ -168,7 +160,7 @@ void control_hold_queue(struct mesh_call *call, const Aion__V1__HoldQueueRequest
         control_filter_free(&filter);
         return;
     }
-    if (count_holds(control) >= HOLDS_MAX || strlen(request->reason) > 256) {
+    if (aion_list_count(&control->holds) >= HOLDS_MAX || strlen(request->reason) > 256) {
         mesh_fail(call, AION_INVALID,
                   "there are %d holds already, or reason has more than 256 "
                   "bytes",
@@ -344,7 +336,8 @@ void control_list_holds(struct mesh_call *call, const Aion__V1__ListHoldsRequest
         .call = call, .request = &request->base, .heard = list_heard, .done = list_asked};
     Aion__V1__ListHoldsReply *reply = &listing->reply;
     aion__v1__list_holds_reply__init(reply);
-    reply->holds = aion_arena_array(arena, count_holds(control), sizeof(*reply->holds));
+    reply->holds =
+        aion_arena_array(arena, aion_list_count(&control->holds), sizeof(*reply->holds));
     aion_list_each (link, &control->holds) {
         const struct control_hold *hold = aion_container(link, struct control_hold, link);
         Aion__V1__Hold *message = aion_arena_alloc(arena, sizeof(*message));

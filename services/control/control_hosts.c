@@ -520,12 +520,10 @@ void control_list_hosts(struct mesh_call *call, const Aion__V1__ListHostsRequest
     struct aion_arena
         arena; /* names of many hosts and modules may be more than a call's own holds */
     Aion__V1__ListHostsReply reply = AION__V1__LIST_HOSTS_REPLY__INIT;
-    size_t count = 0;
     (void)request;
     aion_arena_init(&arena, 16 << 20, NULL, 0);
-    aion_list_each (link, &control->hosts)
-        count++;
-    reply.hosts = aion_arena_array(&arena, count, sizeof(*reply.hosts));
+    reply.hosts =
+        aion_arena_array(&arena, aion_list_count(&control->hosts), sizeof(*reply.hosts));
     aion_list_each (link, &control->hosts) {
         const struct control_host *host = aion_container(link, struct control_host, link);
         if (reply.hosts == NULL ||

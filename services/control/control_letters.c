@@ -397,9 +397,7 @@ static bool check(const struct control *control,
 
 static void forget_old(struct control *control)
 {
-    size_t count = 0;
-    aion_list_each (link, &control->replays)
-        count++;
+    size_t count = aion_list_count(&control->replays);
     aion_list_each_safe (link, &control->replays) {
         struct control_replay *replay = aion_container(link, struct control_replay, link);
         if (count < KEPT_MAX)

@@ -48,18 +48,10 @@ static struct control_ops_tail *tail_of(struct control_ops_reader *reader,
     return tail;
 }
 
-static size_t count_tails(const struct control_ops *ops)
-{
-    size_t count = 0;
-    aion_list_each (link, &ops->tails)
-        count++;
-    return count;
-}
-
 bool control_ops_tail_join(struct control_ops_reader *reader,
                            const struct ops_event_filter *filter, struct aion_err *err)
 {
-    if (count_tails(reader->control->ops) >= TAILS_MAX)
+    if (aion_list_count(&reader->control->ops->tails) >= TAILS_MAX)
         return aion_fail(err, AION_EXHAUSTED, "%d different filters of events are read already",
                          (int)TAILS_MAX);
     reader->tail = tail_of(reader, filter);

@@ -89,18 +89,11 @@ static struct host_link *link_to(struct host *host, const char *address)
     return NULL;
 }
 
-static unsigned count_links(const struct host *host)
-{
-    unsigned count = 0;
-    aion_list_each (pos, &host->links)
-        count++;
-    return count;
-}
-
 static void add_link(struct host *host, const char *address)
 {
     struct aion_err err;
-    if (count_links(host) >= LINKS_MAX || !host_link_open(host, address, false, &err))
+    if (aion_list_count(&host->links) >= LINKS_MAX ||
+        !host_link_open(host, address, false, &err))
         return; /* an address that is none: the next word of peers may be better */
     struct host_link *link = aion_container(host->links.prev, struct host_link, link);
     aion_str_copy(link->address, sizeof(link->address), aion_str_of(address));

@@ -74,8 +74,7 @@ static bool begin(struct making *making, const struct ops_table *table, bool ten
     size_t count = 0, graves = 0;
     for (int kind = 0; kind < OPS_KINDS; kind++) {
         count += table->kinds[kind].count;
-        aion_list_each (link, &table->kinds[kind].graves)
-            graves++;
+        graves += aion_list_count(&table->kinds[kind].graves);
     }
     Aion__V1__OpsFrame *frame = aion_arena_alloc(making->arena, sizeof(*frame));
     if (frame == NULL)

@@ -1,11 +1,12 @@
-/* Intrusive doubly linked list with a head; all O(1). A link that is in no list points to
- * itself. */
+/* Intrusive doubly linked list with a head; all O(1) but to count. A link that is in no list
+ * points to itself. */
 #ifndef BASE_LIST_H
 #define BASE_LIST_H
 
 #include "base/compiler.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct aion_link {
     struct aion_link *next, *prev;
@@ -43,6 +44,14 @@ static inline void aion_list_remove(struct aion_link *link)
 static inline struct aion_link *aion_list_first(struct aion_link *head)
 {
     return head->next == head ? NULL : head->next;
+}
+/* Walks the list: for those that are short. */
+static inline size_t aion_list_count(const struct aion_link *head)
+{
+    size_t count = 0;
+    for (const struct aion_link *link = head->next; link != head; link = link->next)
+        count++;
+    return count;
 }
 
 #define aion_list_each(pos, head) \
