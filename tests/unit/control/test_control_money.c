@@ -66,6 +66,16 @@ static struct control_charge fit(const char *tenant, const char *intent)
     return charge;
 }
 
+/* One budget, of which this much is carved, and a task that it bounds. */
+static struct control_charge begin_with(int64_t limit, int64_t carved)
+{
+    begin();
+    budget("b", "", "", limit);
+    struct control_charge charge = fit("acme", "chat");
+    control_purse_carved(charge.purses[0], carved, limit - carved);
+    return charge;
+}
+
 static enum control_reserved reserve(struct control_charge *charge, int64_t amount,
                                      struct control_purse **ret_purse)
 {
@@ -136,10 +146,7 @@ static void doubt_stays_set_aside_until_it_is_resolved(void **state)
     struct control_purse *purse;
     struct control_entries entries = {.count = 0};
     (void)state;
-    begin();
-    budget("b", "", "", 100);
-    struct control_charge charge = fit("acme", "chat");
-    control_purse_carved(charge.purses[0], 100, 0);
+    struct control_charge charge = begin_with(100, 100);
     assert_int_equal(reserve(&charge, 60, &purse), MONEY_RESERVED);
     control_money_doubt(&money, &charge, &entries);
     book(&entries);
@@ -260,16 +267,13 @@ static void after_a_loss_the_books_are_read_anew_before_anything_is_given_out(vo
 {
     struct control_purse *purse;
     (void)state;
-    begin();
-    budget("b", "", "", 1000);
-    struct control_charge done = fit("acme", "noop"), pending = fit("acme", "noop");
-    control_purse_carved(done.purses[0], 500, 500);
+    struct control_charge done = begin_with(1000, 500), pending = fit("acme", "chat");
     assert_int_equal(reserve(&done, 100, &purse), MONEY_RESERVED);
     control_money_kept(&done); /* committed */
     assert_int_equal(reserve(&pending, 100, &purse), MONEY_RESERVED);
     assert_false(control_money_calm(&money));
     control_money_reset(&money);
-    struct control_charge later = fit("acme", "noop");
+    struct control_charge later = fit("acme", "chat");
     assert_int_equal(reserve(&later, 1, &purse), MONEY_CARVE);
     assert_false(control_money_calm(&money)); /* it may be in the books or not */
     control_money_unreserve(&pending);
@@ -293,10 +297,7 @@ static void what_is_lent_is_not_in_the_books_until_it_is_settled(void **state)
     struct control_purse *purse;
     struct control_entries settled = {.count = 0};
     (void)state;
-    begin();
-    budget("b", "", "", 100);
-    struct control_charge charge = fit("acme", "chat");
-    control_purse_carved(charge.purses[0], 100, 0);
+    struct control_charge charge = begin_with(100, 100);
     assert_int_equal(reserve(&charge, 60, &purse), MONEY_RESERVED);
     control_money_lend(&charge);
     const struct control_charge lent = charge;
@@ -319,10 +320,7 @@ static void a_task_that_moves_takes_its_reservation_along(void **state)
 {
     struct control_purse *purse;
     (void)state;
-    begin();
-    budget("b", "", "", 1000);
-    struct control_charge charge = fit("acme", "noop");
-    control_purse_carved(charge.purses[0], 500, 500);
+    struct control_charge charge = begin_with(1000, 500);
     assert_int_equal(reserve(&charge, 100, &purse), MONEY_RESERVED);
     control_money_kept(&charge);
     control_money_forget(&charge);
