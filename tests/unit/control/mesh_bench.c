@@ -195,12 +195,26 @@ void bench_start_on(struct bench *bench, const char *store_url)
     start_on(bench, store_url, "test", 15000000);
 }
 
+uint64_t bench_shards(const struct bench *bench)
+{
+    return control_book_open(&bench->control->shards.book);
+}
+
+bool bench_shared_out(const struct bench *one, const struct bench *two)
+{
+    uint64_t of_one = bench_shards(one), of_two = bench_shards(two);
+    return (of_one | of_two) == STORE_ALL_SHARDS &&
+           __builtin_popcountll(of_one) == STORE_SHARDS / 2 &&
+           __builtin_popcountll(of_two) == STORE_SHARDS / 2;
+}
+
 void bench_start_pair(struct bench *one, struct bench *two)
 {
     start_on(one, "script:pair", "one", BENCH_LEASE_US);
     start_on(two, "script:pair", "two", BENCH_LEASE_US);
     one->peer = two;
     two->peer = one;
+    bench_until(one, bench_shared_out(one, two));
 }
 
 /* What it still does on its way out does not reach the store. */

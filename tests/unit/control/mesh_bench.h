@@ -94,9 +94,12 @@ struct bench {
 void bench_start(struct bench *bench);
 void bench_start_on(struct bench *bench, const char *store_url); /* as "sqlite:/path" */
 void bench_stop(struct bench *bench);
-/* Two controls on one scripted store, "one" and "two", with leases of BENCH_LEASE_US. */
+/* Two controls on one scripted store, "one" and "two", with leases of BENCH_LEASE_US; started
+ * when they have shared the shards out. */
 void bench_start_pair(struct bench *one, struct bench *two);
 void bench_stop_pair(struct bench *one, struct bench *two);
+uint64_t bench_shards(const struct bench *bench); /* the set of those that are open at it */
+bool bench_shared_out(const struct bench *one, const struct bench *two); /* each has half */
 /* Control ends as by kill -9: no word to anybody; its store is closed. It may be started anew.
  */
 void bench_kill(struct bench *bench);
@@ -138,6 +141,9 @@ void bench_failure(struct bench_host *host, const struct bench_word *word, bool 
 void bench_chunk(struct bench_host *host, const struct bench_word *word, uint64_t sequence,
                  const char *text);
 
+/* A task that host 0 has begun; key may be NULL. */
+const struct bench_word *bench_begin(struct bench *bench, const char *key, const char **ret_id);
+
 /* Unary calls; NULL: bench->err says why. Answers live until bench_stop. */
 const Aion__V1__Task *bench_submit(struct bench *bench, const char *text, const char *key,
                                    int64_t wait_s);
@@ -147,8 +153,18 @@ const Aion__V1__TaskStatus *bench_status(struct bench *bench, const char *task_i
 const Aion__V1__Task *bench_cancel(struct bench *bench, const char *task_id);
 const ProtobufCMessage *bench_call(struct bench *bench, const struct mesh_method *method,
                                    const ProtobufCMessage *request);
-/* A request with params.text; the texts are borrowed. */
+/* A request with params.text; with wait_s it waits for the result. Lives until bench_stop. */
 Aion__V1__TaskRequest *bench_request(struct bench *bench, const char *text, const char *key);
+Aion__V1__TaskRequest *bench_waiting_request(struct bench *bench, const char *text,
+                                             const char *key, int64_t wait_s);
+bool bench_is(struct bench *bench, const char *task_id, int state); /* TASK_QUEUED ... */
+void bench_set_budget(struct bench *bench, int64_t limit_nano_usd); /* "b", of everything */
+
+/* What is in the store; lives until bench_stop. */
+bool bench_stored(struct bench *bench, const char *task_id, struct store_task *ret_task);
+struct store_events_read bench_events(struct bench *bench); /* the first 1000 of the outbox */
+/* The sum of the accounts whose names begin so: "" must be 0. */
+int64_t bench_balance(struct bench *bench, const char *prefix);
 
 void bench_stream(struct bench *bench, const char *task_id, uint64_t after);
 void bench_watch(struct bench *bench, const char *task_id, uint64_t after, uint32_t window);

@@ -69,6 +69,17 @@ Aion__V1__TaskRequest *bench_request(struct bench *bench, const char *text, cons
     return request;
 }
 
+Aion__V1__TaskRequest *bench_waiting_request(struct bench *bench, const char *text,
+                                             const char *key, int64_t wait_s)
+{
+    Aion__V1__TaskRequest *request = bench_request(bench, text, key);
+    Google__Protobuf__Duration *wait = aion_arena_alloc(&bench->arena, sizeof(*wait));
+    google__protobuf__duration__init(wait);
+    wait->seconds = wait_s;
+    request->wait = wait_s > 0 ? wait : NULL;
+    return request;
+}
+
 const Aion__V1__Task *bench_submit_request(struct bench *bench, Aion__V1__TaskRequest *request)
 {
     return (const Aion__V1__Task *)bench_call(
@@ -78,12 +89,18 @@ const Aion__V1__Task *bench_submit_request(struct bench *bench, Aion__V1__TaskRe
 const Aion__V1__Task *bench_submit(struct bench *bench, const char *text, const char *key,
                                    int64_t wait_s)
 {
-    Aion__V1__TaskRequest *request = bench_request(bench, text, key);
-    Google__Protobuf__Duration wait = GOOGLE__PROTOBUF__DURATION__INIT;
-    wait.seconds = wait_s;
-    if (wait_s > 0)
-        request->wait = &wait;
-    return bench_submit_request(bench, request);
+    return bench_submit_request(bench, bench_waiting_request(bench, text, key, wait_s));
+}
+
+const struct bench_word *bench_begin(struct bench *bench, const char *key, const char **ret_id)
+{
+    struct bench_host *host = &bench->hosts[0];
+    size_t before = host->executes;
+    const Aion__V1__Task *task = bench_submit(bench, "words", key, 0);
+    assert_non_null(task);
+    *ret_id = task->task_id;
+    bench_until(bench, host->executes > before);
+    return &host->executed[before % BENCH_EVENTS];
 }
 
 const Aion__V1__Task *bench_get(struct bench *bench, const char *task_id)
@@ -103,6 +120,12 @@ const Aion__V1__TaskStatus *bench_status(struct bench *bench, const char *task_i
         &request.base);
 }
 
+bool bench_is(struct bench *bench, const char *task_id, int state)
+{
+    const Aion__V1__TaskStatus *status = bench_status(bench, task_id);
+    return status != NULL && (int)status->state == state;
+}
+
 const Aion__V1__Task *bench_cancel(struct bench *bench, const char *task_id)
 {
     Aion__V1__CancelRequest request = AION__V1__CANCEL_REQUEST__INIT;
@@ -111,6 +134,17 @@ const Aion__V1__Task *bench_cancel(struct bench *bench, const char *task_id)
     request.reason = reason;
     return (const Aion__V1__Task *)bench_call(
         bench, &aion_v1_aion_tasks_type.methods[AION_V1_AION_TASKS_CANCEL], &request.base);
+}
+
+void bench_set_budget(struct bench *bench, int64_t limit_nano_usd)
+{
+    Aion__V1__Budget budget = AION__V1__BUDGET__INIT;
+    char id[] = "b";
+    budget.budget_id = id;
+    budget.period = AION__V1__BUDGET__PERIOD__PERIOD_TOTAL;
+    budget.limit_nano_usd = limit_nano_usd;
+    assert_non_null(bench_call(bench, &aion_v1_budgets_type.methods[AION_V1_BUDGETS_SET_BUDGET],
+                               &budget.base));
 }
 
 /* -- streams ------------------------------------------------------------------------ */

@@ -250,45 +250,48 @@ void bench_detach(struct bench *bench, size_t number)
     bench_until(bench, host->rpc == NULL);
 }
 
-void bench_result(struct bench_host *host, const struct bench_word *word, const char *text)
+/* How the attempt has ended. */
+static void say_end(struct bench_host *host, const struct bench_word *word,
+                    Aion__V1__HostMessage__Result *result)
 {
     Aion__V1__HostMessage message = AION__V1__HOST_MESSAGE__INIT;
+    char id[AION_UUID_TEXT];
+    Aion__V1__AttemptToken token = token_of(word, id);
+    result->token = &token;
+    message.kind_case = AION__V1__HOST_MESSAGE__KIND_RESULT;
+    message.result = result;
+    aion_v1_hosts_attach_write(host->rpc, &message);
+}
+
+void bench_result(struct bench_host *host, const struct bench_word *word, const char *text)
+{
     Aion__V1__HostMessage__Result result = AION__V1__HOST_MESSAGE__RESULT__INIT;
     Aion__V1__TaskResult body = AION__V1__TASK_RESULT__INIT;
     Aion__V1__Usage usage = AION__V1__USAGE__INIT;
-    char id[AION_UUID_TEXT], copy[256], type[] = "text/plain";
-    Aion__V1__AttemptToken token = token_of(word, id);
+    char copy[256], type[] = "text/plain";
     aion_str_copy(copy, sizeof(copy), aion_str_of(text));
     body.body_case = AION__V1__TASK_RESULT__BODY_TEXT;
     body.text = copy;
     body.content_type = type;
     usage.run_us = 7;
-    result.token = &token;
     result.result = &body;
     result.usage = &usage;
-    message.kind_case = AION__V1__HOST_MESSAGE__KIND_RESULT;
-    message.result = &result;
-    aion_v1_hosts_attach_write(host->rpc, &message);
+    say_end(host, word, &result);
 }
 
 void bench_failure(struct bench_host *host, const struct bench_word *word, bool retriable,
                    const char *reason)
 {
-    Aion__V1__HostMessage message = AION__V1__HOST_MESSAGE__INIT;
     Aion__V1__HostMessage__Result result = AION__V1__HOST_MESSAGE__RESULT__INIT;
     Aion__V1__TaskError error = AION__V1__TASK_ERROR__INIT;
-    char id[AION_UUID_TEXT], copy[64], text[] = "it failed";
-    Aion__V1__AttemptToken token = token_of(word, id);
+    char copy[64], text[] = "it failed";
     aion_str_copy(copy, sizeof(copy), aion_str_of(reason));
     error.code = AION_INTERNAL;
     error.reason = copy;
     error.message = text;
-    result.token = &token;
     result.error = &error;
     result.retriable = retriable;
-    message.kind_case = AION__V1__HOST_MESSAGE__KIND_RESULT;
-    message.result = &result;
-    aion_v1_hosts_attach_write(host->rpc, &message);
+    say_end(host, word, &result);
 }
 
 void bench_chunk(struct bench_host *host, const struct bench_word *word, uint64_t sequence,

@@ -79,14 +79,8 @@ static void what_the_policy_refuses_is_kept_with_its_inputs(void **state)
 
 static void a_full_queue_and_an_empty_budget_are_kept_too(void **state)
 {
-    static char id[] = "b";
-    Aion__V1__Budget budget = AION__V1__BUDGET__INIT;
     (void)state;
-    budget.budget_id = id;
-    budget.period = AION__V1__BUDGET__PERIOD__PERIOD_TOTAL;
-    budget.limit_nano_usd = 5;
-    assert_non_null(bench_call(
-        &bench, &aion_v1_budgets_type.methods[AION_V1_BUDGETS_SET_BUDGET], &budget.base));
+    bench_set_budget(&bench, 5);
     bench.cost_nano_usd = 6;
     bench.direct = true;
     assert_null(bench_submit(&bench, "x", NULL, 10));

@@ -46,12 +46,7 @@ static void answered(void *user, const struct mesh_result *result)
 
 static Aion__V1__TaskRequest *asking(int64_t wait_s)
 {
-    Aion__V1__TaskRequest *request = bench_request(&bench, "x", NULL);
-    Google__Protobuf__Duration *wait = aion_arena_alloc(&bench.arena, sizeof(*wait));
-    google__protobuf__duration__init(wait);
-    wait->seconds = wait_s;
-    request->wait = wait;
-    return request;
+    return bench_waiting_request(&bench, "x", NULL, wait_s);
 }
 
 /* A call under way; its task runs on host 0. */
@@ -81,45 +76,21 @@ static bool nothing_is_left(void)
 /* The stored task, once it is recorded. */
 static struct store_task stored(const char *task_id)
 {
-    struct store_task_read read = {
-        .op.arena = &bench.arena, .with_history = true, .with_body = true};
+    struct store_task task;
     bench_until(&bench, nothing_is_left());
-    assert_true(aion_uuid_parse(aion_str_of(task_id), &read.id));
-    assert_true(store_task_read_wait(bench.store, &read, &bench.err));
-    assert_true(read.found);
-    return read.task;
-}
-
-static bool is_stored(const char *task_id)
-{
-    struct store_task_read read = {.op.arena = &bench.arena};
-    assert_true(aion_uuid_parse(aion_str_of(task_id), &read.id));
-    assert_true(store_task_read_wait(bench.store, &read, &bench.err));
-    return read.found;
+    assert_true(bench_stored(&bench, task_id, &task));
+    return task;
 }
 
 static void make_budget(void)
 {
-    static char id[] = "b";
-    Aion__V1__Budget budget = AION__V1__BUDGET__INIT;
-    budget.budget_id = id;
-    budget.period = AION__V1__BUDGET__PERIOD__PERIOD_TOTAL;
-    budget.limit_nano_usd = LIMIT;
     bench.cost_nano_usd = COST;
-    assert_non_null(bench_call(
-        &bench, &aion_v1_budgets_type.methods[AION_V1_BUDGETS_SET_BUDGET], &budget.base));
+    bench_set_budget(&bench, LIMIT);
 }
 
-/* The sum of the accounts that begin so; "" must be 0. */
 static int64_t balance(const char *prefix)
 {
-    struct store_balances read = {
-        .op.arena = &bench.arena, .prefix = aion_str_of(prefix), .limit = 1000};
-    int64_t sum = 0;
-    assert_true(store_balances_wait(bench.store, &read, &bench.err));
-    for (size_t i = 0; i < read.count; i++)
-        sum += read.balances[i].nano_usd;
-    return sum;
+    return bench_balance(&bench, prefix);
 }
 
 /* -- the run and its record --------------------------------------------------------- */
@@ -342,7 +313,8 @@ static void what_a_crash_keeps_from_the_disk_never_was(void **state)
     store_script_fail(bench.store, STORE_FINISH, STORE_SCRIPT_REFUSE, AION_UNAVAILABLE, 1000);
     bench_restart_control(&bench);
     store_script_fail(bench.store, STORE_FINISH, STORE_SCRIPT_REFUSE, AION_UNAVAILABLE, 0);
-    assert_false(is_stored(word.task_id));
+    struct store_task never;
+    assert_false(bench_stored(&bench, word.task_id, &never));
     assert_int_equal(balance("reserved:") + balance("spent:"), 0);
     assert_int_equal(balance(""), 0);
     bench_attach(&bench, 0, 1, &word, 1); /* its host still has it */

@@ -28,29 +28,6 @@ static struct {
     char text[64];
 } call;
 
-static uint64_t open_of(const struct bench *bench)
-{
-    return control_book_open(&bench->control->shards.book);
-}
-
-static bool shared_out(void)
-{
-    return (open_of(&one) | open_of(&two)) == STORE_ALL_SHARDS &&
-           __builtin_popcountll(open_of(&one)) == 32 &&
-           __builtin_popcountll(open_of(&two)) == 32;
-}
-
-static void set_budget(void)
-{
-    Aion__V1__Budget budget = AION__V1__BUDGET__INIT;
-    char id[] = "b";
-    budget.budget_id = id;
-    budget.period = AION__V1__BUDGET__PERIOD__PERIOD_TOTAL;
-    budget.limit_nano_usd = LIMIT;
-    assert_non_null(bench_call(&one, &aion_v1_budgets_type.methods[AION_V1_BUDGETS_SET_BUDGET],
-                               &budget.base));
-}
-
 /* One that was set at the other is known after a poll. */
 static bool knows_budget(const struct bench *bench)
 {
@@ -68,10 +45,9 @@ static int setup(void **state)
     (void)state;
     body = (struct bench_body){.count = 0};
     bench_start_pair(&one, &two);
-    bench_until(&one, shared_out());
     prepare(&one);
     prepare(&two);
-    set_budget();
+    bench_set_budget(&one, LIMIT);
     bench_until(&two, knows_budget(&two));
     bench_attach_whole(&one, 0, 4, &body);
     bench_attach_whole(&two, 0, 4, &body);
@@ -101,12 +77,7 @@ static void answered(void *user, const struct mesh_result *result)
 
 static Aion__V1__TaskRequest *asking(struct bench *bench, const char *text)
 {
-    Aion__V1__TaskRequest *request = bench_request(bench, text, NULL);
-    Google__Protobuf__Duration *wait = aion_arena_alloc(&bench->arena, sizeof(*wait));
-    google__protobuf__duration__init(wait);
-    wait->seconds = 30;
-    request->wait = wait;
-    return request;
+    return bench_waiting_request(bench, text, NULL, 30);
 }
 
 static struct mesh_rpc *ask(const char *text)
@@ -138,38 +109,29 @@ static unsigned shard_of(const struct bench_word *word)
 /* Until the shard is another's, `one` has said so to its host. */
 static bool is_gone(unsigned shard)
 {
-    return (open_of(&two) & control_shard_bit(shard)) != 0;
+    return (bench_shards(&two) & control_shard_bit(shard)) != 0;
 }
 
 static bool is_stored(const struct bench_word *word, enum store_state *ret_state)
 {
-    struct store_task_read read = {.op.arena = &one.arena};
-    assert_true(aion_uuid_parse(aion_str_of(word->task_id), &read.id));
-    assert_true(store_task_read_wait(one.store, &read, &one.err));
-    if (read.found)
-        *ret_state = read.task.state;
-    return read.found;
+    struct store_task task;
+    bool found = bench_stored(&one, word->task_id, &task);
+    if (found)
+        *ret_state = task.state;
+    return found;
 }
 
 static int64_t balance(const char *prefix)
 {
-    struct store_balances read = {
-        .op.arena = &one.arena, .prefix = aion_str_of(prefix), .limit = 1000};
-    int64_t sum = 0;
-    assert_true(store_balances_wait(one.store, &read, &one.err));
-    for (size_t i = 0; i < read.count; i++)
-        sum += read.balances[i].nano_usd;
-    return sum;
+    return bench_balance(&one, prefix);
 }
 
 static size_t events_of(const struct bench_word *word)
 {
-    struct store_events_read read = {
-        .op.arena = &one.arena, .shards = STORE_ALL_SHARDS, .limit = 1000};
+    struct store_events_read read = bench_events(&one);
     struct aion_uuid id;
     size_t count = 0;
     assert_true(aion_uuid_parse(aion_str_of(word->task_id), &id));
-    assert_true(store_events_read_wait(one.store, &read, &one.err));
     for (size_t i = 0; i < read.count; i++)
         count += memcmp(&read.events[i].id, &id, sizeof(id)) == 0;
     return count;
@@ -238,10 +200,10 @@ static void who_waits_for_a_task_of_a_lost_shard_is_told_to_try_again(void **sta
     (void)state;
     struct bench_word word = running(0);
     one.paused = true;
-    bench_until(&two, open_of(&two) == STORE_ALL_SHARDS);
+    bench_until(&two, bench_shards(&two) == STORE_ALL_SHARDS);
     one.paused = false;
     assert_told_to_try_again(&word);
-    bench_until(&one, shared_out());
+    bench_until(&one, bench_shared_out(&one, &two));
     assert_budget_is_whole(0);
 }
 
@@ -254,7 +216,7 @@ static void who_reads_its_output_hears_that_it_is_gone(void **state)
     bench_chunk(&one.hosts[0], &word, 1, "part");
     bench_until(&one, one.chunks == 1);
     one.paused = true;
-    bench_until(&two, open_of(&two) == STORE_ALL_SHARDS);
+    bench_until(&two, bench_shards(&two) == STORE_ALL_SHARDS);
     one.paused = false;
     bench_until(&one, one.stream_closed);
     assert_false(one.final);
@@ -270,11 +232,11 @@ static void a_result_that_comes_with_the_loss_is_told_or_may_be_tried_again(void
     struct bench_word word = running(0);
     one.paused = true;
     bench_result(&one.hosts[0], &word, "done");
-    bench_until(&two, open_of(&two) == STORE_ALL_SHARDS);
+    bench_until(&two, bench_shards(&two) == STORE_ALL_SHARDS);
     one.paused = false;
     bench_until(&one, call.answered);
     assert_true(call.err.code == AION_OK || strcmp(call.err.reason, "SHARD_ELSEWHERE") == 0);
-    bench_until(&one, shared_out());
+    bench_until(&one, bench_shared_out(&one, &two));
     bench_until(&one, one.control->directs.unrecorded == 0);
     assert_false(is_stored(&word, &stored));
     assert_int_equal(events_of(&word), 0);
@@ -293,11 +255,11 @@ static void a_record_that_comes_late_is_refused_whole(void **state)
     bench_until(&one, call.answered && one.control->directs.unrecorded == 1);
     assert_int_equal(call.err.code, AION_OK);
     one.paused = true;
-    bench_until(&two, open_of(&two) == STORE_ALL_SHARDS);
+    bench_until(&two, bench_shards(&two) == STORE_ALL_SHARDS);
     store_script_hold(one.store, false);
     store_script_step(one.store, SIZE_MAX);
     one.paused = false;
-    bench_until(&one, shared_out());
+    bench_until(&one, bench_shared_out(&one, &two));
     bench_until(&one, one.control->directs.unrecorded == 0);
     assert_false(is_stored(&word, &stored));
     assert_int_equal(events_of(&word), 0);
@@ -346,7 +308,7 @@ static void a_record_on_its_way_is_waited_for_when_the_escrow_is_read(void **sta
 static struct bench_word running_alone(void)
 {
     bench_kill(&two);
-    bench_until(&one, open_of(&one) == STORE_ALL_SHARDS);
+    bench_until(&one, bench_shards(&one) == STORE_ALL_SHARDS);
     return running(LAST);
 }
 
@@ -361,7 +323,7 @@ static void a_task_that_ends_soon_ends_before_its_shard_is_given_away(void **sta
     bench_chunk(&one.hosts[0], &word, 1, "part");
     bench_result(&one.hosts[0], &word, "done");
     assert_done_once(&word);
-    bench_until(&one, shared_out());
+    bench_until(&one, bench_shared_out(&one, &two));
     assert_true(is_gone(LAST));
     bench_attach_whole(&two, 0, 4, &body);
     assert_budget_is_whole(COST);
@@ -376,27 +338,26 @@ static void a_task_that_runs_on_does_not_keep_its_shard(void **state)
     int64_t began_us = aion_clock_mono_us();
     assert_told_to_try_again(&word);
     assert_true(aion_clock_mono_us() - began_us < 3000000);
-    bench_until(&one, shared_out());
+    bench_until(&one, bench_shared_out(&one, &two));
     assert_true(is_gone(LAST));
     assert_int_equal(store_script_count(one.store, STORE_START), 0);
 }
 
 static void a_task_without_a_slot_leaves_with_its_shard(void **state)
 {
+    const struct aion_link *open = &one.control->directs.open;
     (void)state;
-    for (int i = 0; i < 3; i++)
-        (void)running(0);
-    (void)running_alone(); /* the host is full */
-    one.control->shards.turn = LAST;
+    for (int i = 0; i < 4; i++)
+        (void)running(0); /* the host is full */
     ask("waits");
-    bench_until(&one, one.control->directs.open.prev != NULL &&
-                          __builtin_popcountll(open_of(&one)) == STORE_SHARDS);
-    bench_turns(&one, 5);
+    bench_until(&one, aion_list_count(open) == 5);
     assert_false(call.answered);
-    bench_revive(&two);
+    control_shards_leave(one.control);
     bench_until(&one, call.answered);
-    assert_int_equal(one.hosts[0].executes, 4);
-    assert_true(call.err.code == AION_UNAVAILABLE || call.err.code == AION_EXHAUSTED);
+    assert_int_equal(aion_list_count(open), 4); /* these have a moment to end */
+    assert_int_equal(one.hosts[0].executes + two.hosts[0].executes, 4);
+    assert_int_equal(call.err.code, AION_UNAVAILABLE);
+    assert_string_equal(call.err.reason, "SHARD_ELSEWHERE");
 }
 
 static void a_record_on_its_way_keeps_its_shard_until_it_is_written(void **state)
@@ -422,7 +383,7 @@ static void a_call_that_ends_meanwhile_holds_nothing_up(void **state)
     enum store_state stored;
     (void)state;
     bench_kill(&two);
-    bench_until(&one, open_of(&one) == STORE_ALL_SHARDS);
+    bench_until(&one, bench_shards(&one) == STORE_ALL_SHARDS);
     one.control->shards.turn = LAST;
     struct mesh_rpc *rpc = ask("x");
     bench_until(&one, one.hosts[0].executes == 1);
@@ -451,7 +412,7 @@ static void an_order_whose_shard_moves_before_it_runs_goes_to_another(void **sta
     bench_until(&one, store_script_held(one.store) > 0);
     bench_turns(&one, 5);
     one.paused = true;
-    bench_until(&two, open_of(&two) == STORE_ALL_SHARDS);
+    bench_until(&two, bench_shards(&two) == STORE_ALL_SHARDS);
     store_script_hold(one.store, false);
     store_script_step(one.store, SIZE_MAX);
     one.paused = false;

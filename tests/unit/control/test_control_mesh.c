@@ -22,24 +22,6 @@ static int teardown(void **state)
     return 0;
 }
 
-static bool is_state(struct bench *bench, const char *task_id, int state)
-{
-    const Aion__V1__TaskStatus *status = bench_status(bench, task_id);
-    return status != NULL && (int)status->state == state;
-}
-
-/* A task that a held host has begun. */
-static const struct bench_word *begin(struct bench *bench, const char **ret_id)
-{
-    struct bench_host *host = &bench->hosts[0];
-    size_t before = host->executes;
-    const Aion__V1__Task *task = bench_submit(bench, "words", NULL, 0);
-    assert_non_null(task);
-    *ret_id = task->task_id;
-    bench_until(bench, host->executes > before);
-    return &host->executed[before % BENCH_EVENTS];
-}
-
 /* -- submit ------------------------------------------------------------------------- */
 static void a_task_travels_to_a_host_and_back(void **state)
 {
@@ -85,10 +67,10 @@ static void without_a_host_a_task_waits(void **state)
     struct bench *bench = *state;
     const Aion__V1__Task *task = bench_submit(bench, "later", NULL, 0);
     assert_int_equal(task->state, TASK_QUEUED);
-    assert_true(is_state(bench, task->task_id, TASK_QUEUED));
+    assert_true(bench_is(bench, task->task_id, TASK_QUEUED));
     bench->hosts[0].automatic = true;
     bench_attach(bench, 0, 1, NULL, 0);
-    bench_until(bench, is_state(bench, task->task_id, TASK_SUCCEEDED));
+    bench_until(bench, bench_is(bench, task->task_id, TASK_SUCCEEDED));
 }
 
 static void a_host_gets_no_more_than_its_slots(void **state)
@@ -207,7 +189,7 @@ static void a_task_is_taken_undecided_while_the_router_is_away(void **state)
     bench->hosts[0].automatic = true;
     bench_attach(bench, 0, 1, NULL, 0);
     bench_router_start(bench);
-    bench_until(bench, is_state(bench, task->task_id, TASK_SUCCEEDED));
+    bench_until(bench, bench_is(bench, task->task_id, TASK_SUCCEEDED));
     assert_int_equal(store_script_count(bench->store, STORE_ROUTE), 1);
 }
 
@@ -218,7 +200,7 @@ static void a_router_that_says_nothing_is_away(void **state)
     const Aion__V1__Task *task = bench_submit(bench, "patient", NULL, 0);
     assert_int_equal(task->state, TASK_ACCEPTED);
     bench->route = ROUTE_REFUSES;
-    bench_until(bench, is_state(bench, task->task_id, TASK_FAILED));
+    bench_until(bench, bench_is(bench, task->task_id, TASK_FAILED));
     assert_string_equal(bench_get(bench, task->task_id)->error->reason, "INTENT_UNKNOWN");
 }
 
@@ -240,14 +222,14 @@ static void a_result_is_kept_until_the_store_takes_it(void **state)
     struct bench *bench = *state;
     const char *id;
     bench_attach(bench, 0, 1, NULL, 0);
-    const struct bench_word *word = begin(bench, &id);
+    const struct bench_word *word = bench_begin(bench, NULL, &id);
     store_script_down(bench->store, true);
     bench_result(&bench->hosts[0], word, "precious");
     bench_turns(bench, 50);
-    assert_true(is_state(bench, id, TASK_RUNNING));
+    assert_true(bench_is(bench, id, TASK_RUNNING));
     assert_int_equal(bench->hosts[0].settles, 0);
     store_script_down(bench->store, false);
-    bench_until(bench, is_state(bench, id, TASK_SUCCEEDED));
+    bench_until(bench, bench_is(bench, id, TASK_SUCCEEDED));
     assert_string_equal(bench_get(bench, id)->result->text, "precious");
     bench_until(bench, bench->hosts[0].settles == 1);
 }
@@ -259,10 +241,10 @@ static void an_end_does_not_overtake_its_start(void **state)
     const char *id;
     bench_attach(bench, 0, 1, NULL, 0);
     store_script_fail(bench->store, STORE_START, STORE_SCRIPT_FAIL, AION_UNAVAILABLE, 1);
-    const struct bench_word *word = begin(bench, &id);
+    const struct bench_word *word = bench_begin(bench, NULL, &id);
     bench_until(bench, store_script_count(bench->store, STORE_START) == 1);
     bench_result(&bench->hosts[0], word, "quick");
-    bench_until(bench, is_state(bench, id, TASK_SUCCEEDED));
+    bench_until(bench, bench_is(bench, id, TASK_SUCCEEDED));
     assert_int_equal(bench_get(bench, id)->n_attempts, 1);
 }
 
@@ -273,13 +255,13 @@ static void a_retriable_failure_is_tried_again_until_dead(void **state)
     struct bench_host *host = &bench->hosts[0];
     const char *id;
     bench_attach(bench, 0, 1, NULL, 0);
-    begin(bench, &id);
+    bench_begin(bench, NULL, &id);
     for (size_t i = 1; i <= 3; i++) {
         bench_until(bench, host->executes == i);
         assert_int_equal(host->executed[i - 1].attempt, i);
         bench_failure(host, &host->executed[i - 1], true, "MODULE_CRASHED");
     }
-    bench_until(bench, is_state(bench, id, TASK_DEAD));
+    bench_until(bench, bench_is(bench, id, TASK_DEAD));
     const Aion__V1__Task *task = bench_get(bench, id);
     assert_int_equal(task->n_attempts, 3);
     assert_string_equal(task->error->reason, "MODULE_CRASHED");
@@ -291,8 +273,8 @@ static void a_failure_that_cannot_be_mended_ends_the_task(void **state)
     struct bench *bench = *state;
     const char *id;
     bench_attach(bench, 0, 1, NULL, 0);
-    bench_failure(&bench->hosts[0], begin(bench, &id), false, "PARAMS_WRONG");
-    bench_until(bench, is_state(bench, id, TASK_FAILED));
+    bench_failure(&bench->hosts[0], bench_begin(bench, NULL, &id), false, "PARAMS_WRONG");
+    bench_until(bench, bench_is(bench, id, TASK_FAILED));
     assert_int_equal(bench->hosts[0].executes, 1);
 }
 
@@ -302,7 +284,7 @@ static void a_lost_hosts_attempt_goes_to_another_and_its_late_result_is_refused(
     struct bench_host *first = &bench->hosts[0], *second = &bench->hosts[1];
     const char *id;
     bench_attach(bench, 0, 1, NULL, 0);
-    struct bench_word old = *begin(bench, &id);
+    struct bench_word old = *bench_begin(bench, NULL, &id);
     bench_detach(bench, 0);
     bench_attach(bench, 1, 1, NULL, 0);
     bench_until(bench, second->executes == 1);
@@ -313,7 +295,7 @@ static void a_lost_hosts_attempt_goes_to_another_and_its_late_result_is_refused(
     bench_until(bench, first->settles == 1);
     assert_false(first->settled[0].accepted);
     bench_result(second, &second->executed[0], "fresh");
-    bench_until(bench, is_state(bench, id, TASK_SUCCEEDED));
+    bench_until(bench, bench_is(bench, id, TASK_SUCCEEDED));
     const Aion__V1__Task *task = bench_get(bench, id);
     assert_string_equal(task->result->text, "fresh");
     assert_string_equal(task->attempts[0]->error->reason, "HOST_LOST");
@@ -346,11 +328,11 @@ static void a_host_that_comes_back_in_time_goes_on(void **state)
     bench->conf.host_grace = 5000000;
     control_reload(bench->control, &bench->conf);
     bench_attach(bench, 0, 1, NULL, 0);
-    struct bench_word word = *begin(bench, &id);
+    struct bench_word word = *bench_begin(bench, NULL, &id);
     bench_detach(bench, 0);
     bench_attach(bench, 0, 1, &word, 1);
     bench_result(host, &word, "same attempt");
-    bench_until(bench, is_state(bench, id, TASK_SUCCEEDED));
+    bench_until(bench, bench_is(bench, id, TASK_SUCCEEDED));
     assert_int_equal(bench_get(bench, id)->n_attempts, 1);
     assert_int_equal(host->cancels, 0);
 }
@@ -363,7 +345,7 @@ static void what_a_returning_host_does_not_name_is_lost_at_once(void **state)
     bench->conf.host_grace = 60000000;
     control_reload(bench->control, &bench->conf);
     bench_attach(bench, 0, 1, NULL, 0);
-    begin(bench, &id);
+    bench_begin(bench, NULL, &id);
     bench_detach(bench, 0);
     bench_attach(bench, 0, 1, NULL, 0); /* a new process of the same name */
     bench_until(bench, host->executes == 2);
@@ -428,11 +410,11 @@ static void a_silent_host_loses_its_lease(void **state)
     struct bench *bench = *state;
     const char *id;
     bench_attach(bench, 0, 1, NULL, 0);
-    begin(bench, &id);
+    bench_begin(bench, NULL, &id);
     bench_until(bench, bench->hosts[0].rpc == NULL); /* pings were not answered */
     bench->hosts[1].automatic = true;
     bench_attach(bench, 1, 1, NULL, 0);
-    bench_until(bench, is_state(bench, id, TASK_SUCCEEDED));
+    bench_until(bench, bench_is(bench, id, TASK_SUCCEEDED));
 }
 
 /* -- where and with whom ------------------------------------------------------------ */
@@ -518,7 +500,7 @@ static void a_running_task_is_cancelled_when_its_module_stopped(void **state)
     const char *id;
     bench->hosts[0].obedient = true;
     bench_attach(bench, 0, 1, NULL, 0);
-    begin(bench, &id);
+    bench_begin(bench, NULL, &id);
     assert_int_equal(bench_cancel(bench, id)->state, TASK_CANCELLED);
     assert_string_equal(bench->hosts[0].cancelled[0].text, "enough");
 }
@@ -528,7 +510,7 @@ static void a_module_that_does_not_stop_is_not_waited_for(void **state)
     struct bench *bench = *state;
     const char *id;
     bench_attach(bench, 0, 1, NULL, 0);
-    struct bench_word word = *begin(bench, &id);
+    struct bench_word word = *bench_begin(bench, NULL, &id);
     assert_int_equal(bench_cancel(bench, id)->state, TASK_CANCELLED);
     bench_result(&bench->hosts[0], &word, "too late");
     bench_until(bench, bench->hosts[0].settles == 2);
@@ -545,7 +527,7 @@ static void a_task_past_its_deadline_is_never_started(void **state)
     deadline.nanos = (int32_t)(at_us % 1000000) * 1000;
     request->deadline = &deadline;
     const Aion__V1__Task *task = bench_submit_request(bench, request);
-    bench_until(bench, is_state(bench, task->task_id, TASK_EXPIRED));
+    bench_until(bench, bench_is(bench, task->task_id, TASK_EXPIRED));
     bench_attach(bench, 0, 1, NULL, 0);
     bench_turns(bench, 10);
     assert_int_equal(bench->hosts[0].executes, 0);
@@ -560,7 +542,7 @@ static void unfinished_tasks_go_on_after_a_restart(void **state)
     bench_restart_control(bench);
     bench->hosts[0].automatic = true;
     bench_attach(bench, 0, 1, NULL, 0);
-    bench_until(bench, is_state(bench, queued->task_id, TASK_SUCCEEDED));
+    bench_until(bench, bench_is(bench, queued->task_id, TASK_SUCCEEDED));
     assert_string_equal(bench_get(bench, queued->task_id)->result->text, "queued");
 }
 
@@ -572,11 +554,11 @@ static void a_running_attempt_is_taken_up_after_a_restart(void **state)
     bench->conf.start_grace = bench->conf.host_grace = 5000000;
     control_reload(bench->control, &bench->conf);
     bench_attach(bench, 0, 1, NULL, 0);
-    struct bench_word word = *begin(bench, &id);
+    struct bench_word word = *bench_begin(bench, NULL, &id);
     bench_chunk(host, &word, 1, "a");
     bench_until(bench, bench_status(bench, id)->cursor == 1);
     bench_restart_control(bench);
-    assert_true(is_state(bench, id, TASK_RUNNING));
+    assert_true(bench_is(bench, id, TASK_RUNNING));
     bench_attach(bench, 0, 1, &word, 1);
     bench_stream(bench, id, 0);
     bench_chunk(host, &word, 2, "b");
@@ -594,7 +576,7 @@ static void a_running_attempt_whose_host_stays_away_is_tried_again(void **state)
     bench->conf.host_grace = 5000000; /* of the control before: it must not act first */
     control_reload(bench->control, &bench->conf);
     bench_attach(bench, 0, 1, NULL, 0);
-    struct bench_word old = *begin(bench, &id);
+    struct bench_word old = *bench_begin(bench, NULL, &id);
     bench_restart_control(bench);
     bench_attach(bench, 1, 1, NULL, 0);
     bench_until(bench, host->executes == 1);
@@ -603,7 +585,7 @@ static void a_running_attempt_whose_host_stays_away_is_tried_again(void **state)
     bench_until(bench, host->settles == 1);
     assert_false(host->settled[0].accepted);
     bench_result(host, &host->executed[0], "new");
-    bench_until(bench, is_state(bench, id, TASK_SUCCEEDED));
+    bench_until(bench, bench_is(bench, id, TASK_SUCCEEDED));
 }
 
 /* The crash took the start with it: the store says QUEUED, the host says running. */
@@ -614,13 +596,13 @@ static void a_start_that_never_reached_the_disk_is_taken_up(void **state)
     const char *id;
     bench_attach(bench, 0, 1, NULL, 0);
     store_script_fail(bench->store, STORE_START, STORE_SCRIPT_REFUSE, AION_UNAVAILABLE, 1000);
-    struct bench_word word = *begin(bench, &id);
+    struct bench_word word = *bench_begin(bench, NULL, &id);
     bench_restart_control(bench);
     store_script_fail(bench->store, STORE_START, STORE_SCRIPT_REFUSE, AION_UNAVAILABLE, 0);
-    assert_true(is_state(bench, id, TASK_QUEUED));
+    assert_true(bench_is(bench, id, TASK_QUEUED));
     bench_attach(bench, 0, 1, &word, 1);
     bench_result(host, &word, "found again");
-    bench_until(bench, is_state(bench, id, TASK_SUCCEEDED));
+    bench_until(bench, bench_is(bench, id, TASK_SUCCEEDED));
     assert_int_equal(host->executes, 1);
     assert_int_equal(bench_get(bench, id)->n_attempts, 1);
 }
@@ -635,7 +617,7 @@ static void a_drain_answers_who_waits_and_keeps_what_was_heard(void **state)
     struct bench *bench = *state;
     const char *id;
     bench_attach(bench, 0, 1, NULL, 0);
-    const struct bench_word *word = begin(bench, &id);
+    const struct bench_word *word = bench_begin(bench, NULL, &id);
     store_script_hold(bench->store, true);
     bench_result(&bench->hosts[0], word, "heard");
     bench_until(bench, store_script_held(bench->store) > 0);
@@ -648,7 +630,7 @@ static void a_drain_answers_who_waits_and_keeps_what_was_heard(void **state)
     assert_null(bench_submit(bench, "x", NULL, 0));
     assert_int_equal(bench->err.code, AION_UNAVAILABLE);
     bench->control->draining = false;
-    assert_true(is_state(bench, id, TASK_SUCCEEDED));
+    assert_true(bench_is(bench, id, TASK_SUCCEEDED));
 }
 
 /* -- lists and the State service ---------------------------------------------------- */

@@ -25,31 +25,13 @@ static int teardown(void **state)
     return 0;
 }
 
-static bool is_state(struct bench *bench, const char *task_id, int state)
-{
-    const Aion__V1__TaskStatus *status = bench_status(bench, task_id);
-    return status != NULL && (int)status->state == state;
-}
-
-/* A task that a held host has begun. */
-static const struct bench_word *begin(struct bench *bench, const char **ret_id)
-{
-    struct bench_host *host = &bench->hosts[0];
-    size_t before = host->executes;
-    const Aion__V1__Task *task = bench_submit(bench, "words", NULL, 0);
-    assert_non_null(task);
-    *ret_id = task->task_id;
-    bench_until(bench, host->executes > before);
-    return &host->executed[before % BENCH_EVENTS];
-}
-
 static void output_is_streamed_live_and_ends(void **state)
 {
     struct bench *bench = *state;
     struct bench_host *host = &bench->hosts[0];
     const char *id;
     bench_attach(bench, 0, 1, NULL, 0);
-    const struct bench_word *word = begin(bench, &id);
+    const struct bench_word *word = bench_begin(bench, NULL, &id);
     bench_stream(bench, id, 0);
     bench_chunk(host, word, 1, "one ");
     bench_until(bench, bench->chunks == 1);
@@ -70,11 +52,11 @@ static void output_is_read_again_from_a_cursor_and_from_the_store(void **state)
     struct bench_host *host = &bench->hosts[0];
     const char *id;
     bench_attach(bench, 0, 1, NULL, 0);
-    const struct bench_word *word = begin(bench, &id);
+    const struct bench_word *word = bench_begin(bench, NULL, &id);
     for (uint64_t i = 1; i <= 5; i++)
         bench_chunk(host, word, i, "x");
     bench_result(host, word, "done");
-    bench_until(bench, is_state(bench, id, TASK_SUCCEEDED));
+    bench_until(bench, bench_is(bench, id, TASK_SUCCEEDED));
     bench_stream(bench, id, 2);
     bench_until(bench, bench->stream_closed);
     assert_string_equal(bench->text, "xxx");
@@ -91,7 +73,7 @@ static void a_new_attempt_tells_readers_to_forget_the_old(void **state)
     struct bench_host *host = &bench->hosts[0];
     const char *id;
     bench_attach(bench, 0, 1, NULL, 0);
-    struct bench_word word = *begin(bench, &id);
+    struct bench_word word = *bench_begin(bench, NULL, &id);
     bench_stream(bench, id, 0);
     bench_chunk(host, &word, 1, "wrong");
     bench_until(bench, bench->chunks == 1);
@@ -111,7 +93,7 @@ static void a_gap_in_the_output_fails_the_attempt(void **state)
     struct bench_host *host = &bench->hosts[0];
     const char *id;
     bench_attach(bench, 0, 1, NULL, 0);
-    const struct bench_word *word = begin(bench, &id);
+    const struct bench_word *word = bench_begin(bench, NULL, &id);
     bench_chunk(host, word, 1, "a");
     bench_chunk(host, word, 3, "c");
     bench_until(bench, host->executes == 2);
@@ -127,10 +109,10 @@ static void too_much_output_fails_the_task(void **state)
     memset(large, 'x', sizeof(large) - 1);
     large[sizeof(large) - 1] = '\0';
     bench_attach(bench, 0, 1, NULL, 0);
-    const struct bench_word *word = begin(bench, &id);
+    const struct bench_word *word = bench_begin(bench, NULL, &id);
     bench_chunk(host, word, 1, large);
     bench_chunk(host, word, 2, large);
-    bench_until(bench, is_state(bench, id, TASK_FAILED));
+    bench_until(bench, bench_is(bench, id, TASK_FAILED));
     assert_string_equal(bench_get(bench, id)->error->reason, "OUTPUT_TOO_LARGE");
 }
 
@@ -140,12 +122,12 @@ static void a_watch_stops_at_its_window_and_goes_on_with_credit(void **state)
     struct bench_host *host = &bench->hosts[0];
     const char *id;
     bench_attach(bench, 0, 1, NULL, 0);
-    const struct bench_word *word = begin(bench, &id);
+    const struct bench_word *word = bench_begin(bench, NULL, &id);
     bench_watch(bench, id, 0, 2 * CHUNK_COST); /* a chunk counts its payload and that */
     for (uint64_t i = 1; i <= 6; i++)
         bench_chunk(host, word, i, "12345");
     bench_result(host, word, "done");
-    bench_until(bench, is_state(bench, id, TASK_SUCCEEDED));
+    bench_until(bench, bench_is(bench, id, TASK_SUCCEEDED));
     bench_turns(bench, 10);
     assert_int_equal(bench->chunks, 2);
     bench_credit(bench, 2 * (CHUNK_COST + 5));
@@ -177,11 +159,11 @@ static void acknowledged_output_is_out_of_range(void **state)
     const char *id;
     char copy[AION_UUID_TEXT];
     bench_attach(bench, 0, 1, NULL, 0);
-    const struct bench_word *word = begin(bench, &id);
+    const struct bench_word *word = bench_begin(bench, NULL, &id);
     for (uint64_t i = 1; i <= 3; i++)
         bench_chunk(host, word, i, "x");
     bench_result(host, word, "done");
-    bench_until(bench, is_state(bench, id, TASK_SUCCEEDED));
+    bench_until(bench, bench_is(bench, id, TASK_SUCCEEDED));
     aion_str_copy(copy, sizeof(copy), aion_str_of(id));
     ack.task_id = copy;
     ack.cursor = 2;

@@ -17,28 +17,11 @@
 static struct bench one, two;
 static struct bench_body body;
 
-static uint64_t open_of(const struct bench *bench)
-{
-    return control_book_open(&bench->control->shards.book);
-}
-
-static unsigned size_of(uint64_t set)
-{
-    return (unsigned)__builtin_popcountll(set);
-}
-
-static bool shared_out(void)
-{
-    return (open_of(&one) | open_of(&two)) == STORE_ALL_SHARDS &&
-           size_of(open_of(&one)) == 32 && size_of(open_of(&two)) == 32;
-}
-
 static int setup(void **state)
 {
     (void)state;
     body = (struct bench_body){.count = 0};
     bench_start_pair(&one, &two);
-    bench_until(&one, shared_out());
     return 0;
 }
 
@@ -56,8 +39,8 @@ static const char *key_of(const struct bench *bench)
     static int number;
     do
         snprintf(key, sizeof(key), "key-%d", ++number);
-    while ((open_of(bench) & control_shard_bit(control_shard_of_key(AION_STR("default"),
-                                                                    aion_str_of(key)))) == 0);
+    while ((bench_shards(bench) & control_shard_bit(control_shard_of_key(
+                                      AION_STR("default"), aion_str_of(key)))) == 0);
     return key;
 }
 
@@ -85,40 +68,33 @@ static void attach_both(bool automatic)
 /* A task of this control that its host has begun. */
 static struct bench_word begin_at(struct bench *bench, const char **ret_id)
 {
-    struct bench_host *host = &bench->hosts[0];
-    size_t before = host->executes;
-    const Aion__V1__Task *task = bench_submit(bench, "words", key_of(bench), 0);
-    assert_non_null(task);
-    *ret_id = task->task_id;
-    assert_true((open_of(bench) & control_shard_bit(shard_of(*ret_id))) != 0);
-    bench_until(bench, host->executes > before);
-    return host->executed[before % BENCH_EVENTS];
+    struct bench_word word = *bench_begin(bench, key_of(bench), ret_id);
+    assert_true((bench_shards(bench) & control_shard_bit(shard_of(*ret_id))) != 0);
+    return word;
 }
 
 /* -- shards -------------------------------------------------------------------------- */
 static void each_has_half_and_both_have_all(void **state)
 {
     (void)state;
-    assert_int_equal(open_of(&one) & open_of(&two), 0);
+    assert_int_equal(bench_shards(&one) & bench_shards(&two), 0);
     for (unsigned i = 0; i < STORE_SHARDS; i++)
-        bench_until(&one, (open_of(&one) & control_shard_bit(i)) != 0 ||
+        bench_until(&one, (bench_shards(&one) & control_shard_bit(i)) != 0 ||
                               control_book_owner(&one.control->shards.book, i) != NULL);
     int64_t until_us = aion_clock_mono_us() + 2 * BENCH_LEASE_US;
     while (aion_clock_mono_us() < until_us) { /* and it stays so */
         bench_turn(&one);
-        assert_true(shared_out());
+        assert_true(bench_shared_out(&one, &two));
     }
 }
 
 static void who_leaves_gives_back_at_once(void **state)
 {
-    bool drained = false;
     (void)state;
     int64_t began_us = aion_clock_mono_us();
     one.control->draining = true;
     control_shards_leave(one.control);
-    (void)drained;
-    bench_until(&two, open_of(&two) == STORE_ALL_SHARDS);
+    bench_until(&two, bench_shards(&two) == STORE_ALL_SHARDS);
     assert_true(aion_clock_mono_us() - began_us < BENCH_LEASE_US / 3);
     assert_true(one.control->shards.ended);
 }
@@ -128,10 +104,10 @@ static void who_dies_is_followed_within_two_leases(void **state)
     (void)state;
     bench_kill(&one);
     int64_t began_us = aion_clock_mono_us();
-    bench_until(&two, open_of(&two) == STORE_ALL_SHARDS);
+    bench_until(&two, bench_shards(&two) == STORE_ALL_SHARDS);
     assert_true(aion_clock_mono_us() - began_us < 2 * BENCH_LEASE_US);
     bench_revive(&one);
-    bench_until(&two, shared_out());
+    bench_until(&two, bench_shared_out(&one, &two));
 }
 
 static void a_second_process_of_a_name_ends_the_first(void **state)
@@ -145,7 +121,7 @@ static void a_second_process_of_a_name_ends_the_first(void **state)
     bench_until(&two, two.control->shards.ended);
     assert_true(two.clashed);
     bench_kill(&third);
-    bench_until(&one, open_of(&one) == STORE_ALL_SHARDS);
+    bench_until(&one, bench_shards(&one) == STORE_ALL_SHARDS);
 }
 
 /* -- calls --------------------------------------------------------------------------- */
@@ -203,21 +179,21 @@ static void a_batch_goes_where_its_keys_are(void **state)
             assert_non_null(reply->outcomes[i]->task);
     assert_string_equal(reply->outcomes[3]->error->reason, "IDEMPOTENCY_KEY_REUSED");
     assert_string_equal(reply->outcomes[4]->task->task_id, reply->outcomes[1]->task->task_id);
-    assert_true(
-        (open_of(&two) & control_shard_bit(shard_of(reply->outcomes[1]->task->task_id))) != 0);
-    assert_true(
-        (open_of(&one) & control_shard_bit(shard_of(reply->outcomes[2]->task->task_id))) != 0);
+    assert_true((bench_shards(&two) &
+                 control_shard_bit(shard_of(reply->outcomes[1]->task->task_id))) != 0);
+    assert_true((bench_shards(&one) &
+                 control_shard_bit(shard_of(reply->outcomes[2]->task->task_id))) != 0);
 }
 
 static void who_has_nothing_hands_everything_on(void **state)
 {
     (void)state;
     attach_both(true);
-    control_handover_forget(one.control, open_of(&one)); /* as while it is all read anew */
+    control_handover_forget(one.control, bench_shards(&one)); /* as while it is all read anew */
     one.control->shards.book.loading = one.control->shards.book.mine;
     const Aion__V1__Task *task = bench_submit(&one, "text", NULL, 5);
     assert_non_null(task);
-    assert_true((open_of(&two) & control_shard_bit(shard_of(task->task_id))) != 0);
+    assert_true((bench_shards(&two) & control_shard_bit(shard_of(task->task_id))) != 0);
     assert_int_equal(task->state, TASK_SUCCEEDED);
 }
 
@@ -243,7 +219,7 @@ static void a_call_does_not_wait_for_an_owner_that_is_paused(void **state)
     const Aion__V1__Task *task = bench_submit(&one, "text", key, 5);
     assert_non_null(task);
     assert_int_equal(task->state, TASK_SUCCEEDED);
-    assert_true((open_of(&one) & control_shard_bit(shard_of(task->task_id))) != 0);
+    assert_true((bench_shards(&one) & control_shard_bit(shard_of(task->task_id))) != 0);
 }
 
 /* -- output -------------------------------------------------------------------------- */
@@ -302,7 +278,7 @@ static void a_reader_follows_its_task_when_its_owner_dies(void **state)
     bench_until(&one, one.chunks == 1);
     size_t claims = one.hosts[0].claims;
     bench_kill(&two);
-    bench_until(&one, open_of(&one) == STORE_ALL_SHARDS && one.hosts[0].claims > claims);
+    bench_until(&one, bench_shards(&one) == STORE_ALL_SHARDS && one.hosts[0].claims > claims);
     bench_chunk(&one.hosts[0], &word, 1,
                 "first "); /* the host says again what is not settled */
     bench_chunk(&one.hosts[0], &word, 2, "second");
@@ -327,7 +303,7 @@ static void a_reader_follows_its_task_when_its_owner_is_paused(void **state)
     bench_until(&one, one.chunks == 1);
     size_t claims = one.hosts[0].claims;
     two.paused = true;
-    bench_until(&one, open_of(&one) == STORE_ALL_SHARDS && one.hosts[0].claims > claims);
+    bench_until(&one, bench_shards(&one) == STORE_ALL_SHARDS && one.hosts[0].claims > claims);
     bench_chunk(&one.hosts[0], &word, 2, "second");
     bench_result(&one.hosts[0], &word, "done");
     bench_until(&one, one.closed_code == 0);
@@ -345,7 +321,7 @@ static void a_reader_follows_its_task_when_it_is_given_away(void **state)
     bench_until(&two, two.chunks == 1);
     size_t claims = two.hosts[0].claims;
     control_shards_leave(one.control);
-    bench_until(&two, open_of(&two) == STORE_ALL_SHARDS && two.hosts[0].claims > claims);
+    bench_until(&two, bench_shards(&two) == STORE_ALL_SHARDS && two.hosts[0].claims > claims);
     bench_chunk(&two.hosts[0], &word, 1, "first ");
     bench_chunk(&two.hosts[0], &word, 2, "second");
     bench_result(&two.hosts[0], &word, "done");
@@ -386,10 +362,10 @@ static void a_host_hears_of_both_controls_and_of_what_each_has(void **state)
     attach_both(false);
     snprintf(both, sizeof(both), "%s|%s", one.control->cluster.self, two.control->cluster.self);
     assert_string_equal(one.hosts[0].peers, both);
-    assert_true(one.hosts[0].claimed == open_of(&one));
-    assert_true(two.hosts[0].claimed == open_of(&two));
+    assert_true(one.hosts[0].claimed == bench_shards(&one));
+    assert_true(two.hosts[0].claimed == bench_shards(&two));
     bench_kill(&two);
-    bench_until(&one, open_of(&one) == STORE_ALL_SHARDS);
+    bench_until(&one, bench_shards(&one) == STORE_ALL_SHARDS);
     snprintf(both, sizeof(both), "%s|", one.control->cluster.self);
     bench_until(&one, strcmp(one.hosts[0].peers, both) == 0);
     bench_revive(&two);
@@ -422,12 +398,12 @@ static void who_was_paused_and_wakes_changes_nothing(void **state)
     size_t claims = two.hosts[0].claims;
     one.paused = true;
     bench_result(&one.hosts[0], &word, "late"); /* on its way when it stops */
-    bench_until(&two, open_of(&two) == STORE_ALL_SHARDS && two.hosts[0].claims > claims);
+    bench_until(&two, bench_shards(&two) == STORE_ALL_SHARDS && two.hosts[0].claims > claims);
     bench_result(&two.hosts[0], &word, "in time");
     bench_until(&two, state_of(&two, id) == TASK_SUCCEEDED);
     one.paused = false;
-    bench_until(&one, one.control->shards.book.mine == 0 || shared_out());
-    bench_until(&one, shared_out()); /* it is one of two again */
+    bench_until(&one, one.control->shards.book.mine == 0 || bench_shared_out(&one, &two));
+    bench_until(&one, bench_shared_out(&one, &two)); /* it is one of two again */
     assert_int_equal(store_script_count(one.store, STORE_FINISH), finishes);
     assert_string_equal(bench_get(&one, id)->result->text, "in time");
     assert_int_equal(bench_get(&one, id)->n_attempts, 1);
@@ -447,13 +423,13 @@ static void a_write_that_comes_late_is_fenced(void **state)
     bench_until(&one, store_script_held(one.store) > 0);
     size_t claims = two.hosts[0].claims;
     one.paused = true;
-    bench_until(&two, open_of(&two) == STORE_ALL_SHARDS && two.hosts[0].claims > claims);
+    bench_until(&two, bench_shards(&two) == STORE_ALL_SHARDS && two.hosts[0].claims > claims);
     bench_result(&two.hosts[0], &word, "in time");
     bench_until(&two, state_of(&two, id) == TASK_SUCCEEDED);
     store_script_hold(one.store, false);
     store_script_step(one.store, SIZE_MAX);
     one.paused = false;
-    bench_until(&one, shared_out());
+    bench_until(&one, bench_shared_out(&one, &two));
     assert_string_equal(bench_get(&one, id)->result->text, "in time");
     assert_int_equal(one.hosts[0].settles, 0);
 }
@@ -472,7 +448,7 @@ static void a_submission_that_comes_late_is_taken_by_another_shard_or_control(vo
                bench_ignore, &one);
     bench_until(&one, store_script_held(one.store) >= 2);
     one.paused = true;
-    bench_until(&two, open_of(&two) == STORE_ALL_SHARDS);
+    bench_until(&two, bench_shards(&two) == STORE_ALL_SHARDS);
     store_script_hold(one.store, false);
     store_script_step(one.store, SIZE_MAX); /* both are refused */
     one.paused = false;
@@ -492,29 +468,18 @@ static void who_cannot_renew_its_lease_sleeps(void **state)
     store_script_fail(one.store, STORE_LEASE, STORE_SCRIPT_FAIL, AION_UNAVAILABLE, 100000);
     bench_until(&one, !control_shards_awake(one.control));
     size_t executes = one.hosts[0].executes;
-    bench_until(&two, open_of(&two) == STORE_ALL_SHARDS);
+    bench_until(&two, bench_shards(&two) == STORE_ALL_SHARDS);
     assert_non_null(bench_submit(&one, "handed on", NULL, 0));
     assert_int_equal(one.hosts[0].executes, executes);
     store_script_fail(one.store, STORE_LEASE, STORE_SCRIPT_FAIL, AION_UNAVAILABLE, 0);
-    bench_until(&one, shared_out());
+    bench_until(&one, bench_shared_out(&one, &two));
 }
 
 /* -- money --------------------------------------------------------------------------- */
-static void set_budget(int64_t limit)
-{
-    Aion__V1__Budget budget = AION__V1__BUDGET__INIT;
-    char id[] = "day";
-    budget.budget_id = id;
-    budget.period = AION__V1__BUDGET__PERIOD__PERIOD_DAY;
-    budget.limit_nano_usd = limit;
-    assert_non_null(bench_call(&one, &aion_v1_budgets_type.methods[AION_V1_BUDGETS_SET_BUDGET],
-                               &budget.base));
-}
-
 static const Aion__V1__Budget *get_budget(struct bench *bench)
 {
     Aion__V1__BudgetRef ref = AION__V1__BUDGET_REF__INIT;
-    char id[] = "day";
+    char id[] = "b";
     ref.budget_id = id;
     return (const Aion__V1__Budget *)bench_call(
         bench, &aion_v1_budgets_type.methods[AION_V1_BUDGETS_GET_BUDGET], &ref.base);
@@ -534,11 +499,11 @@ static void a_budget_is_one_for_both_and_the_dead_leave_nothing_behind(void **st
     attach_both(true);
     one.cost_nano_usd = two.cost_nano_usd = 10;
     one.counts_money = two.counts_money = true;
-    set_budget(200);
+    bench_set_budget(&one, 200);
     assert_int_equal(get_budget(&two)->limit_nano_usd, 200); /* at once */
     assert_non_null(bench_submit(&two, "text", NULL, 5));
     bench_kill(&two); /* with what it had carved */
-    bench_until(&one, open_of(&one) == STORE_ALL_SHARDS);
+    bench_until(&one, bench_shards(&one) == STORE_ALL_SHARDS);
     bench_until(&one, one.control->escrow.gone[ESCROW_GONE_MAX - 1][0] == '\0');
     bench_turns(&one, 1200); /* a poll */
     assert_int_equal(take_all(&one), 19);
@@ -553,14 +518,14 @@ static void who_lost_its_lease_gives_out_nothing_twice(void **state)
     attach_both(true);
     one.cost_nano_usd = two.cost_nano_usd = 10;
     one.counts_money = two.counts_money = true;
-    set_budget(200);
+    bench_set_budget(&one, 200);
     assert_non_null(bench_submit(&one, "text", NULL, 5));
     one.paused = true; /* with what it had carved, which the other takes for dead */
-    bench_until(&two, open_of(&two) == STORE_ALL_SHARDS);
+    bench_until(&two, bench_shards(&two) == STORE_ALL_SHARDS);
     bench_turns(&two, 1200);
     unsigned taken = take_all(&two);
     one.paused = false;
-    bench_until(&one, shared_out());
+    bench_until(&one, bench_shared_out(&one, &two));
     taken += take_all(&one);
     taken += take_all(&two);
     assert_int_equal(taken, 19);
@@ -571,7 +536,7 @@ static void who_lost_its_lease_gives_out_nothing_twice(void **state)
 /* The database was away for everybody: nobody takes what another is about to renew. */
 static void after_an_outage_everybody_keeps_its_own(void **state)
 {
-    uint64_t of_one = open_of(&one), of_two = open_of(&two);
+    uint64_t of_one = bench_shards(&one), of_two = bench_shards(&two);
     (void)state;
     for (int i = 0; i < 2; i++)
         store_script_fail((i == 0 ? &one : &two)->store, STORE_LEASE, STORE_SCRIPT_FAIL,
@@ -580,11 +545,11 @@ static void after_an_outage_everybody_keeps_its_own(void **state)
     assert_false(control_shards_awake(one.control) || control_shards_awake(two.control));
     store_script_fail(one.store, STORE_LEASE, STORE_SCRIPT_FAIL, AION_UNAVAILABLE, 0);
     bench_until(&one, control_shards_awake(one.control));
-    assert_true(open_of(&one) == of_one);
+    assert_true(bench_shards(&one) == of_one);
     store_script_fail(two.store, STORE_LEASE, STORE_SCRIPT_FAIL, AION_UNAVAILABLE, 0);
     bench_until(&one, control_shards_awake(two.control));
     bench_turns(&one, BENCH_LEASE_US / 1000);
-    assert_true(open_of(&one) == of_one && open_of(&two) == of_two);
+    assert_true(bench_shards(&one) == of_one && bench_shards(&two) == of_two);
 }
 
 int main(void)

@@ -24,21 +24,6 @@ static int teardown(void **state)
     return 0;
 }
 
-static bool is_state(struct bench *bench, const char *task_id, int state)
-{
-    const Aion__V1__TaskStatus *status = bench_status(bench, task_id);
-    return status != NULL && (int)status->state == state;
-}
-
-/* All rows of the outbox, in the order of their sequences; lives until bench_stop. */
-static struct store_events_read events_of(struct bench *bench)
-{
-    struct store_events_read read = {
-        .op.arena = &bench->arena, .shards = STORE_ALL_SHARDS, .limit = 1000};
-    assert_true(store_events_read_wait(bench->store, &read, &bench->err));
-    return read;
-}
-
 /* -- starts and events --------------------------------------------------------------- */
 static void a_quick_tasks_start_goes_with_its_end(void **state)
 {
@@ -53,7 +38,7 @@ static void a_quick_tasks_start_goes_with_its_end(void **state)
     assert_string_equal(task->attempts[0]->host_id, "host-0");
     assert_string_equal(task->attempts[0]->module_digest, "sha256:1");
     assert_string_equal(task->events[task->n_events - 2]->kind, "started");
-    struct store_events_read events = events_of(bench);
+    struct store_events_read events = bench_events(bench);
     assert_int_equal(events.count, 2);
     assert_int_equal(events.events[0].kinds,
                      STORE_EVENT_ACCEPTED | STORE_EVENT_ROUTED | STORE_EVENT_QUEUED);
@@ -73,8 +58,8 @@ static void a_slow_tasks_start_is_written_alone(void **state)
     bench_until(bench, store_script_count(bench->store, STORE_START) == 1);
     assert_int_equal(bench_get(bench, id)->n_attempts, 1);
     bench_result(&bench->hosts[0], &bench->hosts[0].executed[0], "done");
-    bench_until(bench, is_state(bench, id, TASK_SUCCEEDED));
-    struct store_events_read events = events_of(bench);
+    bench_until(bench, bench_is(bench, id, TASK_SUCCEEDED));
+    struct store_events_read events = bench_events(bench);
     assert_int_equal(events.count, 3);
     assert_int_equal(events.events[1].kinds, STORE_EVENT_STARTED);
     assert_int_equal(events.events[2].kinds, STORE_EVENT_SUCCEEDED);
@@ -105,7 +90,7 @@ static void sequences_grow_over_restarts(void **state)
     bench_attach(bench, 0, 4, NULL, 0);
     for (int i = 0; i < 5; i++)
         assert_non_null(bench_submit(bench, "y", NULL, 5));
-    struct store_events_read events = events_of(bench);
+    struct store_events_read events = bench_events(bench);
     assert_int_equal(events.count, 20);
     for (size_t i = 0; i < events.count; i++) {
         assert_true(events.events[i].sequence > last);
@@ -170,7 +155,7 @@ static void an_end_that_was_unclear_is_written_once(void **state)
     const Aion__V1__Task *task = bench_submit(bench, "x", NULL, 5);
     assert_int_equal(task->state, TASK_SUCCEEDED);
     assert_int_equal(store_script_count(bench->store, STORE_FINISH), 3);
-    assert_int_equal(events_of(bench).count, 2);
+    assert_int_equal(bench_events(bench).count, 2);
 }
 
 /* The start failed and is written again; the end came in between, met no start, and is told of
@@ -189,7 +174,7 @@ static void an_end_that_met_no_start_is_written_again(void **state)
     bench_until(bench, store_script_count(bench->store, STORE_START) == 2);
     assert_int_equal(bench_get(bench, id)->n_attempts, 1); /* and that has been heard */
     store_script_tell(bench->store);
-    bench_until(bench, is_state(bench, id, TASK_SUCCEEDED));
+    bench_until(bench, bench_is(bench, id, TASK_SUCCEEDED));
     assert_int_equal(store_script_count(bench->store, STORE_FINISH), 2);
 }
 
@@ -236,7 +221,7 @@ static void a_result_of_a_lost_shard_is_not_settled_and_holds_up_nothing(void **
     store_script_lose(bench->store, STORE_ALL_SHARDS);
     bench_result(&bench->hosts[0], &bench->hosts[0].executed[0], "too late");
     bench_until(bench, bench->control->next_session == 4711);
-    assert_true(is_state(bench, id, TASK_RUNNING));
+    assert_true(bench_is(bench, id, TASK_RUNNING));
     assert_int_equal(bench->hosts[0].settles, 0);
     control_drain(bench->control, note_drained);
     bench_until(bench, bench->control->next_session == 4712);

@@ -34,25 +34,12 @@ static struct bench one, two;
 static struct bench_body body;
 static struct listener listener;
 
-static uint64_t open_of(const struct bench *bench)
-{
-    return control_book_open(&bench->control->shards.book);
-}
-
-static bool shared_out(void)
-{
-    return (open_of(&one) | open_of(&two)) == STORE_ALL_SHARDS &&
-           __builtin_popcountll(open_of(&one)) == 32 &&
-           __builtin_popcountll(open_of(&two)) == 32;
-}
-
 static int setup(void **state)
 {
     (void)state;
     body = (struct bench_body){.count = 0};
     memset(&listener, 0, sizeof(listener));
     bench_start_pair(&one, &two);
-    bench_until(&one, shared_out());
     one.hosts[0].automatic = two.hosts[0].automatic = true;
     bench_attach_whole(&one, 0, 8, &body);
     bench_attach_whole(&two, 0, 8, &body);
@@ -221,12 +208,12 @@ static void tasks_whose_owner_dies_are_heard_to_their_end(void **state)
         bench_kill(&two); /* in the middle of it */
         for (int i = 0; i < 5; i++)
             submit_some(&one, 4);
-        bench_until(&one, open_of(&one) == STORE_ALL_SHARDS);
+        bench_until(&one, bench_shards(&one) == STORE_ALL_SHARDS);
         submit_some(&one, 10);
         bench_revive(&two);
         bench_attach_whole(&two, 0, 8, &body);
         submit_some(&one, 10);
-        bench_until(&one, shared_out());
+        bench_until(&one, bench_shared_out(&one, &two));
     }
     bench_until(&one, all_have_ended(&one) && all_have_ended(&two));
     assert_all_is_heard(&one);
@@ -237,16 +224,16 @@ static void tasks_of_shards_that_are_given_away_are_heard(void **state)
 {
     (void)state;
     bench_kill(&two);
-    bench_until(&one, open_of(&one) == STORE_ALL_SHARDS);
+    bench_until(&one, bench_shards(&one) == STORE_ALL_SHARDS);
     listen(&one, 0);
     submit_some(&one, 20);
     bench_revive(&two);
     bench_attach_whole(&two, 0, 8, &body);
-    for (int i = 0; i < 20 && !shared_out(); i++) {
+    for (int i = 0; i < 20 && !bench_shared_out(&one, &two); i++) {
         submit_some(&one, 3);
         submit_some(&two, 3);
     }
-    bench_until(&one, shared_out());
+    bench_until(&one, bench_shared_out(&one, &two));
     submit_some(&two, 20);
     bench_until(&one, all_have_ended(&one) && all_have_ended(&two));
     assert_all_is_heard(&one);
@@ -260,11 +247,11 @@ static void who_listens_at_a_paused_control_hears_the_rest_when_it_wakes(void **
     listen(&one, 0);
     submit_some(&one, 20);
     one.paused = true;
-    bench_until(&two, open_of(&two) == STORE_ALL_SHARDS);
+    bench_until(&two, bench_shards(&two) == STORE_ALL_SHARDS);
     submit_some(&two, 20);
     one.paused = false;
     submit_some(&two, 20);
-    bench_until(&one, shared_out());
+    bench_until(&one, bench_shared_out(&one, &two));
     submit_some(&one, 20);
     bench_until(&one, all_have_ended(&one) && all_have_ended(&two));
     assert_all_is_heard(&one);
@@ -278,17 +265,17 @@ static void a_shard_that_comes_back_brings_what_happened_meanwhile(void **state)
     (void)state;
     uint64_t last = control_shard_bit(63);
     bench_kill(&two);
-    bench_until(&one, open_of(&one) == STORE_ALL_SHARDS);
+    bench_until(&one, bench_shards(&one) == STORE_ALL_SHARDS);
     listen(&one, 0);
     assert_non_null(bench_submit(&one, "x", key_in(last), 5));
     bench_until(&one, all_is_heard(&one));
     bench_turns(&one, 520); /* it has just looked what others tell */
     bench_revive(&two);
     bench_attach_whole(&two, 0, 8, &body);
-    bench_until(&two, (open_of(&two) & last) != 0);
+    bench_until(&two, (bench_shards(&two) & last) != 0);
     assert_non_null(bench_submit(&two, "x", key_in(last), 5));
     control_shards_leave(two.control);
-    bench_until(&one, (open_of(&one) & last) != 0);
+    bench_until(&one, (bench_shards(&one) & last) != 0);
     assert_non_null(bench_submit(&one, "x", key_in(last), 5));
     assert_all_is_heard(&one);
     assert_int_equal(listener.count, 15);
@@ -307,7 +294,7 @@ static void who_listened_at_a_control_that_died_goes_on_at_another(void **state)
     listener.again = true;
     listen(&one, listener.last_us - 1000000);
     submit_some(&one, 20);
-    bench_until(&one, open_of(&one) == STORE_ALL_SHARDS);
+    bench_until(&one, bench_shards(&one) == STORE_ALL_SHARDS);
     bench_until(&one, all_have_ended(&one));
     assert_all_is_heard(&one);
     bench_revive(&two);

@@ -90,14 +90,11 @@ static void assert_nothing_is_there(const char *task_id)
 /* A task of the owner's that its host has begun, with one part of its output. */
 static struct bench_word begin(const char **ret_id)
 {
-    struct bench_host *host = &bench.hosts[0];
-    size_t before = host->executes;
     bench.as = &owner;
-    *ret_id = bench_submit(&bench, "x", NULL, 0)->task_id;
-    bench_until(&bench, host->executes > before);
-    bench_chunk(host, &host->executed[before % BENCH_EVENTS], 1, "part");
+    struct bench_word word = *bench_begin(&bench, NULL, ret_id);
+    bench_chunk(&bench.hosts[0], &word, 1, "part");
     bench_until(&bench, bench_status(&bench, *ret_id)->cursor == 1);
-    return host->executed[before % BENCH_EVENTS];
+    return word;
 }
 
 static void assert_it_is_there(const char *task_id)
@@ -153,16 +150,12 @@ static void an_admin_sees_it_and_may_end_it(void **state)
 /* A direct task that runs: it is in memory only. */
 static void a_direct_task_is_seen_by_the_same(void **state)
 {
-    Google__Protobuf__Duration wait = GOOGLE__PROTOBUF__DURATION__INIT;
     struct mesh_rpc_opts opts = {.principal = &owner};
     struct bench_host *host = &bench.hosts[0];
     (void)state;
     bench.direct = true;
-    wait.seconds = 30;
-    Aion__V1__TaskRequest *request = bench_request(&bench, "x", NULL);
-    request->wait = &wait;
     mesh_unary(bench.channel, &aion_v1_aion_tasks_type.methods[AION_V1_AION_TASKS_SUBMIT],
-               &request->base, &opts, bench_ignore, NULL);
+               &bench_waiting_request(&bench, "x", NULL, 30)->base, &opts, bench_ignore, NULL);
     bench_until(&bench, host->executes == 1);
     const char *id = host->executed[0].task_id;
     bench.as = &stranger;
