@@ -23,5 +23,5 @@ add_test(NAME chaos/store_damage COMMAND store_damage)
 set_tests_properties(chaos/store_damage PROPERTIES LABELS chaos TIMEOUT ${AION_CHAOS_TIMEOUT} SKIP_RETURN_CODE 77)
 # Commits that fail, and named points to die at, under the whole mesh.
 add_test(NAME chaos/mesh_faults COMMAND ${PYTHON3} "${CMAKE_CURRENT_LIST_DIR}/mesh_faults.py" "$<TARGET_FILE:aion>"
-         "${CMAKE_BINARY_DIR}/tests/modules" $<TARGET_FILE:failing> 4)
+         $<TARGET_FILE:failing> 4)
 set_tests_properties(chaos/mesh_faults PROPERTIES LABELS chaos TIMEOUT ${AION_CHAOS_TIMEOUT} RUN_SERIAL ON)

@@ -19,7 +19,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "scenario"))
-from mesh import Mesh, write  # noqa: E402
+from mesh import Mesh  # noqa: E402
 from mesh_kill import POSTGRES_URL, kill_postgres  # noqa: E402
 
 POLICY = """version: 1
@@ -122,17 +122,10 @@ def main():
     os.environ.update(OPTIONS)
     if POSTGRES_URL:
         os.environ["AION_STORE_URL"] = POSTGRES_URL + "?aion_schema=history"
-    mesh = Mesh(executable)
-    try:
-        pathlib.Path(mesh.home, "policies").mkdir()
-        write(pathlib.Path(mesh.home, "policies/10-default.yaml"), POLICY)
+    with Mesh(executable) as mesh:
+        mesh.write_policy(POLICY)
         mesh.up()
         record(mesh, program, operations, seed, path)
-    except BaseException:
-        print(mesh.run("logs", "-n", "40").stdout[-8000:], file=sys.stderr)
-        raise
-    finally:
-        mesh.close()
     assert run(judge, ["-html", page, path]), f"the history is illegal; kept: {folder}"
     assert run(judge, ["-plant", path]), f"a spoiled history passes for a legal one; kept: {folder}"
     print(f"COUNTED {operations} operations judged")

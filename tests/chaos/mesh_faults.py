@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Commits that fail and places to die at, under the whole mesh: mesh_faults.py AION MODULES FAILING DEATHS
+"""Commits that fail and places to die at, under the whole mesh: mesh_faults.py AION FAILING DEATHS
 
 In the first run each control process lives until one of its fsyncs fails: it must acknowledge nothing more, say why, end
 with an error and be started again. In the others a process kills itself at a named point: before the commit, after it and
@@ -7,12 +7,11 @@ before any acknowledgement, with a result committed and not settled, with an att
 what was not answered. After DEATHS of them (AION_TEST_LONG: ten times as many) a mesh without faults must have every
 acknowledged task, done once."""
 import os
-import pathlib
 import sys
 import threading
 import time
 
-from mesh_kill import POLICY, WRITERS, Ledger, Mesh, Sqlite, ends, judge, judge_store, modules_folder, write, write_tasks
+from mesh_kill import POLICY, WRITERS, Ledger, Mesh, Sqlite, ends, judge, judge_store, write_tasks
 
 # what: who must have died of it
 FAULTS = {
@@ -51,10 +50,9 @@ def load_until_dead(mesh, ledger, victim, deaths):
             thread.join()
 
 
-def run(mesh, modules, failing, name, deaths):
-    pathlib.Path(mesh.home, "policies").mkdir()
-    write(pathlib.Path(mesh.home, "policies/10-default.yaml"), POLICY)
-    folder = modules_folder(mesh, mesh.executable, modules)
+def run(mesh, failing, name, deaths):
+    mesh.write_policy(POLICY)
+    folder = mesh.own_modules("noop", "drip")
     before = dict(os.environ)
     os.environ.update(environment(name, failing, mesh.home))
     try:
@@ -88,16 +86,10 @@ def run(mesh, modules, failing, name, deaths):
 
 
 def main():
-    deaths = int(sys.argv[4]) * (10 if os.environ.get("AION_TEST_LONG") else 1)
+    deaths = int(sys.argv[3]) * (10 if os.environ.get("AION_TEST_LONG") else 1)
     for name in FAULTS:
-        mesh = Mesh(os.path.abspath(sys.argv[1]))
-        try:
-            run(mesh, os.path.abspath(sys.argv[2]), os.path.abspath(sys.argv[3]), name, deaths)
-        except BaseException:
-            print(mesh.run("logs", "-n", "40").stdout[-8000:], file=sys.stderr)
-            raise
-        finally:
-            mesh.close()
+        with Mesh(os.path.abspath(sys.argv[1])) as mesh:
+            run(mesh, os.path.abspath(sys.argv[2]), name, deaths)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""kill -9 of any process of the mesh, again and again, under load: mesh_kill.py AION MODULES KILLS [SEED]
+"""kill -9 of any process of the mesh, again and again, under load: mesh_kill.py AION KILLS [SEED]
 
 On SQLite; run by tests/servers/postgres.sh with tcp durable -- it is on that PostgreSQL, whose server is killed, too.
 
@@ -22,7 +22,8 @@ import time
 import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "scenario"))
-from mesh import Mesh, eventually, write  # noqa: E402
+from mesh import FINAL, Mesh, descendants, eventually  # noqa: E402
+from readers import drip_text  # noqa: E402
 
 POLICY = """version: 1
 default: {privacy: local_only}
@@ -36,16 +37,6 @@ POSTGRES_URL = os.environ.get("AION_TEST_POSTGRES_URL")  # with the script and t
 WRITERS, READERS = 6, 4
 LEASE = 10  # of a host, in seconds: control's default
 LINES, PAUSE_MS, WIDTH = 30, 20, 32
-FINAL = {"TASK_STATE_SUCCEEDED", "TASK_STATE_FAILED", "TASK_STATE_CANCELLED", "TASK_STATE_EXPIRED", "TASK_STATE_DEAD"}
-
-
-def drip_text():
-    """What module drip writes (tests/modules/drip/main.c)."""
-    lines = []
-    for number in range(LINES):
-        head = f"{number:06d} "
-        lines.append(head + "".join(chr(97 + (number + i) % 26) for i in range(len(head), WIDTH - 1)) + "\n")
-    return "".join(lines)
 
 
 class Ledger:
@@ -191,7 +182,7 @@ class Reader:
 
 
 def read_streams(mesh, ledger, stop):
-    client, wanted = Client(mesh), drip_text()
+    client, wanted = Client(mesh), drip_text(LINES, WIDTH)
     body = {"intent": "drip", "params": {"lines": LINES, "pause_ms": PAUSE_MS, "width": WIDTH}}
     while not stop.is_set():
         task_id = submit(client, ledger, body, uuid.uuid4().hex, time.monotonic() + 60)
@@ -205,22 +196,6 @@ def read_streams(mesh, ledger, stop):
         got = "".join(text for _, text in reader.pieces)
         if reader.final != "TASK_STATE_SUCCEEDED" or got != wanted:
             ledger.fault(f"{task_id}: stream ended {reader.final} with {len(got)} of {len(wanted)} bytes")
-
-
-def module_pids(host):
-    """The processes of modules: grandchildren of the host, by its spawner."""
-    found = []
-    for entry in pathlib.Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            grandparent = int(pathlib.Path(f"/proc/{parent}/stat").read_text().rsplit(")", 1)[1].split()[1])
-        except (OSError, IndexError):
-            continue
-        if grandparent == host:
-            found.append(int(entry.name))
-    return found
 
 
 def kill_postgres():
@@ -244,7 +219,7 @@ def kill_some(mesh, kills):
             continue
         pid = processes.get(name)
         if name == "module":
-            pids = module_pids(processes.get("host-1", -1))
+            pids = descendants(processes.get("host-1", -1))[1:]  # behind its spawner
             pid = random.choice(pids) if pids else None
         if pid is None:
             time.sleep(0.05)
@@ -354,20 +329,11 @@ def judge_store(db, ledger):
     db.close()
 
 
-def modules_folder(mesh, executable, test_modules):
-    folder = pathlib.Path(mesh.home, "modules")
-    folder.mkdir()
-    (folder / "noop").symlink_to(pathlib.Path(executable).parent / "modules/noop")
-    (folder / "drip").symlink_to(pathlib.Path(test_modules) / "drip")
-    return str(folder)
-
-
-def run(mesh, modules, kills):
-    pathlib.Path(mesh.home, "policies").mkdir()
-    write(pathlib.Path(mesh.home, "policies/10-default.yaml"), POLICY)
+def run(mesh, kills):
+    mesh.write_policy(POLICY)
     if POSTGRES_URL:
         os.environ["AION_STORE_URL"] = POSTGRES_URL
-    mesh.up("--modules", modules_folder(mesh, mesh.executable, modules))
+    mesh.up("--modules", mesh.own_modules("noop", "drip"))
     made = mesh.http("POST", "/v1/budgets/kill-loop", {"period": "PERIOD_MONTH", "limitNanoUsd": str(LIMIT)})
     assert made.status == 200, made.body
     ledger, stop = Ledger(), threading.Event()
@@ -396,20 +362,14 @@ def run(mesh, modules, kills):
 
 
 def main():
-    executable, modules, kills = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), int(sys.argv[3])
+    kills = int(sys.argv[2])
     if os.environ.get("AION_TEST_LONG"):
         kills *= 12
-    seed = int(sys.argv[4]) if len(sys.argv) > 4 else random.SystemRandom().randrange(1 << 31)
+    seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.SystemRandom().randrange(1 << 31)
     print(f"seed {seed}")
     random.seed(seed)
-    mesh = Mesh(executable)
-    try:
-        run(mesh, modules, kills)
-    except BaseException:
-        print(mesh.run("logs", "-n", "40").stdout[-8000:], file=sys.stderr)
-        raise
-    finally:
-        mesh.close()
+    with Mesh(os.path.abspath(sys.argv[1])) as mesh:
+        run(mesh, kills)
 
 
 if __name__ == "__main__":

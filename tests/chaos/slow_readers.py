@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Readers that do not read, over HTTP and gRPC: slow_readers.py AION MODULES SLOW_STREAM
+"""Readers that do not read, over HTTP and gRPC: slow_readers.py AION SLOW_STREAM
 
 They hold no more than their window, also when control is killed under them; nobody waits for them; and when they read
 at last, all is there. What they cost in memory is for tests/bench/footprint: a sanitizer's memory says nothing."""
@@ -10,11 +10,10 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "scenario"))
-from mesh import Mesh, eventually, write  # noqa: E402
-from readers import Reader, close_all  # noqa: E402
+from mesh import Mesh, eventually  # noqa: E402
+from readers import Reader, close_all, drip_text  # noqa: E402
 
 POLICY = """version: 1
 default: {privacy: local_only}
@@ -25,16 +24,6 @@ routes:
 READERS = 40
 WINDOW, CHUNK = 32768, 32768 + 256  # what may be under way, and the one chunk that may pass it
 PROMPT_S = 10  # of a reader that reads, under sanitizers on a busy machine; alone it takes about one
-
-
-def drip_text(lines, width):
-    """What module drip writes (tests/modules/drip/main.c)."""
-    alphabet = "".join(chr(97 + i % 26) for i in range(width + 26))
-    def line(number):
-        head = f"{number:06d} "
-        first = (number + len(head)) % 26
-        return head + alphabet[first:first + width - 1 - len(head)] + "\n"
-    return "".join(line(number) for number in range(lines))
 
 
 def text_of(reader):
@@ -71,9 +60,7 @@ class Test:
         return Reader(self.mesh.env["AION_URL"], self.mesh.env["AION_API_KEY"], task_id, **options)
 
     def owed(self):
-        port = next(p["admin_port"] for p in self.mesh.status()["processes"] if p["name"] == "gateway")
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-            lines = answer.read().decode().splitlines()
+        lines = self.mesh.admin("gateway", "/metrics").splitlines()
         return sum(int(float(line.split()[1])) for line in lines if line.startswith("aion_gateway_stream_owed_bytes "))
 
     def prompt(self, what, task_id, text):
@@ -127,27 +114,16 @@ class Test:
 
 
 def main():
-    executable, modules, slow_stream = (os.path.abspath(argument) for argument in sys.argv[1:4])
-    mesh = Mesh(executable)
-    home = pathlib.Path(mesh.home)
-    try:
-        for name in ("policies", "modules"):
-            (home / name).mkdir()
-        write(home / "policies/10-default.yaml", POLICY)
-        (home / "modules/noop").symlink_to(pathlib.Path(executable).parent / "modules/noop")
-        (home / "modules/drip").symlink_to(pathlib.Path(modules) / "drip")
+    executable, slow_stream = (os.path.abspath(argument) for argument in sys.argv[1:3])
+    with Mesh(executable) as mesh:
+        mesh.write_policy(POLICY)
         os.environ["AION_GATEWAY_STALL_TIMEOUT"] = "300s"  # they are to stay
-        mesh.up("--modules", str(home / "modules"))
+        mesh.up("--modules", mesh.own_modules("noop", "drip"))
         test = Test(mesh, slow_stream)
         test.over_http(64, 65536)
         test.over_http(4000, 512)
         test.over_grpc(64, 65536)
         test.over_grpc(4000, 8)
-    except BaseException:
-        print(mesh.run("logs", "-n", "20").stdout[-4000:], file=sys.stderr)
-        raise
-    finally:
-        mesh.close()
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from mesh import Mesh, eventually, write, run_scenario  # noqa: E402
-from scenario import PRICED, has, hostile_policy, same  # noqa: E402
+from durable import PRICED, hostile_policy  # noqa: E402
+from mesh import Mesh, eventually, has, run_scenario, same, write  # noqa: E402
 
 
 def table(text):
@@ -39,7 +39,7 @@ def refused(mesh, status, part, *arguments):
 def budgets(mesh):
     """A budget is set, bounds tasks to the nano-dollar, is raised, listed and removed."""
     mesh.up()
-    write(pathlib.Path(mesh.home, "policies/10-default.yaml"), PRICED)
+    mesh.write_policy(PRICED)
     same(mesh.run("policy", "reload").returncode, 0)
     same(rows(mesh.run("budgets", "list")), [])
     (made,) = rows(mesh.run("budgets", "set", "day", "--limit", "0.000002", "--period", "day", "--intent", "noop"))
@@ -128,8 +128,7 @@ def dead(mesh):
     (dry,) = rows(mesh.run("dead", "replay", "--intent", "work", "--dry-run"))
     same((dry["STATE"], dry["MATCHED"], dry["REPLAYED"]), ("dry run", "10", "0"))
     same(asked(mesh, "dead", "replay", "--error", "OTHER", "--dry-run").get("matched", "0"), "0")
-    file = pathlib.Path(mesh.home, "policies/10-default.yaml")
-    write(file, file.read_text().replace("use: [hostile]", "use: [mended]"))
+    mesh.write_policy(mesh.policy.read_text().replace("use: [hostile]", "use: [mended]"))
     same(mesh.run("policy", "reload").returncode, 0)
     (one,) = rows(mesh.run("dead", "replay", ids[0], "--wait", "--reason", "mended"))
     same((one["STATE"], one["MATCHED"], one["REPLAYED"]), ("ended", "1", "1"))
@@ -224,7 +223,7 @@ def hosts(mesh):
     same((host["STATE"], host["REASON"], host["DRAINED BY"]), ("drained", "new kernel", "admin"))
     waits = asked(mesh, "submit", "noop")["taskId"]
     same(asked(mesh, "hosts", "list")["hosts"][0]["drainReason"], "new kernel")
-    same(listed(mesh, "queued"), [waits])
+    eventually("the task waits", lambda: listed(mesh, "queued") == [waits])
     (host,) = rows(mesh.run("hosts", "undrain", "host-1"))
     same((host["STATE"] in ("ok", "full"), host["REASON"]), (True, "-"))
     eventually("the task runs", lambda: listed(mesh, "succeeded") == [waits])
@@ -239,8 +238,7 @@ def explain(mesh):
     same(mesh.run("budgets", "set", "b", "--limit", "100", "--period", "day").returncode, 0)
     task = asked(mesh, "submit", "work", "--param", "text=crash")["taskId"]
     eventually("it is dead", lambda: listed(mesh, "dead") == [task], 30)
-    file = pathlib.Path(mesh.home, "policies/10-default.yaml")
-    write(file, file.read_text().replace("use: [hostile]", "use: [mended]"))
+    mesh.write_policy(mesh.policy.read_text().replace("use: [hostile]", "use: [mended]"))
     same(mesh.run("policy", "reload").returncode, 0)
     told = mesh.run("explain", task, check=True).stdout
     for part in (f"task       {task} DEAD, work of tenant default", "error      MODULE_CRASHED: ", "route      hostile by rule: 10-default.yaml:6 first",
@@ -297,12 +295,11 @@ def silence(mesh):
         refused(mesh, 3, "does not answer: ", "tasks", "watch", "01a20d71-507e-71d6-9db6-3a4ee1f8b889")
     finally:
         os.kill(mesh.pid("control"), signal.SIGCONT)
-    foreign = Mesh(mesh.executable)
-    foreign.up()
     own = pathlib.Path(mesh.home, "tls/user-admin.key")
     kept = own.read_bytes()
-    own.write_bytes(pathlib.Path(foreign.home, "tls/user-admin.key").read_bytes())
-    foreign.close()
+    with Mesh(mesh.executable) as foreign:
+        foreign.up()
+        own.write_bytes(pathlib.Path(foreign.home, "tls/user-admin.key").read_bytes())
     refused(mesh, 3, "user-admin.key is not the key of", "tasks", "list")
     same(mesh.run("doctor").returncode, 1)
     has(mesh.run("doctor").stdout, "FAIL  identity")

@@ -6,7 +6,7 @@ import random
 import signal
 import socket
 import subprocess
-import tempfile
+import sys
 import time
 
 from mesh import Mesh, eventually, gone
@@ -81,20 +81,27 @@ class Cluster:
                  options=(), pinned=False):
         self.executable = os.path.abspath(executable)
         self.store_url, self.schema = store_url, f"c{os.getpid()}_{random.SystemRandom().randrange(1 << 30)}"
-        self.home = tempfile.mkdtemp(prefix="aion-cluster-")
-        self.mesh = Mesh(self.executable, self.home)
-        self.mesh.own_home = True
+        self.mesh = Mesh(self.executable)
+        self.home = self.mesh.home
         if policy is not None:
-            os.mkdir(self.home + "/policies")
-            pathlib.Path(self.home, "policies/10-default.yaml").write_text(policy)
+            self.mesh.write_policy(policy)
         self.mesh.up()  # for the home: CA, certificates, key
         self.key = self.mesh.env["AION_API_KEY"]
         self.mesh.down()
+        modules = self.mesh.own_modules(*modules)
         self.env = {**os.environ, "AION_STORE_URL": f"{store_url}?aion_schema={self.schema}",
                     "AION_GATEWAY_API_KEYS_FILE": self.home + "/api-key"}
         self.processes = {}
         self.pinned = pinned  # the n-th gateway knows the n-th control alone
         self.lay_out(controls, gateways, hosts, routers, lease, modules, options)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind is not None:
+            print(self.logs(), file=sys.stderr)
+        self.close()
 
     def lay_out(self, controls, gateways, hosts, routers, lease, modules, options):
         count = controls + gateways + hosts + routers + 1

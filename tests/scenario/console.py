@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The console as people meet it: console.py AION MODULES NAME. Exit 77 with "SKIP: reason" where one cannot run."""
+"""The console as people meet it: console.py AION NAME. Exit 77 with "SKIP: reason" where one cannot run."""
 import json
 import os
 import pathlib
@@ -12,7 +12,7 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from mesh import Mesh, eventually, gone, write  # noqa: E402
+from mesh import Mesh, eventually, gone, skip, write  # noqa: E402
 from terminal import Pty, Tmux  # noqa: E402
 
 POLICY = """version: 1
@@ -51,9 +51,27 @@ def command(mesh, *arguments):
     return " ".join([mesh.executable, "console", "--home", mesh.home, *arguments])
 
 
+def wait_dialog(screen, text):
+    """Until a dialog says this and hears: for its first 0.3 s it is deaf to keys that were meant for what was there before."""
+    screen.wait(text)
+    time.sleep(0.35)
+
+
+def first_row(screen):
+    """The route that stands on top."""
+    rows = re.findall(r"(?m)^.(\S+/\S+) ", screen.screen())
+    return rows[0] if rows else None
+
+
+def chunks_shown(screen):
+    found = re.search(r"(\d+) chunks", screen.screen())
+    return int(found.group(1)) if found else 0
+
+
 def story(mesh):
     """Start, find the slow route, open a task, follow its chunks, cancel it, lose control and regain it, scrub back."""
-    load, screen = Load(mesh), Tmux(command(mesh))
+    screen = Tmux(command(mesh))
+    load = Load(mesh)
     try:
         screen.wait(r"LIVE 10 Hz")
         screen.wait(r"drip/drip")
@@ -64,8 +82,7 @@ def story(mesh):
         screen.keys("Enter")
         screen.wait(r"P95-")
         screen.wait(r"(?m)^.drip/drip .*(ok|SLOW) ", seconds=30)
-        rows = re.findall(r"(?m)^.(\S+/\S+) ", screen.screen())
-        assert rows[0] == "drip/drip", rows
+        eventually("it is on top", lambda: first_row(screen) == "drip/drip")
         screen.wait(r"module: drip")  # the policy's text, from the router
         # a task of our own that goes on for a minute
         task = mesh.http("POST", "/v1/tasks", {"intent": "drip", "params": {"lines": 600, "pause_ms": 100}}).json()["taskId"]
@@ -78,15 +95,15 @@ def story(mesh):
         screen.wait(rf"{task[:8]}\.\.{task[-4:]} .*drip +RUNNING")
         screen.keys("Enter")
         screen.wait(rf"RUNNING +{task}")
-        first = re.search(r"(\d+) chunks, attempt 1", screen.wait(r"[1-9]\d* chunks, attempt 1"))
+        screen.wait(r"[1-9]\d* chunks, attempt 1")
+        first = chunks_shown(screen)
         screen.wait(r"00000\d klmn|0000\d\d ")
-        eventually("more chunks", lambda: int(re.search(r"(\d+) chunks", screen.screen()).group(1)) > int(first.group(1)) + 5)
+        eventually("more chunks", lambda: chunks_shown(screen) > first + 5)
         # cancel it: preview, reason, its name
         screen.keys("a")
         screen.wait(r"what can be done here")
         screen.keys("c")
-        screen.wait(r"its module is told to stop")
-        time.sleep(0.35)  # the dialog is deaf for 0.3 s: this is what is tested
+        wait_dialog(screen, r"its module is told to stop")
         screen.type("story")
         screen.keys("Enter")
         screen.keys("y")
@@ -100,9 +117,9 @@ def story(mesh):
         screen.keys("q", "1")
         screen.wait(r"\[1\]Overview")
         # control goes by kill -9 and comes back by itself; the console says both
-        before = screen.screen()
+        earlier = re.search(r"(\d\d:\d\d:\d\d)Z lag", screen.wait(r"\d\d:\d\d:\d\dZ lag")).group(1)
         os.kill(mesh.pid("control"), signal.SIGKILL)
-        screen.wait(r"DISCONNECTED \d+ s", seconds=3)
+        screen.wait(r"DISCONNECTED \d+ s")
         screen.wait(r"LIVE 10 Hz", seconds=20)
         screen.wait(r"drip/drip", seconds=20)
         # the second before it went is still here
@@ -110,7 +127,6 @@ def story(mesh):
         at = re.search(r"PAUSED at (\S+)Z", screen.wait(r"PAUSED at")).group(1)
         screen.keys("[")
         screen.wait(r"PAUSED at (?!" + at + ")")
-        earlier = re.search(r"(\d\d:\d\d:\d\d)Z lag", before).group(1)
         screen.type(f":at {earlier}")
         screen.keys("Enter")
         screen.wait(r"PAUSED at " + earlier)
@@ -132,8 +148,7 @@ def actions(mesh):
         screen.keys("4")
         screen.wait(r"host-1 .* ok")
         screen.keys("a", "d")
-        screen.wait(r"keeps 0 of \d+ slots: its tasks will wait")
-        time.sleep(0.35)
+        wait_dialog(screen, r"keeps 0 of \d+ slots: its tasks will wait")
         screen.type("new disk")
         screen.keys("Tab", "y")
         screen.wait(r"host-1 is DRAINING")
@@ -142,20 +157,17 @@ def actions(mesh):
         host = mesh.http("GET", "/v1/hosts").json()["hosts"][0]
         assert host["draining"] and host["drainReason"] == "new disk", host
         screen.keys("a", "u")
-        screen.wait(r"take tasks again")
-        time.sleep(0.35)
+        wait_dialog(screen, r"take tasks again")
         screen.type("disk is in")
         screen.keys("Tab", "y")
         screen.wait(r"host-1 is in service")
         screen.escape()
         # the policy: what a reload would change is seen before it is done
-        file = pathlib.Path(mesh.home, "policies/10-default.yaml")
-        write(file, POLICY.replace("name: quick", "name: faster"))
+        mesh.write_policy(POLICY.replace("name: quick", "name: faster"))
         screen.keys("2")
         screen.wait(r"\[2\]Router")
         screen.keys("a", "r")
-        screen.wait(r"\+   - \{name: faster")
-        time.sleep(0.35)
+        wait_dialog(screen, r"\+   - \{name: faster")
         screen.type("renamed")
         screen.keys("Tab", "y")
         screen.wait(r"revision 2 is in force")
@@ -168,8 +180,10 @@ def actions(mesh):
         screen.keys("a", "v")
         screen.wait(r"control holds: \d+ lines")
         # a wrong file is refused and says where
-        write(file, POLICY.replace("tier: local", "tier: cloud", 1))
-        screen.keys("2", "a", "r")
+        mesh.write_policy(POLICY.replace("tier: local", "tier: cloud", 1))
+        screen.keys("2")
+        screen.wait(r"\[2\]Router")
+        screen.keys("a", "r")
         screen.wait(r"10-default\.yaml:4:\d+")
         screen.wait(r"REFUSED: the policy in force stays")
         screen.escape()
@@ -283,7 +297,7 @@ def recovery(mesh):
         screen.escape()
         screen.keys("1")
         os.kill(control, signal.SIGCONT)
-        screen.wait(r"LIVE 10 Hz", seconds=5)
+        screen.wait(r"LIVE 10 Hz")
     finally:
         os.kill(control, signal.SIGCONT)
         screen.close()
@@ -391,23 +405,14 @@ def batch(mesh):
 
 
 def main():
-    executable, modules, name = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), sys.argv[3]
+    executable, name = os.path.abspath(sys.argv[1]), sys.argv[2]
     if shutil.which("tmux") is None:
-        print("SKIP: tmux is missing")
-        sys.exit(77)
-    mesh = Mesh(executable)
-    home = pathlib.Path(mesh.home)
-    try:
-        for folder in ("policies", "modules"):
-            (home / folder).mkdir()
-        write(home / "policies/10-default.yaml", POLICY)
-        (home / "modules/noop").symlink_to(pathlib.Path(executable).parent / "modules/noop")
-        (home / "modules/drip").symlink_to(pathlib.Path(modules) / "drip")
-        mesh.up("--modules", str(home / "modules"))
+        skip("tmux is missing")
+    with Mesh(executable) as mesh:
+        mesh.write_policy(POLICY)
+        mesh.up("--modules", mesh.own_modules("noop", "drip"))
         globals()[name](mesh)
         print(f"{name}: passed")
-    finally:
-        mesh.close()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 """A mesh of its own for a test: the real executable, a temporary home, free ports."""
+import contextlib
 import json
 import os
 import pathlib
@@ -12,6 +13,7 @@ import urllib.error
 import urllib.request
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
+FINAL = {"TASK_STATE_SUCCEEDED", "TASK_STATE_FAILED", "TASK_STATE_CANCELLED", "TASK_STATE_EXPIRED", "TASK_STATE_DEAD"}
 
 
 class Answer:
@@ -42,6 +44,17 @@ class Mesh:
         self.own_home = home is None
         self.env = {}
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        """What failed shows the ends of the logs; the mesh is closed in any case."""
+        try:
+            if kind is not None and kind is not SystemExit:
+                print(self.run("logs", "-n", "40").stdout[-8000:], file=sys.stderr)
+        finally:
+            self.close()
+
     def run(self, *arguments, check=False, timeout=60, stdin=None):
         """aion ARGUMENTS --home HOME: the finished process."""
         done = subprocess.run([self.executable, *arguments, "--home", self.home], capture_output=True, text=True,
@@ -59,6 +72,31 @@ class Mesh:
         port = next(process["admin_port"] for process in self.status()["processes"] if process["name"] == name)
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
             return answer.read().decode()
+
+    @property
+    def policy(self):
+        """The file of its policy."""
+        return pathlib.Path(self.home, "policies/10-default.yaml")
+
+    def write_policy(self, text):
+        self.policy.parent.mkdir(exist_ok=True)
+        write(self.policy, text)
+
+    def own_modules(self, *names):
+        """A folder with these modules alone, of those that ship and those of the tests: for `up("--modules", ...)`."""
+        built, folder = pathlib.Path(self.executable).resolve().parent, pathlib.Path(self.home, "modules")
+        folder.mkdir()
+        for name in names:
+            shipped = built / "modules" / name
+            (folder / name).symlink_to(shipped if shipped.exists() else built / "tests/modules" / name)
+        return str(folder)
+
+    def write_keys(self, *keys):
+        """API keys, as "KEY@TENANT:ROLE", for the gateway that is started next."""
+        file = pathlib.Path(self.home, "keys")
+        write(file, "\n".join(keys) + "\n")
+        file.chmod(0o600)
+        os.environ["AION_GATEWAY_API_KEYS_FILE"] = str(file)
 
     def up(self, *arguments):
         self.run("up", "--port-base", "0", "--detach", *arguments, check=True)
@@ -107,6 +145,31 @@ class Mesh:
         body = {"intent": intent, "params": {"text": text, **more.pop("params", {})}, **more}
         return self.http("POST", "/v1/tasks", body, {"Prefer": "wait=20"})
 
+    def sse(self, task_id, cursor=None):
+        """The (id, event data) pairs of a stream until its final chunk."""
+        headers = {"Accept": "text/event-stream"}
+        if cursor is not None:
+            headers["Last-Event-ID"] = str(cursor)
+        answer = self.http("GET", f"/v1/stream/{task_id}", headers=headers)
+        same(answer.status, 200, answer.body)
+        has(answer.headers["content-type"], "text/event-stream")
+        chunks = []
+        for block in answer.body.decode().split("\n\n"):
+            fields = [line.split(": ", 1) for line in block.split("\n") if ": " in line and not line.startswith(":")]
+            fields = dict(fields)
+            if "data" in fields and "id" in fields:
+                chunks.append((int(fields["id"]), json.loads(fields["data"])))
+        return chunks
+
+    def state(self, task_id):
+        """QUEUED, RUNNING ..."""
+        return self.http("GET", f"/v1/tasks/{task_id}/status").json()["state"].removeprefix("TASK_STATE_")
+
+    def listed(self, *states):
+        """The first 1000 tasks of the key's tenant in these states."""
+        query = "".join(f"&states=TASK_STATE_{state}" for state in states)
+        return self.http("GET", "/v1/tasks?page_size=1000" + query).json().get("tasks", [])
+
     def crashes(self):
         """What its programs wrote when they crashed: with 50 lines of each log from there."""
         found = []
@@ -136,6 +199,30 @@ def eventually(what, check, seconds=10):
     raise AssertionError(f"{what}: not within {seconds} s")
 
 
+def same(got, wanted, what=""):
+    assert got == wanted, f"{what}: got {got!r}, wanted {wanted!r}"
+
+
+def has(text, part):
+    assert part in text, f"{part!r} is not in {text!r}"
+
+
+def skip(reason):
+    print(f"SKIP: {reason}")
+    sys.exit(77)
+
+
+def descendants(pid):
+    """A process's children, their children and so on, those first."""
+    parents, found = {}, [pid]
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            parents[int(path.parent.name)] = int(path.read_text().rsplit(")", 1)[1].split()[1])
+    for above in found:
+        found += [child for child, parent in parents.items() if parent == above]
+    return found[1:]
+
+
 def gone(pid):
     """The process has ended (a zombie of somebody else's counts as ended)."""
     try:
@@ -145,21 +232,15 @@ def gone(pid):
 
 
 def run_scenario(scenarios):
-    """PROGRAM AION NAME: the function of that name in a module's globals(), with a mesh that is closed in any case."""
+    """PROGRAM AION NAME: the function of that name in a module's globals(), with a mesh of its own."""
     executable, name = os.path.abspath(sys.argv[1]), sys.argv[2]
-    mesh = Mesh(executable)
-    try:
+    with Mesh(executable) as mesh:
         scenarios[name](mesh)
         print(f"{name}: passed")
-    except AssertionError:
-        print(mesh.run("logs", "-n", "15").stdout[-6000:], file=sys.stderr)
-        raise
-    finally:
-        mesh.close()
 
 
 def write(path, text):
     pathlib.Path(path).write_text(text)
 
 
-__all__ = ["SOURCE", "Answer", "Mesh", "eventually", "gone", "os", "run_scenario", "time", "write"]
+__all__ = ["FINAL", "SOURCE", "Answer", "Mesh", "descendants", "eventually", "gone", "has", "os", "run_scenario", "same", "skip", "time", "write"]

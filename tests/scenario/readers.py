@@ -17,6 +17,17 @@ def raise_file_limit(wanted):
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
 
 
+def drip_text(lines, width):
+    """What module drip writes (tests/modules/drip/main.c)."""
+    alphabet = "".join(chr(97 + i % 26) for i in range(width + 26))
+
+    def line(number):
+        head = f"{number:06d} "
+        first = (number + len(head)) % 26
+        return head + alphabet[first:first + width - 1 - len(head)] + "\n"
+    return "".join(line(number) for number in range(lines))
+
+
 class Reader:
     """One GET of a stream. What comes is counted; what it says is kept only with `keep`."""
 

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Several controls on one PostgreSQL: replicas.py AION TEST_MODULES NAME; run it by tests/servers/postgres.sh with tcp -- ...
+"""Several controls on one PostgreSQL: replicas.py AION NAME; run it by tests/servers/postgres.sh with tcp -- ...
 
 Load runs through two gateways while controls are killed, stopped, paused and started: writers repeat what was not answered
 under its key, readers come back with their cursor. What was acknowledged is judged at the end, by what clients see and by
 the tables."""
+import contextlib
 import os
 import pathlib
 import random
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import uuid
@@ -19,7 +19,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "chaos"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from cluster import Cluster, eventually  # noqa: E402
 from events import Kafka, first_of_each  # noqa: E402
-from mesh_kill import FINAL, LIMIT, POLICY, Client, Ledger, judge, judge_money, read_streams, write_tasks  # noqa: E402
+from mesh import FINAL, skip  # noqa: E402
+from mesh_kill import LIMIT, POLICY, Client, Ledger, judge, judge_money, read_streams, write_tasks  # noqa: E402
 
 LEASE = 2.0
 HOSTILE = """  - {name: hostile, intents: [work], module: hostile, attempts: 1}
@@ -27,11 +28,6 @@ HOSTILE = """  - {name: hostile, intents: [work], module: hostile, attempts: 1}
 rules:
   - {name: first, when: {intent: work}, use: [hostile]}
 """
-
-
-def skip(reason):
-    print(f"SKIP: {reason}")
-    sys.exit(77)
 
 
 class Door:
@@ -48,7 +44,7 @@ class Load:
         self.cluster, self.ledger, self.stop = cluster, Ledger(), threading.Event()
         self.doors = [Door(cluster, index) for index in range(len(cluster.of("gateway")))]
         jobs = [write_tasks] * writers + [read_streams] * readers
-        self.threads = [threading.Thread(target=job, args=(self.doors[i % len(self.doors)], self.ledger, self.stop))
+        self.threads = [threading.Thread(target=job, args=(self.doors[i % len(self.doors)], self.ledger, self.stop), daemon=True)
                         for i, job in enumerate(jobs)]
         for thread in self.threads:
             thread.start()
@@ -246,7 +242,7 @@ def rolling(cluster):
             done[index] += 1
             client.close()
 
-    threads = [threading.Thread(target=call, args=(index,)) for index in range(4)]
+    threads = [threading.Thread(target=call, args=(index,), daemon=True) for index in range(4)]
     for thread in threads:
         thread.start()
     for name in names(cluster) * 2:
@@ -341,8 +337,7 @@ def replay_everywhere(cluster, clients):
                                                {"intent": "work", "params": {"text": "crash"}, "taskId": task_id})
         assert answer[0] == 202, answer
     eventually("all are dead", lambda: count_states(clients[0], "DEAD") == len(ids), 60)
-    file = pathlib.Path(cluster.home, "policies/10-default.yaml")
-    file.write_text(file.read_text().replace("use: [hostile]", "use: [mended]"))
+    cluster.mesh.write_policy(cluster.mesh.policy.read_text().replace("use: [hostile]", "use: [mended]"))
     for process in cluster.of("router"):  # each has a policy of its own in force
         process.send(signal.SIGTERM)
         process.wait()
@@ -393,40 +388,38 @@ def kafka(cluster):
     load.end()
     load.judge()
     eventually("all is relayed", lambda: relayed(cluster), 60)
-    time.sleep(3)  # lines of the audit are looked for once a second
     lifecycle, repeats = first_of_each(cluster.kafka.kcat("aion.tasks.lifecycle"))
     told = {(record.key, record.sequence) for record in lifecycle}
     rows = {(row[0], int(row[1])) for row in cluster.sql("SELECT encode(id, 'hex')::uuid, sequence FROM outbox WHERE kinds <> 2")}
     assert rows <= told, f"{len(rows - told)} of {len(rows)} rows were not told, as {list(rows - told)[:3]}"
-    lines = cluster.kafka.kcat("aion.audit.activity")
-    audit = {(record.key, record.sequence) for record in lines}
-    written = int(cluster.sql("SELECT count(*) FROM audit")[0][0])
-    assert len(audit) == written, f"{len(audit)} lines of the audit were told, {written} written"
+    written, lines = int(cluster.sql("SELECT count(*) FROM audit")[0][0]), []
+
+    def audit_is_told():  # lines of it are looked for once a second
+        lines[:] = cluster.kafka.kcat("aion.audit.activity")
+        return len({(record.key, record.sequence) for record in lines}) == written
+
+    eventually(f"all {written} lines of the audit are told", audit_is_told, 20)
     print(f"{len(rows)} events, {repeats} repeats; {written} lines of the audit, {len(lines) - written} repeats")
 
 
 def main():
-    executable, modules, name = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), sys.argv[3]
+    executable, name = os.path.abspath(sys.argv[1]), sys.argv[2]
     url = os.environ.get("AION_TEST_POSTGRES_URL")
     if not url:
         skip("no server: run it by tests/servers/postgres.sh with tcp -- ...")
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="aion-modules-"))
-    (folder / "noop").symlink_to(pathlib.Path(executable).parent / "modules/noop")
-    (folder / "drip").symlink_to(pathlib.Path(modules) / "drip")
-    (folder / "hostile").symlink_to(pathlib.Path(modules) / "hostile")
-    controls = int(os.environ.get("AION_TEST_CONTROLS", "3"))
-    options, gateways, broker = [], 2, None
-    if name == "words":
-        gateways = controls
-    if name == "kafka":
-        broker = Kafka()
-        subprocess.run([executable, "topics", "apply"], check=True, stdout=subprocess.DEVNULL,
-                       env={**os.environ, "AION_KAFKA_BROKERS": broker.brokers})
-        options = [f"--kafka-brokers={broker.brokers}"]
-    cluster = Cluster(executable, folder, url, controls=controls, lease=f"{int(LEASE * 1000)}ms", options=options,
-                      gateways=gateways, policy=POLICY + (HOSTILE if name == "words" else ""), pinned=name == "words")
-    cluster.kafka = broker
-    try:
+    controls, options, broker = int(os.environ.get("AION_TEST_CONTROLS", "3")), [], None
+    with contextlib.ExitStack() as ends:
+        if name == "kafka":
+            broker = Kafka()
+            ends.callback(broker.close)
+            subprocess.run([executable, "topics", "apply"], check=True, stdout=subprocess.DEVNULL,
+                           env={**os.environ, "AION_KAFKA_BROKERS": broker.brokers})
+            options = [f"--kafka-brokers={broker.brokers}"]
+        cluster = ends.enter_context(Cluster(
+            executable, ("noop", "drip", "hostile"), url, controls=controls, lease=f"{int(LEASE * 1000)}ms", options=options,
+            gateways=controls if name == "words" else 2, policy=POLICY + (HOSTILE if name == "words" else ""),
+            pinned=name == "words"))
+        cluster.kafka = broker
         cluster.up()
         if name not in ("words", "rolling"):
             ok(Client(Door(cluster, 0)).ask("POST", "/v1/budgets/kill-loop",
@@ -434,14 +427,6 @@ def main():
             time.sleep(2)  # in force at every control
         globals()[name](cluster)
         print(f"{name}: passed")
-    except BaseException:
-        print(cluster.logs(), file=sys.stderr)
-        raise
-    finally:
-        cluster.close()
-        if broker is not None:
-            broker.close()
-        subprocess.run(["rm", "-rf", str(folder)], check=False)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ decided yet, and writers are in the middle of a call. Then, on its home: this re
 nothing for the old one; it migrates, has every acknowledged task, ends each once, and gives every key and every stream as
 before; the old one, started again, says which schema it found, which it knows and what to do, and changes nothing.
 Exit 77 with "SKIP: reason" where the old one cannot be had."""
+import contextlib
 import hashlib
 import json
 import os
@@ -15,20 +16,14 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scenario"))
-from mesh import SOURCE, Mesh, eventually, gone  # noqa: E402
+from mesh import FINAL, SOURCE, Mesh, descendants, eventually, gone, same  # noqa: E402
 
 WAITING, UNDECIDED, WRITERS = 30, 5, 3
-FINAL = {"TASK_STATE_SUCCEEDED", "TASK_STATE_FAILED", "TASK_STATE_CANCELLED", "TASK_STATE_EXPIRED", "TASK_STATE_DEAD"}
-
-
-def same(got, wanted, what=""):
-    assert got == wanted, f"{what}: got {got!r}, wanted {wanted!r}"
 
 
 def build(folder):
@@ -57,19 +52,13 @@ def contents(home):
     return {"rows of aion.db": rows, **files}
 
 
-def processes(mesh):
-    """Supervisor, programs and their modules, the supervisor first."""
-    pids = [json.loads(pathlib.Path(mesh.home, "run.json").read_text())["pid"]]
-    for pid in pids:
-        for task in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
-            pids += [int(word) for word in task.read_text().split()]
-    return pids
-
-
 def kill_all(mesh):
-    pids = processes(mesh)
+    """Supervisor, programs and their modules, the supervisor first: some of the others are gone before their turn comes."""
+    supervisor = json.loads(pathlib.Path(mesh.home, "run.json").read_text())["pid"]
+    pids = [supervisor, *descendants(supervisor)]
     for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     eventually("all are gone", lambda: all(gone(pid) for pid in pids))
 
 
@@ -161,10 +150,14 @@ def leave_some(mesh, past):
     for _ in range(UNDECIDED):
         past.open.append(Keyed())
         past.open[-1].submit(mesh)
-    time.sleep(0.2)  # a start lingers before it is written
-    states = [whole(mesh, kind.task_id)["state"] for kind in past.open]
+    states = []
+
+    def some_run_and_some_wait():
+        states[:] = [whole(mesh, kind.task_id)["state"] for kind in past.open]
+        return {"TASK_STATE_RUNNING", "TASK_STATE_QUEUED"} <= set(states)
+
+    eventually("some run, some wait", some_run_and_some_wait)
     print("unfinished at the kill:", {state: states.count(state) for state in sorted(set(states))})
-    assert states.count("TASK_STATE_RUNNING") > 0 and states.count("TASK_STATE_QUEUED") > 0, states
     return stopped[1]
 
 
@@ -273,17 +266,8 @@ def run(mesh, old, copy):
 
 def main():
     old = build(sys.argv[2])
-    mesh = Mesh(os.path.abspath(sys.argv[1]), tempfile.mkdtemp(prefix="aion-previous-"))
-    copy = Mesh(old, tempfile.mkdtemp(prefix="aion-previous-"))
-    try:
+    with Mesh(os.path.abspath(sys.argv[1])) as mesh, Mesh(old) as copy:
         run(mesh, old, copy)
-    except BaseException:
-        print(mesh.run("logs", "-n", "40").stdout[-8000:], file=sys.stderr)
-        raise
-    finally:
-        for one in (mesh, copy):
-            one.close()
-            shutil.rmtree(one.home, ignore_errors=True)
 
 
 if __name__ == "__main__":
