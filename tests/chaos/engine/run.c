@@ -183,6 +183,7 @@ static void begin(void)
     self.bench.attempts_max = ATTEMPTS_MAX;
     self.bench.cost_nano_usd = ENGINE_PRICE;
     self.bench.conf.host_lease = HOST_LEASE_US;
+    self.bench.hosts[0].silent = true;
     control_reload(self.bench.control, &self.bench.conf);
     self.again = self.conf->ledger->all_below;
 }

@@ -260,3 +260,17 @@ void bench_stop(struct bench *bench)
     mesh_loop_free(bench->loop);
     aion_arena_done(&bench->arena);
 }
+
+int bench_setup(void **state)
+{
+    static struct bench bench;
+    bench_start(&bench);
+    *state = &bench;
+    return 0;
+}
+
+int bench_teardown(void **state)
+{
+    bench_stop(*state);
+    return 0;
+}

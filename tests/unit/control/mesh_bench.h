@@ -33,8 +33,8 @@ struct bench_host {
     struct bench *bench;
     struct mesh_rpc *rpc; /* NULL = not attached */
     const char *id;
-    /* It tells whoever claims what it has, and answers pings; NULL: it does neither. */
-    struct bench_body *body;
+    struct bench_body *body; /* it tells whoever claims what it has; NULL: it does not */
+    bool silent;             /* it answers no ping */
     uint32_t slots;
     uint64_t claimed; /* by the last claim */
     size_t claims;
@@ -94,6 +94,9 @@ struct bench {
 void bench_start(struct bench *bench);
 void bench_start_on(struct bench *bench, const char *store_url); /* as "sqlite:/path" */
 void bench_stop(struct bench *bench);
+/* Of a test that has one in *state. */
+int bench_setup(void **state);
+int bench_teardown(void **state);
 /* Two controls on one scripted store, "one" and "two", with leases of BENCH_LEASE_US; started
  * when they have shared the shards out. */
 void bench_start_pair(struct bench *one, struct bench *two);

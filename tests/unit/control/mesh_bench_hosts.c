@@ -114,7 +114,7 @@ static void say_capacity(struct bench_host *host)
     capacity.slots = host->slots;
     message.kind_case = AION__V1__HOST_MESSAGE__KIND_CAPACITY;
     message.capacity = &capacity;
-    if (host->body != NULL)
+    if (!host->silent)
         aion_v1_hosts_attach_write(host->rpc, &message);
 }
 

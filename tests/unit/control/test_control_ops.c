@@ -2,48 +2,30 @@
  * live and from the past, and what they may not. The clock is the real one: tests wait for the
  * ends of its seconds, so each has a process of its own and all wait at the same time.
  * test_control_ops NAME runs one of them. */
+#include "apart.h"
 #include "base/clock.h"
 #include "mesh_bench.h"
-#include "ops_model.h"
+#include "ops_reader.h"
 
 #include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-enum { SECONDS_MAX = 64, READERS = 2 };
-
-/* A console. */
-struct reader {
-    struct mesh_rpc *rpc; /* NULL = the call is over */
-    struct ops_model model;
-    bool hello, read_only, gap;
-    char subject[64];
-    size_t frames, whole, beside;
-    struct { /* cells as they were at the ends of seconds */
-        int64_t at_us;
-        uint64_t hash;
-    } seconds[SECONDS_MAX];
-    size_t second_count;
-    uint64_t dropped, counted, sampled, events;
-    char what[256]; /* of events, "accepted rule started ..." */
-    struct aion_err err;
-};
+enum { READERS = 2 };
 
 static struct bench bench;
-static struct reader readers[READERS];
+static struct ops_reader readers[READERS];
 static char dir[64];
 
 static int setup(void **state)
 {
     (void)state;
-    memset(readers, 0, sizeof(readers));
     for (int i = 0; i < READERS; i++)
-        ops_model_init(&readers[i].model);
+        ops_reader_init(&readers[i]);
     bench_start(&bench);
     return 0;
 }
@@ -53,78 +35,19 @@ static int teardown(void **state)
     (void)state;
     bench_stop(&bench);
     for (int i = 0; i < READERS; i++)
-        ops_model_done(&readers[i].model);
+        ops_reader_done(&readers[i]);
     return 0;
 }
 
 /* -- reading ------------------------------------------------------------------------ */
-static void take_frame(struct reader *reader, const Aion__V1__OpsFrame *frame)
+static struct ops_reader *watch_as(int number, const Aion__V1__OpsWatchRequest *request,
+                                   const struct mesh_principal *principal)
 {
-    ops_model_apply(&reader->model, frame);
-    reader->frames++;
-    reader->whole += frame->full;
-    reader->gap = reader->gap || frame->gap;
-    if (frame->span_ms != 1000 || reader->second_count == SECONDS_MAX)
-        return;
-    reader->seconds[reader->second_count].at_us = frame->at_us;
-    reader->seconds[reader->second_count++].hash = ops_model_hash(&reader->model);
+    ops_reader_open(&readers[number], bench.channel, request, principal);
+    return &readers[number];
 }
 
-static void take_events(struct reader *reader, const Aion__V1__OpsEvents *events)
-{
-    for (size_t i = 0; i < events->n_counts; i++)
-        reader->counted += events->counts[i]->count;
-    reader->sampled += events->sampled;
-    reader->events += events->n_events;
-    for (size_t i = 0; i < events->n_events; i++) {
-        size_t size = strlen(reader->what);
-        snprintf(reader->what + size, sizeof(reader->what) - size, "%s ",
-                 events->events[i]->what);
-    }
-}
-
-static void on_message(struct mesh_rpc *rpc, const ProtobufCMessage *message)
-{
-    struct reader *reader = mesh_rpc_user(rpc);
-    const Aion__V1__OpsWatchReply *reply = aion_v1_ops_watch_read(message);
-    reader->dropped = reply->dropped > reader->dropped ? reply->dropped : reader->dropped;
-    assert_true(reply->server_us > 0);
-    if (reply->beside != NULL) {
-        assert_int_equal(reply->body_case, AION__V1__OPS_WATCH_REPLY__BODY_FRAME);
-        take_events(reader, reply->beside);
-        reader->beside++;
-    }
-    if (reply->body_case == AION__V1__OPS_WATCH_REPLY__BODY_FRAME) {
-        take_frame(reader, reply->frame);
-    } else if (reply->body_case == AION__V1__OPS_WATCH_REPLY__BODY_EVENTS) {
-        take_events(reader, reply->events);
-    } else {
-        reader->hello = true;
-        reader->read_only = reply->hello->read_only;
-        aion_str_copy(reader->subject, sizeof(reader->subject),
-                      aion_str_of(reply->hello->subject));
-    }
-}
-
-static void on_closed(struct mesh_rpc *rpc, const struct mesh_result *result)
-{
-    struct reader *reader = mesh_rpc_user(rpc);
-    reader->rpc = NULL;
-    reader->err = result->err != NULL ? *result->err : (struct aion_err){.code = AION_OK};
-}
-
-static const struct mesh_stream_ops watch_ops = {.message = on_message, .closed = on_closed};
-
-static struct reader *watch_as(int number, const Aion__V1__OpsWatchRequest *request,
-                               const struct mesh_principal *principal)
-{
-    struct reader *reader = &readers[number];
-    struct mesh_rpc_opts opts = {.wait_for_ready = true, .principal = principal};
-    reader->rpc = aion_v1_ops_watch_open(bench.channel, request, &opts, &watch_ops, reader);
-    return reader;
-}
-
-static struct reader *watch(const Aion__V1__OpsWatchRequest *request)
+static struct ops_reader *watch(const Aion__V1__OpsWatchRequest *request)
 {
     return watch_as(0, request, NULL);
 }
@@ -132,7 +55,7 @@ static struct reader *watch(const Aion__V1__OpsWatchRequest *request)
 static void refused(const Aion__V1__OpsWatchRequest *request,
                     const struct mesh_principal *principal, enum aion_code code)
 {
-    struct reader *reader = watch_as(0, request, principal);
+    struct ops_reader *reader = watch_as(0, request, principal);
     bench_until(&bench, reader->rpc == NULL);
     assert_int_equal(reader->err.code, code);
 }
@@ -159,13 +82,6 @@ static uint64_t hash_at(int64_t at_us)
     return hash;
 }
 
-static int64_t cell(const struct reader *reader, enum ops_kind kind, const char *key,
-                    unsigned column)
-{
-    const struct ops_model_entity *entity = ops_model_find(&reader->model, (int)kind, key);
-    return entity != NULL ? entity->cells[column] : INT64_MIN;
-}
-
 static Aion__V1__OpsWatchRequest request_of(uint32_t rate_hz)
 {
     Aion__V1__OpsWatchRequest request = AION__V1__OPS_WATCH_REQUEST__INIT;
@@ -180,7 +96,7 @@ static void cells_from_the_past_are_those_that_were_live(void **state)
     (void)state;
     bench.hosts[0].automatic = true;
     bench_attach(&bench, 0, 4, NULL, 0);
-    struct reader *reader = watch(&request);
+    struct ops_reader *reader = watch(&request);
     for (int i = 0; reader->second_count < 3; i++) {
         if (i % 40 == 0)
             assert_non_null(bench_submit(&bench, "hello", NULL, 5));
@@ -191,9 +107,9 @@ static void cells_from_the_past_are_those_that_were_live(void **state)
     assert_false(reader->read_only);
     assert_int_equal(reader->whole, 1);
     assert_true(reader->frames > 10); /* live cells moved in between */
-    assert_true(cell(reader, OPS_ROUTE, "noop/local", 0) > 0);
-    bench_until(&bench, cell(reader, OPS_HOST, "host-0", 0) == 2); /* silent for a moment? */
-    assert_true(cell(reader, OPS_MODULE, "noop@", 0) > 0);
+    assert_true(ops_reader_cell(reader, OPS_ROUTE, "noop/local", 0) > 0);
+    bench_until(&bench, ops_reader_cell(reader, OPS_HOST, "host-0", 0) == 2);
+    assert_true(ops_reader_cell(reader, OPS_MODULE, "noop@", 0) > 0);
     assert_int_equal(reader->model.faults, 0);
     for (size_t i = 0; i < reader->second_count; i++)
         assert_int_equal(hash_at(reader->seconds[i].at_us), reader->seconds[i].hash);
@@ -203,10 +119,10 @@ static void a_reader_of_the_past_arrives_at_the_present(void **state)
 {
     Aion__V1__OpsWatchRequest request = request_of(1);
     (void)state;
-    struct reader *first = watch(&request);
+    struct ops_reader *first = watch(&request);
     bench_until(&bench, first->second_count >= 3);
     request.from_us = first->seconds[0].at_us;
-    struct reader *second = watch_as(1, &request, NULL);
+    struct ops_reader *second = watch_as(1, &request, NULL);
     bench_until(&bench, first->second_count >= 5);
     bench_until(&bench, second->second_count >= first->second_count);
     for (size_t i = 0; i < first->second_count; i++) {
@@ -220,17 +136,16 @@ static void a_reader_may_say_until_when(void **state)
 {
     Aion__V1__OpsWatchRequest request = request_of(1);
     (void)state;
-    struct reader *first = watch(&request);
+    struct ops_reader *first = watch(&request);
     bench_until(&bench, first->second_count >= 3);
     request.from_us = first->seconds[0].at_us;
     request.until_us = first->seconds[1].at_us;
-    struct reader *second = watch_as(1, &request, NULL);
+    struct ops_reader *second = watch_as(1, &request, NULL);
     bench_until(&bench, second->rpc == NULL);
     assert_int_equal(second->err.code, AION_OK);
     assert_int_equal(second->second_count, 2);
-    ops_model_done(&second->model);
-    memset(second, 0, sizeof(*second));
-    ops_model_init(&second->model);
+    ops_reader_done(second);
+    ops_reader_init(second);
     request.from_us = first->seconds[0].at_us + 1;
     request.until_us = first->seconds[0].at_us + 2; /* no second ends between them */
     second = watch_as(1, &request, NULL);
@@ -292,7 +207,7 @@ static void users_see_their_own_tenant(void **state)
     request.events = &filter;
     bench.hosts[0].automatic = true;
     bench_attach(&bench, 0, 4, NULL, 0);
-    struct reader *reader = watch_as(1, &request, &user);
+    struct ops_reader *reader = watch_as(1, &request, &user);
     bench_until(&bench, reader->hello);
     assert_true(reader->read_only);
     assert_non_null(bench_submit(&bench, "of another tenant", NULL, 5));
@@ -314,10 +229,10 @@ static void a_tasks_way_is_told_as_events(void **state)
     Aion__V1__OpsWatchRequest request = request_of(10);
     (void)state;
     request.events = &filter;
-    struct reader *all = watch_as(0, &request, NULL);
+    struct ops_reader *all = watch_as(0, &request, NULL);
     filter.n_kinds = 1;
     filter.kinds = kinds;
-    struct reader *hosts = watch_as(1, &request, NULL);
+    struct ops_reader *hosts = watch_as(1, &request, NULL);
     bench_until(&bench, all->hello && hosts->hello);
     bench.hosts[0].automatic = true;
     bench_attach(&bench, 0, 4, NULL, 0);
@@ -336,9 +251,9 @@ static void events_stand_beside_a_frame_for_who_asks_for_it(void **state)
     Aion__V1__OpsWatchRequest request = request_of(10);
     (void)state;
     request.events = &filter;
-    struct reader *apart = watch_as(0, &request, NULL); /* of the same view and tail */
+    struct ops_reader *apart = watch_as(0, &request, NULL); /* of the same view and tail */
     request.joined = true;
-    struct reader *joined = watch_as(1, &request, NULL);
+    struct ops_reader *joined = watch_as(1, &request, NULL);
     bench_until(&bench, apart->frames > 0 && joined->frames > 0);
     bench.hosts[0].automatic = true;
     bench_attach(&bench, 0, 4, NULL, 0);
@@ -405,10 +320,10 @@ static void a_program_reports_as_long_as_it_runs(void **state)
 {
     Aion__V1__OpsWatchRequest request = request_of(1);
     (void)state;
-    struct reader *reader = watch(&request);
+    struct ops_reader *reader = watch(&request);
     open_report();
     report("g", 1, 0);
-    bench_until(&bench, cell(reader, OPS_PROCESS, "gateway/g", 0) == 1);
+    bench_until(&bench, ops_reader_cell(reader, OPS_PROCESS, "gateway/g", 0) == 1);
     mesh_rpc_half_close(report_rpc);
     bench_until(&bench, report_rpc == NULL);
     assert_int_equal(report_err.code, AION_OK);
@@ -433,7 +348,7 @@ static void a_reader_that_stands_still_loses_frames_and_no_counts(void **state)
     (void)state;
     request.events = &filter;
     filter.per_second_max = 1000000;
-    struct reader *reader = watch(&request);
+    struct ops_reader *reader = watch(&request);
     open_report();
     bench_until(&bench, reader->hello && reader->frames > 0);
     mesh_rpc_pause(reader->rpc);
@@ -464,7 +379,7 @@ static void a_reader_of_every_event_gets_every_event(void **state)
     (void)state;
     request.events = &filter;
     filter.all = true;
-    struct reader *reader = watch(&request);
+    struct ops_reader *reader = watch(&request);
     open_report();
     bench_until(&bench, reader->hello);
     mesh_rpc_pause(reader->rpc); /* for a moment: what comes waits in control */
@@ -507,14 +422,14 @@ static void a_drained_host_ends_what_it_runs_and_gets_nothing_new(void **state)
     struct bench_host *host = &bench.hosts[0];
     (void)state;
     bench_attach(&bench, 0, 4, NULL, 0);
-    struct reader *reader = watch(&request);
+    struct ops_reader *reader = watch(&request);
     const Aion__V1__Task *running = bench_submit(&bench, "running", NULL, 0);
     bench_until(&bench, host->executes == 1);
     assert_true(drain("host-0", false, "new kernel")->draining);
     assert_string_equal(listed()->drain_reason, "new kernel");
     assert_string_equal(listed()->drained_by, "local");
     const Aion__V1__Task *waiting = bench_submit(&bench, "waiting", NULL, 0);
-    bench_until(&bench, cell(reader, OPS_HOST, "host-0", 0) == 4);
+    bench_until(&bench, ops_reader_cell(reader, OPS_HOST, "host-0", 0) == 4);
     bench_turns(&bench, 50);
     assert_int_equal(host->executes, 1);
     bench_result(host, &host->executed[0], "done");
@@ -567,85 +482,20 @@ static void frames_are_there_after_a_restart_and_the_next_has_a_gap(void **state
     assert_non_null(mkdtemp(dir));
     bench.conf.frames_dir = dir;
     bench_restart_control(&bench);
-    struct reader *reader = watch(&request);
+    struct ops_reader *reader = watch(&request);
     bench_until(&bench, reader->second_count >= 3);
     bench_restart_control(&bench);
     bench_until(&bench, reader->rpc == NULL);
     for (size_t i = 0; i < reader->second_count; i++)
         assert_int_equal(hash_at(reader->seconds[i].at_us), reader->seconds[i].hash);
     request.from_us = reader->seconds[1].at_us;
-    struct reader *second = watch_as(1, &request, NULL);
+    struct ops_reader *second = watch_as(1, &request, NULL);
     bench_until(&bench, second->second_count >= reader->second_count + 1);
     assert_true(second->gap);
     delete_dir();
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
-/* Tests that run at the same time: more of them, and hosts of the others lose their leases. */
-enum { AT_ONCE = 4, TESTS_MAX = 16, TEST_SECONDS_MAX = 120 };
-
-struct apart {
-    pid_t pid; /* 0 = not running */
-    FILE *output;
-};
-
-static void start_apart(struct apart *apart, const char *name)
-{
-    char program[] = "/proc/self/exe", test[128];
-    char *const arguments[] = {program, test, NULL};
-    aion_str_copy(test, sizeof(test), aion_str_of(name));
-    apart->output = tmpfile();
-    assert_non_null(apart->output);
-    apart->pid = fork();
-    assert_true(apart->pid >= 0);
-    if (apart->pid != 0)
-        return;
-    dup2(fileno(apart->output), STDOUT_FILENO);
-    dup2(fileno(apart->output), STDERR_FILENO);
-    alarm(TEST_SECONDS_MAX); /* one that hangs is ended by it */
-    execv(program, arguments);
-    _exit(127);
-}
-
-static void print_all(FILE *output)
-{
-    char line[512];
-    rewind(output);
-    while (fgets(line, sizeof(line), output) != NULL)
-        fputs(line, stdout);
-    fclose(output);
-}
-
-/* Waits for any of them; true when it failed. */
-static bool end_apart(struct apart *aparts, size_t count)
-{
-    int status = 1;
-    pid_t pid = waitpid(-1, &status, 0);
-    for (size_t i = 0; i < count; i++) {
-        if (aparts[i].pid != pid)
-            continue;
-        aparts[i].pid = 0;
-        print_all(aparts[i].output);
-    }
-    return status != 0;
-}
-
-static int run_all(const struct CMUnitTest *tests, size_t count)
-{
-    struct apart aparts[TESTS_MAX] = {0};
-    int failed = 0;
-    assert_true(count <= TESTS_MAX);
-    for (size_t i = 0; i < count; i++) {
-        if (i >= AT_ONCE)
-            failed += end_apart(aparts, i);
-        start_apart(&aparts[i], tests[i].name);
-    }
-    for (size_t i = 0; i < count && i < AT_ONCE; i++)
-        failed += end_apart(aparts, count);
-    printf("%d of %zu tests failed\n", failed, count);
-    return failed;
-}
 
 int main(int argc, char **argv)
 {
@@ -666,7 +516,7 @@ int main(int argc, char **argv)
         TEST(draining_wants_a_host_and_a_reason),
     };
     if (argc < 2)
-        return run_all(tests, sizeof(tests) / sizeof(tests[0]));
+        return apart_run(tests, sizeof(tests) / sizeof(tests[0]));
     cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

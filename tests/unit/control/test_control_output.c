@@ -11,20 +11,6 @@
 
 enum { CHUNK_COST = 256 }; /* as tasks.proto says */
 
-static int setup(void **state)
-{
-    static struct bench bench;
-    bench_start(&bench);
-    *state = &bench;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    bench_stop(*state);
-    return 0;
-}
-
 static void output_is_streamed_live_and_ends(void **state)
 {
     struct bench *bench = *state;
@@ -186,7 +172,7 @@ static void acknowledged_output_is_out_of_range(void **state)
 
 int main(void)
 {
-#define mesh_test(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define mesh_test(test) cmocka_unit_test_setup_teardown(test, bench_setup, bench_teardown)
     const struct CMUnitTest tests[] = {
         mesh_test(output_is_streamed_live_and_ends),
         mesh_test(output_is_read_again_from_a_cursor_and_from_the_store),

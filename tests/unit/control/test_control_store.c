@@ -10,20 +10,6 @@
 
 #include <cmocka.h>
 
-static int setup(void **state)
-{
-    static struct bench bench;
-    bench_start(&bench);
-    *state = &bench;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    bench_stop(*state);
-    return 0;
-}
-
 /* -- starts and events --------------------------------------------------------------- */
 static void a_quick_tasks_start_goes_with_its_end(void **state)
 {
@@ -230,7 +216,7 @@ static void a_result_of_a_lost_shard_is_not_settled_and_holds_up_nothing(void **
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define store_test(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define store_test(test) cmocka_unit_test_setup_teardown(test, bench_setup, bench_teardown)
         store_test(a_quick_tasks_start_goes_with_its_end),
         store_test(a_slow_tasks_start_is_written_alone),
         store_test(output_brings_its_start_along),

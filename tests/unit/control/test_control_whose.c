@@ -27,7 +27,6 @@ static int setup(void **state)
                                     MESH_ROLE_ADMIN};
     bench_start(&bench);
     bench_attach(&bench, 0, 4, NULL, 0);
-    bench.control->own_conf.host_lease = 30000000;
     return 0;
 }
 
