@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* At once: they wait for most of their time. */
 enum { AT_ONCE = 4, TESTS_MAX = 16, TEST_SECONDS_MAX = 120 };
 
 struct apart {

@@ -95,7 +95,8 @@ static void who_leaves_gives_back_at_once(void **state)
     one.control->draining = true;
     control_shards_leave(one.control);
     bench_until(&two, bench_shards(&two) == STORE_ALL_SHARDS);
-    assert_true(aion_clock_mono_us() - began_us < BENCH_LEASE_US / 3);
+    /* sooner than its lease could have ended: it is renewed every third */
+    assert_true(aion_clock_mono_us() - began_us < BENCH_LEASE_US * 2 / 3);
     assert_true(one.control->shards.ended);
 }
 
