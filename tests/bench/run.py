@@ -122,6 +122,7 @@ def main():
     shutil.rmtree(context.work)  # kept when a part fails: its servers' log is there
     if len(names) == len(PARTS):
         (SOURCE / "tests/bench/RESULTS.md").write_text(head + "\n" + "\n\n".join(parts) + "\n")
+    shutil.rmtree(context.work, ignore_errors=True)  # what failed leaves its logs
 
 
 if __name__ == "__main__":

@@ -20,8 +20,7 @@ BAD = {
 WANTED = {"directions": 4, "style": 1, "shell": 1, "sizes": 1, "hygiene": 2}
 
 
-def tree(files):
-    root = pathlib.Path(tempfile.mkdtemp())
+def tree(root, files):
     for name, text in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,16 +29,16 @@ def tree(files):
     return root
 
 
-def main():
+def find_all(folder):
     for check, files in BAD.items():
         try:
-            faults = lint.run(check, tree(files))
+            faults = lint.run(check, tree(folder / check, files))
         except lint.SkipCheck as reason:
             print(f"{check}: not tried, {reason}")
             continue
         assert len(faults) >= WANTED[check], f"{check} found only {faults}"
         print(f"{check}: finds {len(faults)} planted faults")
-    build = pathlib.Path(tempfile.mkdtemp()) / "services/lib/base"
+    build = folder / "objects/services/lib/base"
     build.mkdir(parents=True)
     source = build / "x.c"
     source.write_text("#include <stdlib.h>\nint wrong(const char *s);\nint wrong(const char *s) { return atoi(s); }\n")
@@ -47,6 +46,11 @@ def main():
     faults = lint.run("objects", build.parents[2], build.parents[2])
     assert any("atoi" in fault for fault in faults) and any("wrong" in fault for fault in faults), faults
     print("objects: finds a banned call and a foreign name")
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="aion-lint-") as folder:
+        find_all(pathlib.Path(folder))
 
 
 if __name__ == "__main__":
