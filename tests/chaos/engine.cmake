@@ -1,6 +1,7 @@
 # kill -9 of control with its store, at random and at named points; AION_TEST_LONG makes it twenty times as many.
 set(engine_bench "${CMAKE_SOURCE_DIR}/tests/unit/control/mesh_bench")
 add_executable(engine_kill
+    "${CMAKE_CURRENT_LIST_DIR}/kills.c"
     "${CMAKE_CURRENT_LIST_DIR}/engine/judge.c"
     "${CMAKE_CURRENT_LIST_DIR}/engine/kill.c"
     "${CMAKE_CURRENT_LIST_DIR}/engine/run.c"

@@ -15,7 +15,7 @@
  * commit and that recovery is right, not that the disk keeps its promises (powerloss does). */
 #include "base/clock.h"
 #include "base/failpoint.h"
-#include "base/rand.h"
+#include "kills.h"
 #include "tasks/work.h"
 
 #include <poll.h>
@@ -29,9 +29,6 @@
 
 enum { KILLS = 350, LANES = 16, DELAY_US_MAX = 40000, POINT_WAIT_MS = 300 };
 
-/* In memory where there is room for it: a kill -9 leaves the page cache alone, and what fsync
- * costs would only make the loop slow. */
-static char in_memory[] = "/dev/shm/aion-kill-XXXXXX", on_disk[] = "/tmp/aion-kill-XXXXXX";
 static const char *folder;
 static char url[256];
 static struct work_ledger ledger;
@@ -39,13 +36,9 @@ static int out;
 static uint64_t delay_us_max = DELAY_US_MAX;
 static int point_wait_ms = POINT_WAIT_MS;
 
-/* Where a writer dies; counted by the kill that it was. A window is made every 200 tasks; the
- * place of unfinished ones moves at each commit when told so. */
-static struct point {
-    const char *name; /* NULL: at a moment of chance */
-    uint64_t most;    /* the point's hit that kills is 1..most */
-    unsigned kills;
-} points[] = {
+/* A window is made every 200 tasks; the place of unfinished ones moves at each commit when told
+ * so. */
+static struct kill_point points[] = {
     {"store/before_commit", 12, 0},
     {"store/after_commit", 12, 0},
     {"store/in_window", 1, 0},
@@ -53,8 +46,7 @@ static struct point {
     {"store/move_early=error:0,store/in_move", 12, 0}, /* SQLite's */
     {NULL, 0, 0},
 };
-enum { CHANCE = aion_countof(points) - 1 };
-static size_t point_count = CHANCE;
+enum { CHANCE = aion_countof(points) - 1, MOVE = CHANCE - 1 };
 
 /* -- the writer --------------------------------------------------------------------- */
 static void say(struct work_said said)
@@ -142,14 +134,11 @@ static void wait_a_moment(int in, struct aion_rand *rand)
 }
 
 /* Half of the rounds end at a moment of chance. */
-static struct point *choose_point(struct aion_rand *rand, char text[160])
+static struct kill_point *choose_point(struct aion_rand *rand)
 {
-    uint64_t which = aion_rand_below(rand, 2 * point_count);
-    if (which >= point_count)
-        return &points[CHANCE];
-    snprintf(text, 160, "%s=kill:%llu", points[which].name,
-             (unsigned long long)(1 + aion_rand_below(rand, points[which].most)));
-    return &points[which];
+    uint64_t count = points[MOVE].most > 0 ? CHANCE : MOVE,
+             which = aion_rand_below(rand, 2 * count);
+    return &points[which < count ? which : CHANCE];
 }
 
 /* True: it died by itself. One that does not come to its point soon dies by the kill that
@@ -170,8 +159,9 @@ static bool wait_for_end(pid_t pid, int in)
 static uint32_t round_of_kill(struct aion_rand *rand)
 {
     int ends[2];
-    char text[160] = "";
-    struct point *point = choose_point(rand, text);
+    char text[KILL_TEXT_MAX];
+    struct kill_point *point = choose_point(rand);
+    kill_point_text(point, rand, text);
     uint32_t from = ledger.count;
     ledger.swept_below = from > WORK_KEPT ? from - WORK_KEPT : 0;
     if (pipe(ends) != 0)
@@ -199,18 +189,6 @@ static uint32_t round_of_kill(struct aion_rand *rand)
     return heard;
 }
 
-static void remove_files(void)
-{
-    static const char *const names[] = {"aion.db", "aion.db-wal", "aion.db-shm",
-                                        "aion.db-owner"};
-    char path[128];
-    for (size_t i = 0; i < aion_countof(names); i++) {
-        snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
-        unlink(path);
-    }
-    rmdir(folder);
-}
-
 /* A writer on PostgreSQL takes longer to begin and to come to a point. What is written into old
  * windows goes one by one there; batches, and the points in them, need tasks of today. */
 static void set_url(void)
@@ -221,49 +199,40 @@ static void set_url(void)
         return;
     delay_us_max = 5 * (uint64_t)DELAY_US_MAX;
     point_wait_ms = 5 * POINT_WAIT_MS;
-    point_count = CHANCE - 1;
+    points[MOVE].most = 0;
     work_begin_at(aion_clock_utc_us());
     snprintf(url, sizeof(url), "%s%caion_schema=kill", postgres,
              strchr(postgres, '?') ? '&' : '?');
 }
 
-static void report(uint64_t heard, int64_t begun_us)
+static void report(uint64_t kills, uint64_t heard, int64_t begun_us)
 {
-    unsigned by_point = 0;
-    for (size_t i = 0; i < CHANCE; i++) {
-        by_point += points[i].kills;
-        printf("%5u at %s\n", points[i].kills, points[i].name);
-    }
-    printf("%u kills, %llu acknowledgements, none lost, none doubled, %.1f s\n",
-           by_point + points[CHANCE].kills, (unsigned long long)heard,
+    const char *unmet = kill_points_unmet(points, aion_countof(points));
+    printf("%llu kills, %llu acknowledgements, none lost, none doubled, %.1f s\n",
+           (unsigned long long)kills, (unsigned long long)heard,
            (double)(aion_clock_mono_us() - begun_us) / 1e6);
-    printf("COUNTED %u kills of the store at moments of chance\n"
-           "COUNTED %u kills of the store at named points\n",
-           points[CHANCE].kills, by_point);
+    kill_points_report(points, aion_countof(points), "the store");
+    if (unmet != NULL) {
+        fprintf(stderr, "no writer died at %s; kept: %s\n", unmet, folder);
+        exit(1);
+    }
 }
 
 int main(int argc, char **argv)
 {
-    uint64_t kills = KILLS, seed = (uint64_t)aion_clock_mono_us(), heard = 0;
-    if (argc > 1 && !aion_str_u64(aion_str_of(argv[1]), &kills))
-        work_die("KILLS is a number", NULL);
-    if (getenv("AION_TEST_LONG") != NULL)
-        kills *= 20;
-    if (argc > 2 && !aion_str_u64(aion_str_of(argv[2]), &seed))
-        work_die("SEED is a number", NULL);
+    uint64_t kills = KILLS, heard = 0;
     struct aion_rand rand;
-    aion_rand_seed(&rand, seed);
-    folder = mkdtemp(in_memory);
-    if (folder == NULL && (folder = mkdtemp(on_disk)) == NULL)
+    if (!kill_arguments(argc, argv, &kills, &rand))
+        work_die("usage: store_kill [KILLS] [SEED], numbers both", NULL);
+    folder = kill_folder_make("kill");
+    if (folder == NULL)
         work_die("mkdtemp", NULL);
     set_url();
-    printf("seed %llu\n", (unsigned long long)seed);
-    fflush(stdout);
     int64_t begun_us = aion_clock_mono_us();
     for (uint64_t i = 0; i < kills; i++)
         heard += round_of_kill(&rand);
     judge_all();
-    report(heard, begun_us);
-    remove_files();
+    report(kills, heard, begun_us);
+    kill_folder_remove(folder);
     return 0;
 }

@@ -1,5 +1,5 @@
 # kill -9 of the store's writer; AION_TEST_LONG makes it twenty times as many.
-add_executable(store_kill "${CMAKE_CURRENT_LIST_DIR}/store_kill.c")
+add_executable(store_kill "${CMAKE_CURRENT_LIST_DIR}/store_kill.c" "${CMAKE_CURRENT_LIST_DIR}/kills.c")
 target_compile_options(store_kill PRIVATE ${AION_WARNINGS} -Wno-conversion)
 target_link_libraries(store_kill PRIVATE chaos_tasks)
 add_test(NAME chaos/store_kill COMMAND store_kill 350)

@@ -6,11 +6,11 @@
  * Each process is control with its store, clients and a host (run.c); its successor goes on
  * with what it left, as after a crash. Now and then one may live until every task has ended:
  * none may be stuck. At the end the database is held to what was told (judge.c). */
+#include "../kills.h"
 #include "engine.h"
 
 #include "base/clock.h"
 #include "base/failpoint.h"
-#include "base/rand.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -31,18 +31,12 @@ enum {
     FIRST_WORD_MS = 10000
 };
 
-/* In memory where there is room for it, see store_kill.c. */
-static char in_memory[] = "/dev/shm/aion-engine-XXXXXX", on_disk[] = "/tmp/aion-engine-XXXXXX";
 static const char *folder;
 static char url[128], complaints[128];
 static struct engine_ledger ledger;
 
-/* Where a process dies; counted by the kill that it was. */
-static struct point {
-    const char *name; /* NULL: at a moment of chance */
-    uint64_t most;    /* the point's hit that kills is 1..most */
-    unsigned kills;
-} points[] = {
+/* Three of eight at moments of chance. */
+static struct kill_point points[] = {
     {"store/before_commit", 25, 0},
     {"store/after_commit", 25, 0},
     {"control/after_commit_before_ack", 20, 0},
@@ -147,13 +141,11 @@ static bool wait_for_point(int in)
 /* By the point itself; by hand when it is not come to in time. */
 static void round_of_kill(struct aion_rand *rand)
 {
-    struct point *point = &points[aion_rand_below(rand, aion_countof(points))];
-    struct point *chance = &points[aion_countof(points) - 1];
-    char text[96] = "";
+    struct kill_point *point = &points[aion_rand_below(rand, aion_countof(points))];
+    struct kill_point *chance = &points[aion_countof(points) - 1];
+    char text[KILL_TEXT_MAX];
     int in;
-    if (point->name != NULL)
-        snprintf(text, sizeof(text), "%s=kill:%llu", point->name,
-                 (unsigned long long)(1 + aion_rand_below(rand, point->most)));
+    kill_point_text(point, rand, text);
     pid_t pid = start(text, false, &in);
     bool by_itself = point->name != NULL && wait_for_point(in);
     if (point->name == NULL)
@@ -179,18 +171,6 @@ static void round_of_calm(void)
     ledger.all_below = ledger.count;
 }
 
-static void remove_files(void)
-{
-    static const char *const names[] = {"aion.db", "aion.db-wal", "aion.db-shm",
-                                        "aion.db-owner", "complaints"};
-    char path[160];
-    for (size_t i = 0; i < aion_countof(names); i++) {
-        snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
-        unlink(path);
-    }
-    rmdir(folder);
-}
-
 static void hold(void)
 {
     uint32_t number;
@@ -203,39 +183,29 @@ static void hold(void)
 
 static void report(uint64_t kills, int64_t begun_us)
 {
-    unsigned by_chance = 0, by_point = 0;
-    for (size_t i = 0; i < aion_countof(points); i++) {
-        *(points[i].name != NULL ? &by_point : &by_chance) += points[i].kills;
-        if (points[i].name != NULL)
-            printf("%5u at %s\n", points[i].kills, points[i].name);
-    }
+    const char *unmet = kill_points_unmet(points, aion_countof(points));
     printf("%llu kills, %u tasks: none lost, none ended twice, none stuck, all paid for once, "
            "%.1f s\n",
            (unsigned long long)kills, ledger.count,
            (double)(aion_clock_mono_us() - begun_us) / 1e6);
-    printf("COUNTED %u kills of the engine at moments of chance\n"
-           "COUNTED %u kills of the engine at named points\n",
-           by_chance, by_point);
+    kill_points_report(points, aion_countof(points), "the engine");
+    if (unmet != NULL) {
+        fprintf(stderr, "no process died at %s; kept: %s\n", unmet, folder);
+        exit(1);
+    }
 }
 
 int main(int argc, char **argv)
 {
-    uint64_t kills = KILLS, seed = (uint64_t)aion_clock_mono_us();
+    uint64_t kills = KILLS;
     struct aion_rand rand;
-    if (argc > 1 && !aion_str_u64(aion_str_of(argv[1]), &kills))
-        engine_die("KILLS is a number", NULL);
-    if (argc > 2 && !aion_str_u64(aion_str_of(argv[2]), &seed))
-        engine_die("SEED is a number", NULL);
-    if (getenv("AION_TEST_LONG") != NULL)
-        kills *= 20;
-    aion_rand_seed(&rand, seed);
-    folder = mkdtemp(in_memory);
-    if (folder == NULL && (folder = mkdtemp(on_disk)) == NULL)
+    if (!kill_arguments(argc, argv, &kills, &rand))
+        engine_die("usage: engine_kill [KILLS] [SEED], numbers both", NULL);
+    folder = kill_folder_make("engine");
+    if (folder == NULL)
         engine_die("mkdtemp", NULL);
     snprintf(url, sizeof(url), "sqlite:%s/aion.db", folder);
     snprintf(complaints, sizeof(complaints), "%s/complaints", folder);
-    printf("seed %llu\n", (unsigned long long)seed);
-    fflush(stdout);
     int64_t begun_us = aion_clock_mono_us();
     engine_make_store(url);
     for (uint64_t i = 0; i < kills; i++) {
@@ -245,6 +215,6 @@ int main(int argc, char **argv)
     }
     hold();
     report(kills, begun_us);
-    remove_files();
+    kill_folder_remove(folder);
     return 0;
 }
