@@ -159,7 +159,7 @@ int main(void)
     snprintf(url, sizeof(url), "sqlite:%s/aion.db", folder);
     snprintf(ballast, sizeof(ballast), "%s/ballast", folder);
     if (mount_small(NULL) != 0) {
-        printf("skipped: mounting a tmpfs is not permitted here (errno %d)\n", errno);
+        printf("SKIP: mounting a tmpfs is not permitted here (errno %d)\n", errno);
         rmdir(folder);
         return 77;
     }

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -133,8 +134,9 @@ int main(int argc, char **argv)
         rmdir(folder);
         return 77;
     }
-    int failed = 77;
-    if (server("start") == 0) {
+    int status = server("start");
+    int failed = status != -1 && WEXITSTATUS(status) == 77 ? 77 : 1;
+    if (status == 0) {
         failed = cmocka_run_group_tests(tests, NULL, NULL);
         server("stop");
     }
