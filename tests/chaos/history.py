@@ -115,9 +115,9 @@ def main():
     judge = build_judge()
     if judge is None:
         sys.exit(77)
-    print(f"seed {seed}")
-    random.seed(seed)
     folder = tempfile.mkdtemp(prefix="aion-history-")
+    print(f"seed {seed}; kept until it is judged and legal: {folder}")
+    random.seed(seed)
     path, page = f"{folder}/history.jsonl", f"{folder}/history.html"
     os.environ.update(OPTIONS)
     if POSTGRES_URL:
@@ -126,8 +126,8 @@ def main():
         mesh.write_policy(POLICY)
         mesh.up()
         record(mesh, program, operations, seed, path)
-    assert run(judge, ["-html", page, path]), f"the history is illegal; kept: {folder}"
-    assert run(judge, ["-plant", path]), f"a spoiled history passes for a legal one; kept: {folder}"
+    assert run(judge, ["-html", page, path]), "the history is illegal"
+    assert run(judge, ["-plant", path]), "a spoiled history passes for a legal one"
     print(f"COUNTED {operations} operations judged")
     shutil.rmtree(folder)
 
