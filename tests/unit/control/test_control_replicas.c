@@ -51,12 +51,6 @@ static unsigned shard_of(const char *task_id)
     return control_shard_of(&id);
 }
 
-static int state_of(struct bench *bench, const char *task_id)
-{
-    const Aion__V1__TaskStatus *status = bench_status(bench, task_id);
-    return status != NULL ? (int)status->state : -1;
-}
-
 /* One host process with a stream to each control. */
 static void attach_both(bool automatic)
 {
@@ -150,13 +144,13 @@ static void a_task_is_seen_and_cancelled_through_both(void **state)
     attach_both(false);
     two.hosts[0].obedient = true;
     begin_at(&two, &id);
-    bench_until(&one, state_of(&one, id) == TASK_RUNNING);
+    bench_until(&one, bench_is(&one, id, TASK_RUNNING));
     assert_int_equal(bench_get(&one, id)->n_attempts, 1);
     const Aion__V1__Task *task = bench_cancel(&one, id);
     assert_non_null(task);
     assert_int_equal(task->state, TASK_CANCELLED);
     assert_string_equal(task->error->message, "enough");
-    assert_int_equal(state_of(&two, id), TASK_CANCELLED);
+    assert_true(bench_is(&two, id, TASK_CANCELLED));
 }
 
 static void a_batch_goes_where_its_keys_are(void **state)
@@ -394,14 +388,14 @@ static void who_was_paused_and_wakes_changes_nothing(void **state)
     (void)state;
     attach_both(false);
     struct bench_word word = begin_at(&one, &id);
-    bench_until(&one, state_of(&two, id) == TASK_RUNNING);
+    bench_until(&one, bench_is(&two, id, TASK_RUNNING));
     size_t finishes = store_script_count(one.store, STORE_FINISH);
     size_t claims = two.hosts[0].claims;
     one.paused = true;
     bench_result(&one.hosts[0], &word, "late"); /* on its way when it stops */
     bench_until(&two, bench_shards(&two) == STORE_ALL_SHARDS && two.hosts[0].claims > claims);
     bench_result(&two.hosts[0], &word, "in time");
-    bench_until(&two, state_of(&two, id) == TASK_SUCCEEDED);
+    bench_until(&two, bench_is(&two, id, TASK_SUCCEEDED));
     one.paused = false;
     bench_until(&one, one.control->shards.book.mine == 0 || bench_shared_out(&one, &two));
     bench_until(&one, bench_shared_out(&one, &two)); /* it is one of two again */
@@ -418,7 +412,7 @@ static void a_write_that_comes_late_is_fenced(void **state)
     (void)state;
     attach_both(false);
     struct bench_word word = begin_at(&one, &id);
-    bench_until(&one, state_of(&two, id) == TASK_RUNNING);
+    bench_until(&one, bench_is(&two, id, TASK_RUNNING));
     store_script_hold(one.store, true); /* between the process and the database */
     bench_result(&one.hosts[0], &word, "late");
     bench_until(&one, store_script_held(one.store) > 0);
@@ -426,7 +420,7 @@ static void a_write_that_comes_late_is_fenced(void **state)
     one.paused = true;
     bench_until(&two, bench_shards(&two) == STORE_ALL_SHARDS && two.hosts[0].claims > claims);
     bench_result(&two.hosts[0], &word, "in time");
-    bench_until(&two, state_of(&two, id) == TASK_SUCCEEDED);
+    bench_until(&two, bench_is(&two, id, TASK_SUCCEEDED));
     store_script_hold(one.store, false);
     store_script_step(one.store, SIZE_MAX);
     one.paused = false;

@@ -40,12 +40,6 @@ static int teardown(void **state)
     return rmdir(folder);
 }
 
-static int state_of(const char *task_id)
-{
-    const Aion__V1__TaskStatus *status = bench_status(&bench, task_id);
-    return status != NULL ? (int)status->state : 0;
-}
-
 static void submit_all(const char *ids[TASKS])
 {
     for (int i = 0; i < TASKS; i++) {
@@ -74,7 +68,7 @@ static void every_task_ends_once_over_a_restart(void **state)
     bench_attach(&bench, 0, 10, NULL, 0); /* a new process of that host: it has nothing */
     for (int i = 0; i < TASKS; i++) {
         char text[24], key[24];
-        bench_until(&bench, state_of(ids[i]) == TASK_SUCCEEDED);
+        bench_until(&bench, bench_is(&bench, ids[i], TASK_SUCCEEDED));
         snprintf(text, sizeof(text), "text %d", i);
         snprintf(key, sizeof(key), "key-%d", i);
         assert_string_equal(bench_get(&bench, ids[i])->result->text, text);
@@ -101,7 +95,7 @@ static void attempts_go_on_over_a_restart_under_their_old_token(void **state)
     bench_chunk(host, &word, 1, "first ");
     bench_chunk(host, &word, 2, "second");
     bench_result(host, &word, "done");
-    bench_until(&bench, state_of(id) == TASK_SUCCEEDED);
+    bench_until(&bench, bench_is(&bench, id, TASK_SUCCEEDED));
     bench_stream(&bench, id, 0);
     bench_until(&bench, bench.stream_closed);
     assert_string_equal(bench.text, "first second");
