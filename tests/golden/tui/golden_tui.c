@@ -381,14 +381,28 @@ static bool same_as_file(const char *path, const struct aion_buf *now)
 static void save(const char *path, const struct aion_buf *now)
 {
     FILE *file = fopen(path, "we");
-    fwrite(now->data, 1, now->size, file);
+    if (file == NULL || fwrite(now->data, 1, now->size, file) != now->size) {
+        perror(path);
+        exit(3);
+    }
     fclose(file);
 }
 
-/* True: as it was. What differs is left beside the build for a look. */
+/* What differs is left beside this program, in the build, for a look. */
+static void keep_for_a_look(const char *name, const struct aion_buf *now, char *out,
+                            size_t size)
+{
+    char own[384];
+    ssize_t length = readlink("/proc/self/exe", own, sizeof(own) - 1);
+    own[length > 0 ? length : 0] = '\0';
+    snprintf(out, size, "%s-%s.txt", own, name);
+    save(out, now);
+}
+
+/* True: as it was. */
 static bool check(const struct story *story, const char *folder, bool update)
 {
-    char stories[512], path[512], differs[128];
+    char stories[512], path[512], differs[512];
     struct aion_buf out;
     snprintf(stories, sizeof(stories), "%s/stories.txt", folder);
     snprintf(path, sizeof(path), "%s/%s.txt", folder, story->name);
@@ -404,8 +418,7 @@ static bool check(const struct story *story, const char *folder, bool update)
         save(path, &out);
         good = true;
     } else if (!good) {
-        snprintf(differs, sizeof(differs), "/tmp/golden-tui-%s.txt", story->name);
-        save(differs, &out);
+        keep_for_a_look(story->name, &out, differs, sizeof(differs));
         printf("%s: status %d; differs: diff %s %s\n", story->name, status, path, differs);
     }
     aion_buf_done(&out);
