@@ -4,6 +4,8 @@
 
 #include "aion/v1/ops.schema.h"
 
+#include <stdio.h>
+
 enum { SAMPLES_MAX = 2 * TUI_COLS_MAX, AXIS = 7 };
 
 #define MESH(column) AION__V1__OPS_MESH_COLUMN__OPS_MESH_##column
@@ -153,14 +155,23 @@ static int64_t counted(int64_t sample)
     return sample < 0 ? 0 : sample < INT64_MAX / 16 ? sample : INT64_MAX / 16;
 }
 
-/* Which of the 12 latency classes a row of the map sums up, the slowest on top. */
-static void heat_row(struct tui_canvas *canvas, struct tui_rect rect, struct tui_rect plot,
+/* The most that a class holds; what the top row holds is more than the one below it. */
+static void put_class(struct tui_canvas *canvas, struct tui_rect rect, int row, int bucket)
+{
+    static const char *const most[HEAT_BUCKETS - 1] = {
+        "50ms", "0.1s", "0.2s", "0.4s", "0.8s", "1.6s", "3.2s", "6.4s", "13s", "26s", "51s"};
+    char text[TUI_FORMAT_SIZE];
+    int size = row > 0 ? snprintf(text, sizeof(text), "%s", most[bucket])
+                       : snprintf(text, sizeof(text), ">%s", most[bucket - 1]);
+    tui_put_field(canvas, rect, row, rect.cols - AXIS, AXIS, true, TUI_DIM,
+                  aion_str_n(text, (size_t)size));
+}
+
+/* The classes that a row of the map sums up. */
+static void heat_row(struct tui_canvas *canvas, struct tui_rect plot,
                      const struct tui_scene *scene, const int64_t *totals, int row, int first,
                      int last)
 {
-    static const char *const labels[HEAT_BUCKETS] = {"50ms",  "0.1s",  "0.2s",  "0.4s",
-                                                     "0.8s",  "1.6s",  "3.2s",  "6.4s",
-                                                     "12.8s", "25.6s", "51.2s", ">51s"};
     int64_t samples[TUI_COLS_MAX], sums[TUI_COLS_MAX] = {0};
     int count = plot.cols < TUI_COLS_MAX ? plot.cols : TUI_COLS_MAX;
     for (int bucket = first; bucket <= last; bucket++) {
@@ -170,8 +181,6 @@ static void heat_row(struct tui_canvas *canvas, struct tui_rect rect, struct tui
     }
     for (int x = 0; x < count; x++)
         tui_graph_heat(canvas, plot, row, x, sums[x], totals[x]);
-    tui_put_field(canvas, rect, row, rect.cols - AXIS, AXIS, true, TUI_DIM,
-                  aion_str_of(labels[last]));
 }
 
 static void latency_heat(struct tui_canvas *canvas, struct tui_rect rect,
@@ -189,8 +198,9 @@ static void latency_heat(struct tui_canvas *canvas, struct tui_rect rect,
     for (int row = 0; row < rows; row++) {
         /* the fast classes have a row each; all that is slower shares the top one */
         int bucket = rows - 1 - row;
-        heat_row(canvas, rect, plot, scene, totals, row, bucket,
+        heat_row(canvas, plot, scene, totals, row, bucket,
                  row == 0 ? HEAT_BUCKETS - 1 : bucket);
+        put_class(canvas, rect, row, bucket);
     }
 }
 

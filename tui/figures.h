@@ -16,7 +16,7 @@ void tui_figure_outcomes(struct tui_canvas *canvas, struct tui_rect rect,
                          const struct tui_scene *scene);
 void tui_figure_refusals(struct tui_canvas *canvas, struct tui_rect rect,
                          const struct tui_scene *scene);
-/* "15m, 10 s a column" of the graph in a pane so wide. */
+/* How long a time the graphs show: "15m". */
 const char *tui_figure_span(const struct tui_scene *scene);
 
 #endif
