@@ -175,7 +175,7 @@ static void heat_row(struct tui_canvas *canvas, struct tui_rect plot,
     int64_t samples[TUI_COLS_MAX], sums[TUI_COLS_MAX] = {0};
     int count = plot.cols < TUI_COLS_MAX ? plot.cols : TUI_COLS_MAX;
     for (int bucket = first; bucket <= last; bucket++) {
-        read_samples(scene, (unsigned)(MESH(LATENCY_FIRST) + bucket), TUI_MEAN, count, samples);
+        read_samples(scene, (unsigned)(MESH(LATENCY_FIRST) + bucket), TUI_SUM, count, samples);
         for (int i = 0; i < count; i++)
             sums[i] += counted(samples[i]);
     }
@@ -191,7 +191,7 @@ static void latency_heat(struct tui_canvas *canvas, struct tui_rect rect,
     int rows = rect.rows < HEAT_BUCKETS ? rect.rows : HEAT_BUCKETS;
     int count = plot.cols < TUI_COLS_MAX ? plot.cols : TUI_COLS_MAX;
     for (int bucket = 0; bucket < HEAT_BUCKETS; bucket++) {
-        read_samples(scene, (unsigned)(MESH(LATENCY_FIRST) + bucket), TUI_MEAN, count, samples);
+        read_samples(scene, (unsigned)(MESH(LATENCY_FIRST) + bucket), TUI_SUM, count, samples);
         for (int i = 0; i < count; i++)
             totals[i] += counted(samples[i]);
     }

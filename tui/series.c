@@ -1,8 +1,12 @@
 #include "series.h"
 
+#include "aion/v1/ops.schema.h"
+
 #include <stdlib.h>
 
 enum { SECOND_US = 1000000, MINUTE_S = 60, WINDOW_S = 15 * 60 };
+
+static const double sum_max = 9e18; /* what an int64_t holds */
 
 bool tui_series_init(struct tui_series *series)
 {
@@ -14,12 +18,19 @@ bool tui_series_init(struct tui_series *series)
     return series->kept != NULL && series->seconds != NULL && series->values != NULL;
 }
 
+/* Something is another from that second on. */
+static void changed_from(struct tui_series *series, int64_t second)
+{
+    series->version++;
+    series->changed[series->version % TUI_CHANGES_KEPT] = second;
+}
+
 void tui_series_clear(struct tui_series *series)
 {
     memset(series->seconds, 0, TUI_SERIES_SECONDS * sizeof(int64_t));
     for (size_t i = 0; i < series->room; i++)
         tui_series_forget(series, (uint32_t)i);
-    series->version++;
+    changed_from(series, 0);
 }
 
 void tui_series_done(struct tui_series *series)
@@ -110,6 +121,12 @@ int64_t tui_series_trend(const struct tui_series *series, uint32_t slot, int64_t
 
 /* -- seconds --------------------------------------------------------------- */
 
+enum {
+    CLASSES = AION__V1__OPS_MESH_COLUMN__OPS_MESH_LATENCY_FIRST,
+    CLASSES_END = AION__V1__OPS_MESH_COLUMN__OPS_MESH_LATENCY_LAST + 1,
+};
+
+/* What a frame of several seconds counted is all put into the last of them. */
 static void add_seconds(struct tui_series *series, int64_t last, int64_t count,
                         const struct tui_row *mesh)
 {
@@ -120,16 +137,19 @@ static void add_seconds(struct tui_series *series, int64_t last, int64_t count,
         series->seconds[place] = second;
         memcpy(series->values[place], mesh->values,
                tui_kinds[TUI_MESH].count * sizeof(int64_t));
+        for (int i = CLASSES; i < CLASSES_END && second < last; i++)
+            series->values[place][i] = 0;
     }
 }
 
 void tui_series_add(struct tui_series *series, const struct tui_picture *picture)
 {
     const struct tui_row *mesh = tui_picture_mesh(picture);
-    series->version++;
+    int64_t last = picture->at_us / SECOND_US;
+    int64_t count = picture->span_ms >= 1000 ? picture->span_ms / 1000 : 1;
+    changed_from(series, last - count + 1);
     if (mesh != NULL)
-        add_seconds(series, picture->at_us / SECOND_US,
-                    picture->span_ms >= 1000 ? picture->span_ms / 1000 : 1, mesh);
+        add_seconds(series, last, count, mesh);
     for (size_t i = 0; i < picture->room; i++) {
         const struct tui_row *row = picture->rows[i];
         int column = row != NULL ? tui_kinds[row->entity->kind].trend : -1;
@@ -143,6 +163,8 @@ const int64_t *tui_series_second(const struct tui_series *series, int64_t second
     size_t place = (size_t)(second % TUI_SERIES_SECONDS);
     return second > 0 && series->seconds[place] == second ? series->values[place] : NULL;
 }
+
+/* -- samples --------------------------------------------------------------- */
 
 static int64_t bucket_value(const struct tui_series *series, unsigned column, int64_t first,
                             int64_t last, enum tui_fold fold)
@@ -159,49 +181,90 @@ static int64_t bucket_value(const struct tui_series *series, unsigned column, in
     }
     if (known <= 1 || fold == TUI_MOST)
         return most;
+    if (fold == TUI_SUM)
+        return (int64_t)(sum < sum_max ? sum : sum_max);
     double mean = sum / (double)known;
     return mean < (double)most ? (int64_t)mean : most;
 }
 
-static void make_samples(const struct tui_series *series, struct tui_samples *samples)
+/* The number of the sample that a second belongs to. */
+static int64_t bucket_of(const struct tui_samples *samples, int64_t second)
 {
-    int64_t now = samples->second, bucket = (now - 1) / samples->bucket_s;
-    samples->top = 0;
-    for (int i = 0; i < samples->count; i++) {
-        int64_t begin = (bucket - (samples->count - 1 - i)) * samples->bucket_s;
-        int64_t end = begin + samples->bucket_s < now ? begin + samples->bucket_s : now;
-        int64_t value =
-            bucket_value(series, samples->column, begin + 1, end, (enum tui_fold)samples->fold);
-        samples->values[i] = value;
-        samples->top = value > samples->top ? value : samples->top;
-    }
+    return (second - 1) / samples->bucket_s;
 }
 
-static bool same(const struct tui_samples *a, const struct tui_samples *b)
+static int64_t changed_since(const struct tui_series *series, uint64_t version)
 {
-    return a->version == b->version && a->second == b->second && a->column == b->column &&
-           a->bucket_s == b->bucket_s && a->count == b->count && a->fold == b->fold;
+    int64_t from = INT64_MAX;
+    if (series->version - version > TUI_CHANGES_KEPT)
+        return 0;
+    for (uint64_t i = version + 1; i <= series->version; i++) {
+        int64_t second = series->changed[i % TUI_CHANGES_KEPT];
+        from = second < from ? second : from;
+    }
+    return from;
+}
+
+/* How many samples of a graph that now ends at `second`, from its left edge on, are among the
+ * kept ones and still true. */
+static int64_t unchanged(const struct tui_series *series, const struct tui_samples *kept,
+                         int64_t second)
+{
+    if (kept->version == 0 || second < kept->second)
+        return 0;
+    int64_t from = changed_since(series, kept->version);
+    if (from > kept->second + 1)
+        from = kept->second + 1; /* seconds that were not in it */
+    int64_t first = bucket_of(kept, second) - (kept->count - 1);
+    int64_t true_ones = bucket_of(kept, from) - first;
+    return true_ones < 0 ? 0 : true_ones < kept->count ? true_ones : kept->count;
+}
+
+static void renew(const struct tui_series *series, struct tui_samples *kept, unsigned column,
+                  enum tui_fold fold, int64_t second)
+{
+    int64_t stay = unchanged(series, kept, second), newest = bucket_of(kept, second);
+    if (stay > 0)
+        memmove(kept->values, kept->values + (newest - bucket_of(kept, kept->second)),
+                (size_t)stay * sizeof(*kept->values));
+    kept->top = 0;
+    for (int64_t i = 0; i < kept->count; i++) {
+        int64_t begin = (newest - (kept->count - 1) + i) * kept->bucket_s;
+        int64_t end = begin + kept->bucket_s < second ? begin + kept->bucket_s : second;
+        if (i >= stay)
+            kept->values[i] = bucket_value(series, column, begin + 1, end, fold);
+        kept->top = kept->values[i] > kept->top ? kept->values[i] : kept->top;
+    }
+    kept->version = series->version;
+    kept->second = second;
+}
+
+/* False: out of memory. */
+static bool reshape(struct tui_samples *kept, int bucket_s, int count)
+{
+    if (kept->bucket_s == bucket_s && kept->count == count)
+        return true;
+    int64_t *values = realloc(kept->values, (size_t)count * sizeof(*values));
+    if (values == NULL)
+        return false;
+    *kept = (struct tui_samples){.bucket_s = bucket_s, .count = count, .values = values};
+    return true;
 }
 
 int64_t tui_series_samples(const struct tui_series *series, unsigned column, int64_t at_us,
                            int bucket_s, enum tui_fold fold, int64_t *out, int count)
 {
-    struct tui_samples wanted = {series->version, at_us / SECOND_US, 0,   column, bucket_s,
-                                 count,           (int)fold,         NULL};
-    struct tui_samples *kept = &series->kept[(column * 3u + (unsigned)fold) % TUI_SAMPLES_KEPT];
-    if (same(kept, &wanted)) {
-        memcpy(out, kept->values, (size_t)count * sizeof(*out));
-        return kept->top;
+    struct tui_samples *kept = &series->kept[column * TUI_FOLDS + (unsigned)fold];
+    int64_t second = at_us / SECOND_US;
+    if (!reshape(kept, bucket_s, count)) {
+        for (int i = 0; i < count; i++)
+            out[i] = TUI_UNKNOWN;
+        return 0;
     }
-    wanted.values = out;
-    make_samples(series, &wanted);
-    int64_t *values = realloc(kept->values, (size_t)count * sizeof(*out));
-    if (values == NULL)
-        return wanted.top;
-    memcpy(values, out, (size_t)count * sizeof(*out));
-    *kept = wanted;
-    kept->values = values;
-    return wanted.top;
+    if (kept->version != series->version || kept->second != second)
+        renew(series, kept, column, fold, second);
+    memcpy(out, kept->values, (size_t)count * sizeof(*out));
+    return kept->top;
 }
 
 int tui_series_bucket(int count)

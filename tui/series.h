@@ -17,26 +17,28 @@ struct tui_trend {
     int64_t minutes[TUI_TREND_MINUTES];
 };
 
-/* Graphs are drawn ten times a second, their numbers change once. */
+/* How the seconds of a sample become one number. */
+enum tui_fold { TUI_MOST, TUI_MEAN, TUI_SUM, TUI_FOLDS };
+
+/* What was computed for a graph. Graphs are drawn ten times a second; of their samples the last
+ * one changes, once a second. */
 struct tui_samples {
     uint64_t version; /* of the series; 0 = empty */
     int64_t second, top;
-    unsigned column;
-    int bucket_s, count, fold;
+    int bucket_s, count;
     int64_t *values;
 };
-enum { TUI_SAMPLES_KEPT = 64 };
+enum { TUI_SAMPLES_KEPT = TUI_COLUMNS_MAX * TUI_FOLDS, TUI_CHANGES_KEPT = 8 };
 
 struct tui_series {
-    uint64_t version;         /* grows when something is added */
-    struct tui_samples *kept; /* TUI_SAMPLES_KEPT */
-    int64_t *seconds;         /* UTC second that stands in this place; 0 = none */
+    uint64_t version;                  /* grows when something is added */
+    int64_t changed[TUI_CHANGES_KEPT]; /* by version: from which second on */
+    struct tui_samples *kept;          /* TUI_SAMPLES_KEPT, by column and fold */
+    int64_t *seconds;                  /* UTC second that stands in this place; 0 = none */
     int64_t (*values)[TUI_COLUMNS_MAX];
     struct tui_trend **trends; /* by slot */
     size_t room;
 };
-
-enum tui_fold { TUI_MOST, TUI_MEAN };
 
 bool tui_series_init(struct tui_series *series); /* false: out of memory */
 void tui_series_done(struct tui_series *series);

@@ -307,6 +307,111 @@ static void graphs_are_the_same_from_seconds_and_from_tens(void **state)
     tui_series_done(&tens);
 }
 
+/* A mesh of one row whose numbers the second alone decides. */
+static void mesh_second(struct tui_row *row, int64_t second, int64_t seconds)
+{
+    for (size_t i = 0; i < tui_kinds[TUI_MESH].count; i++)
+        row->values[i] = 0;
+    for (int64_t one = second - seconds + 1; one <= second; one++)
+        row->values[20] += one % 7 == 0;
+    row->values[0] = second * 7919 % 1000;
+    row->values[7] = second * 104729 % 1000;
+}
+
+struct graphed {
+    struct tui_entities entities;
+    struct tui_picture picture;
+    struct tui_row *row;
+};
+
+static void graphed_init(struct graphed *graphed)
+{
+    tui_entities_init(&graphed->entities);
+    tui_picture_init(&graphed->picture);
+    graphed->row =
+        tui_picture_row(&graphed->picture, tui_entity_of(&graphed->entities, TUI_MESH,
+                                                         AION_STR("mesh"), NULL, 0, 0));
+}
+
+static void graphed_done(struct graphed *graphed)
+{
+    tui_picture_done(&graphed->picture);
+    tui_entities_done(&graphed->entities);
+}
+
+static void add_mesh(struct tui_series *series, struct graphed *graphed, int64_t second,
+                     int64_t seconds)
+{
+    mesh_second(graphed->row, second, seconds);
+    graphed->picture.at_us = second * SECOND;
+    graphed->picture.span_ms = (uint32_t)seconds * 1000;
+    tui_series_add(series, &graphed->picture);
+}
+
+/* The same asked of a series that has computed nothing yet. */
+static void assert_samples(struct tui_series *series, unsigned column, enum tui_fold fold,
+                           int64_t second)
+{
+    int64_t kept[62], fresh[62];
+    struct tui_series bare = *series;
+    bare.kept = calloc(TUI_SAMPLES_KEPT, sizeof(*bare.kept));
+    int64_t top = tui_series_samples(series, column, second * SECOND, 15, fold, kept, 62);
+    assert_true(top == tui_series_samples(&bare, column, second * SECOND, 15, fold, fresh, 62));
+    assert_memory_equal(kept, fresh, sizeof(kept));
+    free(bare.kept[column * TUI_FOLDS + (unsigned)fold].values);
+    free(bare.kept);
+}
+
+/* Of a graph only what is new is computed; nobody may see that. */
+static void graphs_that_grow_are_those_made_anew(void **state)
+{
+    struct tui_series series;
+    struct graphed graphed;
+    (void)state;
+    tui_series_init(&series);
+    graphed_init(&graphed);
+    for (int64_t second = 70000; second < 72100; second++) {
+        if (second % 50 != 3) /* one is missing */
+            add_mesh(&series, &graphed, second, 1);
+        if (second % 40 < 20 || second % 40 == 33) { /* not drawn for a while */
+            assert_samples(&series, 0, TUI_MEAN, second);
+            assert_samples(&series, 7, TUI_MOST, second - second % 3); /* and back in time */
+            assert_samples(&series, 20, TUI_SUM, second);
+        }
+    }
+    add_mesh(&series, &graphed, 71000, 10); /* into the midst of it */
+    assert_samples(&series, 0, TUI_MEAN, 72099);
+    tui_series_clear(&series);
+    assert_samples(&series, 0, TUI_MEAN, 72099);
+    graphed_done(&graphed);
+    tui_series_done(&series);
+}
+
+static void rare_ones_are_counted_by_seconds_and_by_tens_alike(void **state)
+{
+    int64_t seconds[62], tens[62], sum = 0;
+    struct tui_series a, b;
+    struct graphed graphed;
+    (void)state;
+    tui_series_init(&a);
+    tui_series_init(&b);
+    graphed_init(&graphed);
+    for (int64_t second = 70001; second <= 71000; second++) {
+        add_mesh(&a, &graphed, second, 1);
+        if (second % 10 == 0)
+            add_mesh(&b, &graphed, second, 10);
+    }
+    tui_series_samples(&a, 20, INT64_C(71000) * SECOND, 10, TUI_SUM, seconds, 62);
+    tui_series_samples(&b, 20, INT64_C(71000) * SECOND, 10, TUI_SUM, tens, 62);
+    assert_memory_equal(seconds, tens, sizeof(tens));
+    for (int i = 0; i < 62; i++)
+        sum += seconds[i];
+    assert_int_equal(sum, 88); /* of 620 seconds every seventh */
+    graphed_done(&graphed);
+    tui_series_done(&a);
+    tui_series_done(&b);
+}
+
 /* -- freshness ------------------------------------------------------------- */
 
 static void silence_is_told_from_absence(void **state)
@@ -348,6 +453,8 @@ int main(void)
         cmocka_unit_test(entities_that_nobody_names_are_forgotten),
         cmocka_unit_test(events_come_alone_or_beside_a_frame),
         cmocka_unit_test(graphs_are_the_same_from_seconds_and_from_tens),
+        cmocka_unit_test(graphs_that_grow_are_those_made_anew),
+        cmocka_unit_test(rare_ones_are_counted_by_seconds_and_by_tens_alike),
         cmocka_unit_test(silence_is_told_from_absence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
