@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <time.h>
 
-enum { SECOND_US = 1000000 };
+enum { SECOND_US = 1000000, COLS_WIDE = 120 };
 
 /* "12:04:31Z", or local time without the Z. */
 static void clock_text(const struct tui_app *app, int64_t utc_us, char out[TUI_FORMAT_SIZE])
@@ -86,16 +86,18 @@ static void put_crumbs(struct tui_app *app, struct tui_canvas *canvas, struct tu
         tui_putf(canvas, rect, 0, x, bar, "/%s ", state->filter.text);
 }
 
+/* How late frames come, as long as they come. */
 static void right_text(struct tui_app *app, char *out, size_t size)
 {
     const struct tui_model *model = &app->model;
+    const char *recording = app->recording ? " REC" : "";
     char at[TUI_FORMAT_SIZE];
     clock_text(app, tui_model_now(model, app->now), at);
-    if (model->live.at_us == 0)
-        snprintf(out, size, "%s ", at);
+    if (tui_app_fresh(app) != TUI_FRESH)
+        snprintf(out, size, "%s%s ", at, recording);
     else
         snprintf(out, size, "%s lag %" PRId64 ".%" PRId64 "s%s ", at, model->lag_us / SECOND_US,
-                 model->lag_us % SECOND_US / 100000, app->recording ? " REC" : "");
+                 model->lag_us % SECOND_US / 100000, recording);
 }
 
 void tui_frame_header(struct tui_app *app, struct tui_canvas *canvas, struct tui_rect rect)
@@ -124,7 +126,9 @@ void tui_frame_header(struct tui_app *app, struct tui_canvas *canvas, struct tui
 
 /* -- the footer ------------------------------------------------------------ */
 
-static void state_text(struct tui_app *app, char *out, size_t size)
+/* Losses are always said where there is room for it, so that nobody has to know that no word
+ * means none. */
+static void state_text(struct tui_app *app, int cols, char *out, size_t size)
 {
     const struct tui_list *list = &tui_app_pane_state(app)->list;
     const struct tui_records *records = &app->model.records;
@@ -134,7 +138,7 @@ static void state_text(struct tui_app *app, char *out, size_t size)
         used += (size_t)snprintf(out, size, "%zu marked  ", list->mark_count);
     if (list->held && list->unseen > 0)
         used += (size_t)snprintf(out + used, size - used, "%zu new  ", list->unseen);
-    if (app->model.dropped > 0)
+    if (app->model.dropped > 0 || cols >= COLS_WIDE)
         used += (size_t)snprintf(out + used, size - used, "dropped %" PRIu64 "  ",
                                  app->model.dropped);
     if (records->sampled > 0)
@@ -183,7 +187,7 @@ static void put_keys(struct tui_app *app, struct tui_canvas *canvas, struct tui_
 void tui_frame_footer(struct tui_app *app, struct tui_canvas *canvas, struct tui_rect rect)
 {
     char state[96];
-    state_text(app, state, sizeof(state));
+    state_text(app, rect.cols, state, sizeof(state));
     tui_put_run(canvas, rect, 0, 0, rect.cols, TUI_BAR, ' ');
     int end = rect.cols - tui_text_width(aion_str_of(state));
     if (app->mode == TUI_QUITTING)

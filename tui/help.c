@@ -48,10 +48,15 @@ static void state_lines(struct tui_app *app, struct tui_lines *out)
     tui_format_date_time(oldest, hello->oldest_us);
     tui_format(kept, TUI_BYTES, (int64_t)app->model.history.bytes);
     tui_line_add(out, TUI_HEAD, 0, AION_STR("SERVER AND TERMINAL"));
-    tui_line_addf(out, TUI_PLAIN, 1, "control %s (%s), oldest second %sZ", hello->control,
-                  hello->instance, oldest);
-    tui_line_addf(out, TUI_PLAIN, 1, "you are %s of tenant %s: %s, %s", hello->subject,
-                  hello->tenant, hello->roles, hello->read_only ? "read only" : "may change");
+    if (app->model.live.at_us == 0) {
+        tui_line_add(out, TUI_WARN, 1, AION_STR("control has not said anything yet"));
+    } else {
+        tui_line_addf(out, TUI_PLAIN, 1, "control %s (%s), oldest second %sZ", hello->control,
+                      hello->instance, oldest);
+        tui_line_addf(out, TUI_PLAIN, 1, "you are %s of tenant %s: %s, %s", hello->subject,
+                      hello->tenant, hello->roles,
+                      hello->read_only ? "read only" : "may change");
+    }
     tui_line_addf(out, TUI_PLAIN, 1,
                   "stream %u Hz, frames dropped %" PRIu64 ", events sampled away %" PRIu64,
                   app->asked_hz, app->model.dropped, records->sampled);

@@ -41,6 +41,7 @@ void tui_model_done(struct tui_model *model)
 void tui_model_opened(struct tui_model *model, struct tui_time now)
 {
     model->heard_us = now.mono_us;
+    model->dropped_before = model->dropped;
     model->version++;
 }
 
@@ -136,7 +137,7 @@ static bool is_news(const struct tui_model *model, const Aion__V1__OpsWatchReply
 {
     const Aion__V1__OpsFrame *frame = reply->frame;
     if (reply->body_case != AION__V1__OPS_WATCH_REPLY__BODY_FRAME || !model->open ||
-        reply->dropped != model->dropped)
+        model->dropped_before + reply->dropped != model->dropped)
         return true;
     return reply->beside != NULL || frame->full || frame->gap != model->live.gap ||
            model->live.at_us == 0 || frame->n_rows + frame->n_entities + frame->n_gone > 0;
@@ -148,7 +149,7 @@ void tui_model_reply(struct tui_model *model, const Aion__V1__OpsWatchReply *rep
     model->version += is_news(model, reply);
     model->open = true;
     model->heard_us = now.mono_us;
-    model->dropped = reply->dropped;
+    model->dropped = model->dropped_before + reply->dropped;
     if (is_time(reply->server_us))
         take_clock(
             model, reply->server_us,

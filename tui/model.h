@@ -48,7 +48,8 @@ struct tui_model {
     int64_t heard_us, lost_us; /* mono: its last word; since when there is none */
     int64_t offset_us;         /* server's clock - ours */
     int64_t lag_us;            /* how old a frame is when it comes */
-    uint64_t dropped;          /* frames control did not send us, by its own word */
+    uint64_t dropped;          /* frames control did not send us, by its own word ... */
+    uint64_t dropped_before;   /* ... of them, in streams before this one */
     uint64_t version;          /* grows with everything that may change the screen */
 };
 

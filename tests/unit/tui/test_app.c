@@ -281,9 +281,12 @@ static void a_lost_control_is_seen_and_found_again(void **state)
 {
     (void)state;
     assert_true(seen("LIVE 10 Hz"));
+    assert_true(seen("lag 0.0s"));
+    assert_true(seen("dropped 0"));
     stage.down = true;
     stage_run(&stage, 300000);
     assert_true(seen("DISCONNECTED 0 s"));
+    assert_false(seen("lag ")); /* of frames that do not come */
     assert_true(body_is_dimmed());
     stage_run(&stage, 5 * SECOND);
     assert_true(seen("DISCONNECTED 5 s"));

@@ -270,6 +270,28 @@ static void events_come_alone_or_beside_a_frame(void **state)
     tui_model_done(&model);
 }
 
+/* Control counts for each stream. */
+static void losses_of_earlier_streams_are_not_forgotten(void **state)
+{
+    static struct tui_model model;
+    static const uint64_t dropped[] = {0, 3, 0, 2}, in_all[] = {0, 3, 3, 5};
+    Aion__V1__OpsWatchReply reply = AION__V1__OPS_WATCH_REPLY__INIT;
+    struct tui_time now = {STAGE_START_US, STAGE_START_US};
+    struct hand hand;
+    (void)state;
+    tui_model_init(&model, 1 << 20);
+    reply.body_case = AION__V1__OPS_WATCH_REPLY__BODY_FRAME;
+    reply.frame = hand_frame(&hand, STAGE_START_US);
+    for (size_t i = 0; i < 4; i++) {
+        if (i % 2 == 0)
+            tui_model_opened(&model, now);
+        reply.dropped = dropped[i];
+        tui_model_reply(&model, &reply, now);
+        assert_int_equal(model.dropped, in_all[i]);
+    }
+    tui_model_done(&model);
+}
+
 /* -- series ---------------------------------------------------------------- */
 
 static void graphs_are_the_same_from_seconds_and_from_tens(void **state)
@@ -452,6 +474,7 @@ int main(void)
         cmocka_unit_test(nonsense_changes_nothing),
         cmocka_unit_test(entities_that_nobody_names_are_forgotten),
         cmocka_unit_test(events_come_alone_or_beside_a_frame),
+        cmocka_unit_test(losses_of_earlier_streams_are_not_forgotten),
         cmocka_unit_test(graphs_are_the_same_from_seconds_and_from_tens),
         cmocka_unit_test(graphs_that_grow_are_those_made_anew),
         cmocka_unit_test(rare_ones_are_counted_by_seconds_and_by_tens_alike),
