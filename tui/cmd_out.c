@@ -50,6 +50,21 @@ static struct tui_scene plain_scene(struct tui_app *app)
 
 /* -- the clipboard --------------------------------------------------------- */
 
+static void copy(struct tui_app *app, const struct aion_buf *text, bool one)
+{
+    struct aion_err err;
+    if (text->size == 0)
+        tui_say(app, TUI_DIM, "nothing to copy");
+    else if (text->overflow)
+        tui_say(app, TUI_WARN, "more than %d bytes: mark fewer rows", EXPORT_MAX);
+    else if (!app->port->copy(app->port->user, aion_buf_view(text), &err))
+        tui_say(app, TUI_WARN, "nothing was copied: %s", err.text);
+    else if (one)
+        tui_say(app, TUI_GOOD, "copied %.*s", AION_STR_ARG(aion_buf_view(text)));
+    else
+        tui_say(app, TUI_GOOD, "copied %zu bytes", text->size);
+}
+
 void tui_cmd_copy(struct tui_app *app, aion_str argument)
 {
     struct tui_scene scene = plain_scene(app);
@@ -66,14 +81,7 @@ void tui_cmd_copy(struct tui_app *app, aion_str argument)
         else if (count > 0)
             tui_export_text(tui_app_pane(app)->table, &scene, items, count, &text);
     }
-    if (text.size == 0)
-        tui_say(app, TUI_DIM, "nothing to copy");
-    else
-        app->port->copy(app->port->user, aion_buf_view(&text));
-    if (count == 1)
-        tui_say(app, TUI_GOOD, "copied %.*s", AION_STR_ARG(aion_buf_view(&text)));
-    else if (text.size > 0)
-        tui_say(app, TUI_GOOD, "copied %zu bytes", text.size);
+    copy(app, &text, count == 1);
     aion_buf_done(&text);
 }
 

@@ -75,12 +75,9 @@ static void port_renew(void *user, enum tui_peer peer)
     tui_feed_renew(((struct console *)user)->feed, peer);
 }
 
-static void port_copy(void *user, aion_str text)
+static bool port_copy(void *user, aion_str text, struct aion_err *err)
 {
-    struct console *console = user;
-    if (!tui_term_copy(console->term, text))
-        tui_say(&console->app, TUI_WARN, "%zu bytes are more than a terminal's clipboard takes",
-                text.size);
+    return tui_term_copy(((struct console *)user)->term, text, err);
 }
 
 static bool port_save(void *user, const char *path, aion_str bytes, struct aion_err *err)

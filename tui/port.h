@@ -19,8 +19,9 @@ struct tui_port {
     /* The peer says nothing any more: its next call makes a connection of its own, unless a
      * unary call still waits on the old one. Streams of the old one end. */
     void (*renew)(void *user, enum tui_peer peer);
-    /* Into the terminal's clipboard (OSC 52). */
-    void (*copy)(void *user, aion_str text);
+    /* Into the terminal's clipboard (OSC 52). PRECONDITION: it has none; EXHAUSTED: the text is
+     * more than it takes. */
+    bool (*copy)(void *user, aion_str text, struct aion_err *err);
     /* A new file; EXISTS: there is one. */
     bool (*save)(void *user, const char *path, aion_str bytes, struct aion_err *err);
     /* Begins (path) or ends (NULL) recording the screen as an asciicast. */

@@ -475,17 +475,23 @@ aion_str tui_term_shown(const struct tui_term *term)
 
 /* -- besides --------------------------------------------------------------- */
 
-bool tui_term_copy(struct tui_term *term, aion_str text)
+bool tui_term_copy(struct tui_term *term, aion_str text, struct aion_err *err)
 {
-    if ((text.size + 2) / 3 * 4 > COPY_MAX)
-        return false;
+    static const char begin[] = "\x1b]52;c;", end[] = "\x07";
+    size_t size = aion_base64_size(text.size);
+    if (!term->modern)
+        return aion_fail(err, AION_PRECONDITION,
+                         "a terminal of the type %.60s has no clipboard", term->type);
+    if (size > COPY_MAX)
+        return aion_fail(err, AION_EXHAUSTED,
+                         "%zu bytes are more than a terminal's clipboard takes", text.size);
     compact(term);
-    aion_buf_text(&term->out, "\x1b]52;c;");
-    char *room = aion_buf_reserve(&term->out, aion_base64_size(text.size));
+    char *room = aion_buf_reserve(&term->out, sizeof(begin) + size + sizeof(end));
     if (room == NULL)
-        return false;
-    term->out.size += aion_base64_encode(room, text.data, text.size);
-    return aion_buf_text(&term->out, "\x07");
+        return aion_fail(err, AION_EXHAUSTED, "the terminal has not taken what came before");
+    aion_buf_text(&term->out, begin);
+    term->out.size += aion_base64_encode(room + sizeof(begin) - 1, text.data, text.size);
+    return aion_buf_text(&term->out, end);
 }
 
 void tui_term_leave(struct tui_term *term)

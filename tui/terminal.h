@@ -40,8 +40,8 @@ bool tui_term_flush(struct tui_term *term);
 bool tui_term_pending(const struct tui_term *term);
 /* It said that it knows synchronised output. */
 void tui_term_synced(struct tui_term *term);
-/* OSC 52; at most 74 KB of base64, false: too much. */
-bool tui_term_copy(struct tui_term *term, aion_str text);
+/* As struct tui_port says; at most 74 KB of base64. */
+bool tui_term_copy(struct tui_term *term, aion_str text, struct aion_err *err);
 /* Gives the terminal to the shell and takes it back. */
 void tui_term_leave(struct tui_term *term);
 void tui_term_return(struct tui_term *term);

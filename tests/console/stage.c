@@ -366,10 +366,12 @@ static void port_renew(void *user, enum tui_peer peer)
     ((struct stage *)user)->renewed += peer == TUI_CONTROL;
 }
 
-static void port_copy(void *user, aion_str text)
+static bool port_copy(void *user, aion_str text, struct aion_err *err)
 {
     struct stage *stage = user;
-    aion_str_copy(stage->copied, sizeof(stage->copied), text);
+    if (text.size >= sizeof(stage->copied))
+        return aion_fail(err, AION_EXHAUSTED, "it takes less");
+    return aion_str_copy(stage->copied, sizeof(stage->copied), text);
 }
 
 static bool port_save(void *user, const char *path, aion_str bytes, struct aion_err *err)

@@ -608,6 +608,22 @@ static void rows_are_copied_and_exported(void **state)
     assert_true(seen("none of csv, json, text"));
 }
 
+/* Nobody shall paste what stood there before. */
+static void what_is_not_copied_is_not_said_to_be(void **state)
+{
+    (void)state;
+    stage_run(&stage, 10 * SECOND);
+    stage_key(&stage, "3");
+    stage_run(&stage, SECOND);
+    size_t count;
+    const struct tui_item *items = tui_app_items(&stage.app, &count);
+    for (size_t i = 0; i < count; i++)
+        tui_list_mark(&stage.app.views[2].panes[1].list, items[i].key, true);
+    stage_key(&stage, "y");
+    assert_true(seen("nothing was copied: it takes less"));
+    assert_string_equal(stage.copied, "");
+}
+
 static void the_mouse_is_off_until_it_is_wanted(void **state)
 {
     const struct tui_event click = {.kind = TUI_EVENT_MOUSE, .button = 0, .y = 3, .x = 5};
@@ -654,6 +670,7 @@ int main(void)
         TEST(who_may_not_read_the_log_is_told_so),
         TEST(two_instants_are_compared),
         TEST(rows_are_copied_and_exported),
+        TEST(what_is_not_copied_is_not_said_to_be),
         TEST(the_mouse_is_off_until_it_is_wanted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
