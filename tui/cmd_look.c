@@ -122,7 +122,7 @@ void tui_cmd_mark(struct tui_app *app, aion_str argument)
     (void)argument;
     if (!tui_list_mark(list, key, !tui_list_marked(list, key)))
         tui_say(app, TUI_WARN, "%d rows are marked: that is the most", TUI_MARKS_MAX);
-    list->anchor = (int64_t)list->at;
+    aion_str_copy(list->anchor, sizeof(list->anchor), key);
     tui_cmd_down(app, (aion_str){0});
 }
 
@@ -141,5 +141,5 @@ void tui_cmd_unmark(struct tui_app *app, aion_str argument)
     struct tui_list *list = &tui_app_pane_state(app)->list;
     (void)argument;
     list->mark_count = 0;
-    list->anchor = -1;
+    list->anchor[0] = '\0';
 }

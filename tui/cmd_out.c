@@ -13,14 +13,15 @@ static const struct tui_item *chosen_rows(struct tui_app *app, bool all, size_t 
     const struct tui_list *list = &tui_app_pane_state(app)->list;
     size_t count, kept = 0;
     const struct tui_item *items = tui_app_items(app, &count);
+    const struct tui_item *cursor = tui_list_item(list, items, count);
     struct tui_item *chosen =
         count > 0 ? aion_arena_array(&app->arena, count, sizeof(*chosen)) : NULL;
     *ret_count = 0;
     if (chosen == NULL)
         return NULL;
     for (size_t i = 0; i < count; i++) {
-        bool wanted =
-            list->mark_count > 0 ? tui_list_marked(list, items[i].key) : all || i == list->at;
+        bool wanted = list->mark_count > 0 ? tui_list_marked(list, items[i].key)
+                                           : all || &items[i] == cursor;
         if (wanted)
             chosen[kept++] = items[i];
     }

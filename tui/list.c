@@ -4,7 +4,7 @@
 
 void tui_list_init(struct tui_list *list)
 {
-    *list = (struct tui_list){.sort = -1, .anchor = -1};
+    *list = (struct tui_list){.sort = -1};
 }
 
 /* -- columns --------------------------------------------------------------- */
@@ -292,7 +292,8 @@ void tui_list_go(struct tui_list *list, aion_str key)
 const struct tui_item *tui_list_item(const struct tui_list *list, const struct tui_item *items,
                                      size_t count)
 {
-    return items != NULL && list->at < count ? &items[list->at] : NULL;
+    size_t at = list->cursor[0] != '\0' ? find(items, count, list->cursor) : list->at;
+    return at < count ? &items[at] : NULL;
 }
 
 /* -- marks ----------------------------------------------------------------- */
@@ -331,13 +332,13 @@ bool tui_list_mark(struct tui_list *list, aion_str key, bool on)
 
 void tui_list_mark_range(struct tui_list *list, const struct tui_item *items, size_t count)
 {
-    size_t from = list->anchor >= 0 ? (size_t)list->anchor : list->at, to = list->at;
-    if (from > to) {
-        size_t swap = from;
+    const struct tui_item *cursor = tui_list_item(list, items, count);
+    if (cursor == NULL)
+        return;
+    size_t to = (size_t)(cursor - items), from = find(items, count, list->anchor);
+    if (from == SIZE_MAX)
         from = to;
-        to = swap;
-    }
-    for (size_t i = from; i <= to && i < count; i++)
+    for (size_t i = from < to ? from : to; i <= (from < to ? to : from); i++)
         if (!tui_list_mark(list, items[i].key, true))
             return;
 }

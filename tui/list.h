@@ -20,7 +20,7 @@ struct tui_list {
     char newest[TUI_LIST_KEY_MAX]; /* the first row when it was held */
     uint64_t marks[TUI_MARKS_MAX]; /* hashes of keys */
     size_t mark_count;
-    int64_t anchor; /* place where a range of marks begins, or -1 */
+    char anchor[TUI_LIST_KEY_MAX]; /* key of the row where a range of marks begins; "" = none */
 };
 
 void tui_list_init(struct tui_list *list);
@@ -49,7 +49,7 @@ void tui_list_hold(struct tui_list *list, const struct tui_item *items, size_t c
 bool tui_list_point(struct tui_list *list, int row, const struct tui_item *items, size_t count);
 /* To the row of this key, if it is there when it is drawn next. */
 void tui_list_go(struct tui_list *list, aion_str key);
-/* The item under the cursor, or NULL. */
+/* The item under the cursor; NULL: there is none, or the row that was seen there is gone. */
 const struct tui_item *tui_list_item(const struct tui_list *list, const struct tui_item *items,
                                      size_t count);
 
@@ -57,9 +57,10 @@ const struct tui_item *tui_list_item(const struct tui_list *list, const struct t
 bool tui_list_marked(const struct tui_list *list, aion_str key);
 /* False: TUI_MARKS_MAX are marked. */
 bool tui_list_mark(struct tui_list *list, aion_str key, bool on);
+/* All from the anchor's row to the cursor's. */
 void tui_list_mark_range(struct tui_list *list, const struct tui_item *items, size_t count);
 
-/* -- what the screen and its text export share ----------------------------- */
+/* -- columns --------------------------------------------------------------- */
 struct tui_layout {
     struct {
         size_t index; /* column of the table */

@@ -174,8 +174,8 @@ static void marks_stay_with_their_rows(void **state)
     set_rows((const char *const[]){"a1", "b2", "c3", "d4"}, 4);
     const struct tui_item *shown = draw(&in_order, 6, 30);
     assert_true(tui_list_mark(&list, AION_STR("b2"), true));
-    list.anchor = 1;
-    list.at = 2;
+    snprintf(list.anchor, sizeof(list.anchor), "b2");
+    tui_list_go(&list, AION_STR("c3"));
     tui_list_mark_range(&list, shown, 4);
     assert_true(tui_list_marked(&list, AION_STR("b2")) &&
                 tui_list_marked(&list, AION_STR("c3")));
@@ -188,6 +188,25 @@ static void marks_stay_with_their_rows(void **state)
         tui_list_mark(&list, aion_str_of(key), true);
     }
     assert_int_equal(list.mark_count, TUI_MARKS_MAX);
+}
+
+/* Rows come between the drawing that was seen and the key. */
+static void keys_mean_the_rows_that_were_seen(void **state)
+{
+    static const struct tui_item now[] = {
+        {{"e5", 2}, "e5"}, {{"d4", 2}, "d4"}, {{"c3", 2}, "c3"}, {{"a1", 2}, "a1"}};
+    (void)state;
+    set_rows((const char *const[]){"c3", "b2", "a1"}, 3);
+    draw(&by_time, 6, 30);
+    assert_string_equal(list.cursor, "c3");
+    assert_true(tui_list_item(&list, now, 4) == &now[2]);
+    snprintf(list.anchor, sizeof(list.anchor), "a1");
+    tui_list_mark_range(&list, now, 4);
+    assert_int_equal(list.mark_count, 2);
+    assert_true(tui_list_marked(&list, AION_STR("c3")));
+    assert_true(tui_list_marked(&list, AION_STR("a1")));
+    tui_list_go(&list, AION_STR("b2"));
+    assert_null(tui_list_item(&list, now, 4)); /* it is gone: nobody else is meant */
 }
 
 /* -- columns --------------------------------------------------------------- */
@@ -258,6 +277,7 @@ int main(void)
         TEST(rows_do_not_move_while_others_come),
         TEST(long_lists_scroll_and_end),
         TEST(marks_stay_with_their_rows),
+        TEST(keys_mean_the_rows_that_were_seen),
         TEST(columns_go_by_rank_and_never_wrap),
         TEST(sorting_is_stable_and_turns_around),
         TEST(export_has_units_and_no_control_characters),
