@@ -273,7 +273,7 @@ const struct tui_action tui_actions[] = {
      .title = "CANCEL",
      .letter = 'c',
      .table = &tui_tasks,
-     .view = 2,
+     .view = TUI_TASKS_VIEW,
      .verb = "cancel",
      .undo = "no: submit the task anew",
      .asks_reason = true,
@@ -285,7 +285,7 @@ const struct tui_action tui_actions[] = {
      .title = "DRAIN A HOST",
      .letter = 'd',
      .table = &tui_hosts,
-     .view = 3,
+     .view = TUI_MODULES_VIEW,
      .verb = "drain",
      .reversible = true,
      .undo = "undrain takes it back",
@@ -298,7 +298,7 @@ const struct tui_action tui_actions[] = {
      .title = "TAKE A HOST BACK",
      .letter = 'u',
      .table = &tui_hosts,
-     .view = 3,
+     .view = TUI_MODULES_VIEW,
      .verb = "undrain",
      .reversible = true,
      .undo = "drain takes it out again",
@@ -310,7 +310,7 @@ const struct tui_action tui_actions[] = {
     {.name = "reload",
      .title = "RELOAD THE POLICY",
      .letter = 'r',
-     .view = 1,
+     .view = TUI_ROUTER_VIEW,
      .verb = "reload",
      .reversible = true,
      .undo = "aion policy rollback",
@@ -358,7 +358,7 @@ void tui_cmd_sweep(struct tui_app *app, aion_str argument)
     (void)argument;
     request.dry_run = true;
     tui_ask(&app->answers, TUI_ASK_SWEEP, &request.base, "dry run", app->now);
-    tui_app_open(app, 5);
+    tui_app_open(app, TUI_RETENTION_VIEW);
 }
 
 /* The same. */
@@ -367,7 +367,7 @@ void tui_cmd_verify(struct tui_app *app, aion_str argument)
     Aion__V1__VerifyAuditRequest request = AION__V1__VERIFY_AUDIT_REQUEST__INIT;
     (void)argument;
     tui_ask(&app->answers, TUI_ASK_VERIFY, &request.base, "", app->now);
-    tui_app_open(app, 6);
+    tui_app_open(app, TUI_AUDIT_VIEW);
 }
 
 /* What the menu offers beside actions: it changes nothing. */
@@ -377,8 +377,9 @@ static const struct look {
     const char *text;
     void (*run)(struct tui_app *app, aion_str argument);
 } looks[] = {
-    {5, 's', "preview sweep: counts what is due, deletes nothing", tui_cmd_sweep},
-    {6, 'v', "verify the log: computes all hashes anew", tui_cmd_verify},
+    {TUI_RETENTION_VIEW, 's', "preview sweep: counts what is due, deletes nothing",
+     tui_cmd_sweep},
+    {TUI_AUDIT_VIEW, 'v', "verify the log: computes all hashes anew", tui_cmd_verify},
 };
 
 static const struct look *look_of(const struct tui_app *app)

@@ -103,17 +103,16 @@ bool tui_filter_set(struct tui_filter *filter, aion_str text, struct aion_err *e
 {
     char word[TUI_FILTER_MAX];
     tui_filter_done(filter);
-    if (!aion_str_copy(filter->text, sizeof(filter->text), text))
+    if (text.size >= sizeof(filter->text))
         return aion_fail(err, AION_INVALID, "a filter has at most %d bytes",
                          TUI_FILTER_MAX - 1);
+    aion_str_copy(filter->text, sizeof(filter->text), text);
     aion_str rest = aion_str_of(filter->text);
-    while (next_word(&rest, word)) {
-        if (add_term(filter, word, err))
-            continue;
-        while (filter->count > 0)
-            free_term(filter->terms[--filter->count]);
-        return false;
-    }
+    while (next_word(&rest, word))
+        if (!add_term(filter, word, err)) {
+            tui_filter_done(filter);
+            return false;
+        }
     return true;
 }
 
@@ -132,10 +131,10 @@ static bool starts(aion_str text, aion_str with)
     return true;
 }
 
-static bool holds(aion_str text, aion_str part)
+bool tui_filter_holds(aion_str text, aion_str typed)
 {
-    for (size_t i = 0; i + part.size <= text.size; i++)
-        if (starts(behind(text, i), part))
+    for (size_t i = 0; i + typed.size <= text.size; i++)
+        if (starts(behind(text, i), typed))
             return true;
     return false;
 }
@@ -144,7 +143,7 @@ static bool field_matches(const struct tui_term *term, aion_str text)
 {
     char copy[512];
     if (!term->is_regex)
-        return holds(text, term->value);
+        return tui_filter_holds(text, term->value);
     aion_str_copy(copy, sizeof(copy), text);
     return regexec(&term->regex, copy, 0, NULL, 0) == 0;
 }

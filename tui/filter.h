@@ -28,14 +28,16 @@ struct tui_field {
 };
 
 /* Replaces what was there. INVALID: a regular expression that is none (the text says why), too
- * many terms, too long; then everything matches. */
+ * many terms, too long; then there is no filter: everything matches. */
 bool tui_filter_set(struct tui_filter *filter, aion_str text, struct aion_err *err);
 void tui_filter_done(struct tui_filter *filter);
 bool tui_filter_match(const struct tui_filter *filter, const struct tui_field *fields,
                       size_t count);
-/* The value of a term "name:value" that is neither negated nor a regular expression; what the
- * server can filter by. data NULL: none. */
+/* The value of a term "name:value" that is neither negated nor a regular expression. data NULL:
+ * none. */
 aion_str tui_filter_value(const struct tui_filter *filter, const char *name);
+/* Does a text hold what was typed, in either case? */
+bool tui_filter_holds(aion_str text, aion_str typed);
 
 /* How well `text` answers what was typed: -1 = not at all. The letters must come in this order;
  * runs, beginnings of words and an early begin count. For the palette. */

@@ -143,8 +143,7 @@ static void palette_key(struct tui_app *app, uint32_t key)
     }
 }
 
-/* The filter works while it is typed; one that cannot be read yet keeps the lists as they are.
- */
+/* The filter works while it is typed; one that cannot be read yet narrows nothing. */
 static void narrow_key(struct tui_app *app, uint32_t key)
 {
     struct tui_filter *filter = &tui_app_state(app)->filter;
@@ -157,13 +156,11 @@ static void narrow_key(struct tui_app *app, uint32_t key)
     }
     if (key == TUI_KEY_ESCAPE || key == (TUI_KEY_CTRL | 'c')) {
         app->mode = TUI_NORMAL;
-        if (!tui_filter_set(filter, aion_str_of(app->before), &err))
-            tui_filter_done(filter);
+        tui_filter_set(filter, aion_str_of(app->before), &err);
         return;
     }
-    if (tui_prompt_key(&app->prompt, key) &&
-        !tui_filter_set(filter, tui_prompt_text(&app->prompt), &err))
-        tui_filter_done(filter);
+    if (tui_prompt_key(&app->prompt, key))
+        tui_filter_set(filter, tui_prompt_text(&app->prompt), &err);
 }
 
 void tui_palette_key(struct tui_app *app, uint32_t key)

@@ -25,16 +25,50 @@ enum {
 
 /* -- the live stream ------------------------------------------------------- */
 
+/* "" when no tasks are looked at. */
+static const char *tasks_filter(const struct tui_app *app)
+{
+    return app->view == TUI_TASKS_VIEW ? app->views[TUI_TASKS_VIEW].filter.text : "";
+}
+
+/* A term that control understands, and whose names are to be like its value. */
+struct known {
+    const char *name;
+    enum tui_kind kind;
+    enum tui_key_part part; /* of their keys */
+};
+
+/* Control compares whole names, a filter of ours parts of them in either case: they agree when
+ * the name is known and no other one holds it. */
+static bool is_one_of(const struct tui_picture *live, const struct known *known, aion_str typed)
+{
+    bool found = false;
+    for (size_t i = 0; i < live->room; i++) {
+        const struct tui_row *row = live->rows[i];
+        if (row == NULL || row->entity->kind != known->kind)
+            continue;
+        aion_str name = tui_key_part(row->entity->key, known->part);
+        if (aion_str_eq(name, typed))
+            found = true;
+        else if (tui_filter_holds(name, typed))
+            return false;
+    }
+    return found;
+}
+
 /* Terms of the tasks' filter that control understands, too. */
 static void event_filter(const struct tui_app *app, Aion__V1__OpsEventFilter *filter,
                          char texts[4][TUI_FILTER_MAX])
 {
-    static const char *const names[4] = {"tenant", "intent", "route", "host"};
-    const struct tui_filter *typed = &app->views[2].filter;
+    static const struct known known[4] = {{"tenant", TUI_TENANT, TUI_WHOLE_KEY},
+                                          {"intent", TUI_ROUTE, TUI_BEFORE_SLASH},
+                                          {"route", TUI_ROUTE, TUI_BEHIND_SLASH},
+                                          {"host", TUI_HOST, TUI_WHOLE_KEY}};
+    const struct tui_filter *typed = &app->views[TUI_TASKS_VIEW].filter;
     char **to[4] = {&filter->tenant, &filter->intent, &filter->route, &filter->host};
-    for (size_t i = 0; i < 4; i++) {
-        aion_str value = tui_filter_value(typed, names[i]);
-        if (value.size == 0 || app->view != 2)
+    for (size_t i = 0; i < 4 && app->view == TUI_TASKS_VIEW; i++) {
+        aion_str value = tui_filter_value(typed, known[i].name);
+        if (value.size == 0 || !is_one_of(&app->model.live, &known[i], value))
             continue;
         aion_str_copy(texts[i], TUI_FILTER_MAX, value);
         *to[i] = texts[i];
@@ -51,8 +85,7 @@ static void open_stream(struct tui_app *app)
     filter.all = app->wish.all;
     request.events = &filter;
     request.joined = true;
-    aion_str_copy(app->asked_filter, sizeof(app->asked_filter),
-                  app->view == 2 ? aion_str_of(app->views[2].filter.text) : (aion_str){0});
+    aion_str_copy(app->asked_filter, sizeof(app->asked_filter), aion_str_of(tasks_filter(app)));
     tui_ask(&app->answers, TUI_ASK_WATCH, &request.base, "", app->now);
     tui_model_opened(&app->model, app->now);
 }
@@ -79,7 +112,7 @@ static void ask_backfill(struct tui_app *app)
 /* Another rate or another filter needs another stream. A filter settles first. */
 static bool wants_another(struct tui_app *app)
 {
-    const char *filter = app->view == 2 ? app->views[2].filter.text : "";
+    const char *filter = tasks_filter(app);
     if (tui_app_rate(app) != app->asked_hz)
         return true;
     if (strcmp(filter, app->asked_filter) == 0) {

@@ -131,14 +131,13 @@ size_t tui_entity_items(const struct tui_scene *scene, enum tui_kind kind, struc
     return count;
 }
 
-/* "a/b" is cut at the first slash; a text without one is all "before". */
-static aion_str key_part(aion_str key, bool behind)
+aion_str tui_key_part(aion_str key, enum tui_key_part part)
 {
-    size_t slash = aion_str_index(key, '/');
+    size_t slash = part != TUI_WHOLE_KEY ? aion_str_index(key, '/') : SIZE_MAX;
     if (slash == SIZE_MAX)
-        return behind ? (aion_str){0} : key;
-    return behind ? aion_str_n(key.data + slash + 1, key.size - slash - 1)
-                  : aion_str_n(key.data, slash);
+        return part == TUI_BEHIND_SLASH ? (aion_str){0} : key;
+    return part == TUI_BEHIND_SLASH ? aion_str_n(key.data + slash + 1, key.size - slash - 1)
+                                    : aion_str_n(key.data, slash);
 }
 
 static void state_value(const struct tui_scene *scene, const struct tui_measure *measure,
@@ -191,17 +190,14 @@ void tui_entity_value(const struct tui_scene *scene, const struct tui_item *item
                       const struct tui_column *column, struct tui_value *out)
 {
     const struct tui_row *row = item->object;
-    aion_str key = row->entity->key;
     if (column->tag >= 0) {
         measure_value(scene, row, column, out);
         return;
     }
     if (column->tag == TUI_TAG_LABEL)
         out->text = tui_entity_label(row->entity, column->name);
-    else if (column->tag == TUI_TAG_KEY)
-        out->text = key;
     else if (column->tag == TUI_TAG_TREND)
         out->number = row->entity->slot; /* the list draws it */
     else
-        out->text = key_part(key, column->tag == TUI_TAG_BEHIND);
+        out->text = row->entity->key;
 }

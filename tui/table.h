@@ -38,10 +38,8 @@ struct tui_value {
 /* Where entity tables find a column's value: the number of a measure, or one of these. */
 enum tui_column_tag {
     TUI_TAG_KEY = -1,
-    TUI_TAG_BEFORE = -2, /* of "a/b": a */
-    TUI_TAG_BEHIND = -3, /* b */
-    TUI_TAG_TREND = -4,
-    TUI_TAG_LABEL = -5, /* the label of the column's name */
+    TUI_TAG_TREND = -2,
+    TUI_TAG_LABEL = -3, /* the label of the column's name */
 };
 
 struct tui_column {
@@ -91,6 +89,9 @@ struct tui_item *tui_table_items(const struct tui_table *table, const struct tui
                                  size_t *ret_count);
 
 /* -- entity tables --------------------------------------------------------- */
+/* Of "a/b"; a key without a slash is all before it. */
+enum tui_key_part { TUI_WHOLE_KEY, TUI_BEFORE_SLASH, TUI_BEHIND_SLASH };
+aion_str tui_key_part(aion_str key, enum tui_key_part part);
 /* For struct tui_table.items and .value of tables over one kind. */
 size_t tui_entity_items(const struct tui_scene *scene, enum tui_kind kind, struct tui_item *out,
                         size_t max);

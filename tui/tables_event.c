@@ -108,15 +108,13 @@ static size_t decisions_items(const struct tui_scene *scene, struct tui_item *ou
 {
     size_t all = records_of(scene, 1u << TUI_DECISION, out, max), count = 0;
     /* in the router's view: those of the route under the cursor, "intent/route" */
-    aion_str route = aion_str_of(scene->cursors != NULL ? scene->cursors[0] : "");
-    size_t slash = aion_str_index(route, '/');
+    aion_str key = aion_str_of(scene->cursors != NULL ? scene->cursors[0] : "");
+    aion_str intent = tui_key_part(key, TUI_BEFORE_SLASH);
+    aion_str route = tui_key_part(key, TUI_BEHIND_SLASH);
     for (size_t i = 0; i < all; i++) {
         const struct tui_record *record = out[i].object;
-        bool same = slash == SIZE_MAX ||
-                    (aion_str_eq(record->intent, aion_str_n(route.data, slash)) &&
-                     aion_str_eq(record->route,
-                                 aion_str_n(route.data + slash + 1, route.size - slash - 1)));
-        if (same)
+        if (key.size == 0 ||
+            (aion_str_eq(record->intent, intent) && aion_str_eq(record->route, route)))
             out[count++] = out[i];
     }
     return count;

@@ -8,7 +8,20 @@
 #include "list.h"
 #include "pages.h"
 
-enum { TUI_PANES_MAX = 14, TUI_VIEWS = 8 };
+enum { TUI_PANES_MAX = 14 };
+
+/* By digit - 1. */
+enum tui_view_place {
+    TUI_OVERVIEW_VIEW,
+    TUI_ROUTER_VIEW,
+    TUI_TASKS_VIEW,
+    TUI_MODULES_VIEW,
+    TUI_INCIDENTS_VIEW,
+    TUI_RETENTION_VIEW,
+    TUI_AUDIT_VIEW,
+    TUI_MESH_VIEW,
+    TUI_VIEWS,
+};
 
 enum tui_pane_kind {
     TUI_FIGURE, /* drawn freely, takes no keys */
@@ -65,7 +78,7 @@ struct tui_view {
 
 extern const struct tui_view tui_view_overview, tui_view_router, tui_view_tasks,
     tui_view_modules, tui_view_incidents, tui_view_retention, tui_view_audit, tui_view_mesh;
-extern const struct tui_view *const tui_views[TUI_VIEWS]; /* by digit - 1 */
+extern const struct tui_view *const tui_views[TUI_VIEWS];
 /* By name or unambiguous beginning of it; -1: none. */
 int tui_view_index(aion_str name);
 /* A table of any view by its name, for `aion get`; NULL: none. */

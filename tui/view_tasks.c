@@ -2,6 +2,7 @@
 #include "tables.h"
 #include "view.h"
 
+#include "aion/v1/ops.schema.h"
 #include "aion/v1/tasks.schema.h"
 #include "base/clock.h"
 
@@ -14,21 +15,22 @@ enum { COUNTS, TASKS, LIFE, OUTPUT, PANES };
 static void counts(struct tui_canvas *canvas, struct tui_rect rect,
                    const struct tui_scene *scene)
 {
-    static const int states[] = {7, 8, 9, 10, 11};
+    const unsigned first = AION__V1__OPS_MESH_COLUMN__OPS_MESH_QUEUED,
+                   last = AION__V1__OPS_MESH_COLUMN__OPS_MESH_RETRY_WAIT;
     const struct tui_records *records = &scene->model->records;
     const struct tui_row *mesh = tui_picture_mesh(scene->picture);
     char text[TUI_FORMAT_SIZE];
     int x = 1;
-    for (unsigned column = 7; mesh != NULL && column <= 9; column++) {
+    for (unsigned column = first; mesh != NULL && column <= last; column++) {
         const struct tui_measure *measure = &tui_kinds[TUI_MESH].measures[column];
         tui_format(text, TUI_COUNT, mesh->values[column]);
         x = tui_put(canvas, rect, 0, x, TUI_DIM, aion_str_of(measure->name));
         x = tui_putf(canvas, rect, 0, x + 1, TUI_PLAIN, "%s", text) + 2;
     }
     x = tui_put(canvas, rect, 0, x, TUI_DIM, AION_STR("heard of: ")) + 1;
-    for (size_t i = 0; i < aion_countof(states); i++) {
-        struct tui_word word = tui_task_word(states[i]);
-        uint64_t count = records->counts[TUI_TASK_EVENT][states[i]];
+    for (int state = TUI_TASK_FINAL; state < TUI_TASK_STATES; state++) {
+        struct tui_word word = tui_task_word(state);
+        uint64_t count = records->counts[TUI_TASK_EVENT][state];
         if (count == 0)
             continue;
         tui_format(text, TUI_COUNT, (int64_t)count);
@@ -201,8 +203,8 @@ const struct tui_view tui_view_tasks = {
     .wants_detail = TUI_WANT_TASK | TUI_WANT_OUTPUT,
     .help = "The newest is on top and the list follows; moving the cursor holds the rows, f "
             "follows again.\n"
-            "A filter by tenant:, intent:, route:, host: or state: also narrows what control "
-            "sends.\n"
+            "A filter by the whole name of a tenant:, intent:, route: or host: also narrows "
+            "what control sends.\n"
             "Beyond 200 a second control sends a sample; the counts stay exact.\n"
             "Life and output of other tenants' tasks are for admins. Actions (a): cancel.",
 };

@@ -1,10 +1,12 @@
-/* The table of views, in the order of their digits. */
+/* The table of views, and the tables that can be named. */
 #include "tables.h"
 #include "view.h"
 
 const struct tui_view *const tui_views[TUI_VIEWS] = {
-    &tui_view_overview,  &tui_view_router,    &tui_view_tasks, &tui_view_modules,
-    &tui_view_incidents, &tui_view_retention, &tui_view_audit, &tui_view_mesh,
+    [TUI_OVERVIEW_VIEW] = &tui_view_overview,   [TUI_ROUTER_VIEW] = &tui_view_router,
+    [TUI_TASKS_VIEW] = &tui_view_tasks,         [TUI_MODULES_VIEW] = &tui_view_modules,
+    [TUI_INCIDENTS_VIEW] = &tui_view_incidents, [TUI_RETENTION_VIEW] = &tui_view_retention,
+    [TUI_AUDIT_VIEW] = &tui_view_audit,         [TUI_MESH_VIEW] = &tui_view_mesh,
 };
 
 int tui_view_index(aion_str name)

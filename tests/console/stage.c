@@ -95,8 +95,11 @@ static void open_watch(struct stage *stage, uint64_t id,
                                     .rate_hz = request->rate_hz,
                                     .events_us = stage->now.utc_us,
                                     .live = request->from_us == 0};
-    if (stream->live)
+    if (stream->live) {
+        snprintf(stage->tenant, sizeof(stage->tenant), "%s",
+                 request->events != NULL ? request->events->tenant : "");
         return;
+    }
     stream->watch = false;
     stream->window = true;
     stream->span_ms = request->span_ms != 0 ? request->span_ms : 1000;

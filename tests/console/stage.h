@@ -37,6 +37,7 @@ struct stage {
     char copied[STAGE_TEXT], saved_path[256], saved[STAGE_TEXT]; /* what came out */
     unsigned calls, cancels, drains, reloads;
     unsigned audits;  /* times the log was asked for */
+    char tenant[64];  /* whose events alone the live stream is to bring; "" = everybody's */
     unsigned renewed; /* connections to control that were given up */
     char reason[256];
 };

@@ -157,6 +157,26 @@ static void a_filter_narrows_while_it_is_typed(void **state)
     assert_true(seen(" embed/local"));
 }
 
+/* Control compares whole names, and who else's name holds what was typed is on the screen. */
+static void control_sends_less_only_where_it_means_the_same(void **state)
+{
+    static const char *const typed[] = {"tenant:acme", "tenant:acm", "tenant:ACME",
+                                        "!tenant:acme", "tenant:nobody"};
+    (void)state;
+    stage_key(&stage, "3");
+    for (size_t i = 0; i < aion_countof(typed); i++) {
+        tui_cmd_filter(&stage.app, aion_str_of(typed[i]));
+        stage_run(&stage, SECOND);
+        assert_string_equal(stage.tenant, i == 0 ? "acme" : "");
+    }
+    tui_cmd_filter(&stage.app, AION_STR("tenant:acme"));
+    stage_run(&stage, SECOND);
+    assert_string_equal(stage.tenant, "acme");
+    stage_key(&stage, "1"); /* of all that happens there */
+    stage_run(&stage, SECOND);
+    assert_string_equal(stage.tenant, "");
+}
+
 static void the_palette_completes_and_explains(void **state)
 {
     (void)state;
@@ -646,6 +666,7 @@ int main(void)
         TEST(enter_leads_deeper_and_esc_back),
         TEST(a_task_is_followed_to_its_end),
         TEST(a_filter_narrows_while_it_is_typed),
+        TEST(control_sends_less_only_where_it_means_the_same),
         TEST(the_palette_completes_and_explains),
         TEST(every_command_has_a_sentence_and_its_keys_are_its_own),
         TEST(the_help_lists_what_there_is),

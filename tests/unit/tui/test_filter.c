@@ -58,6 +58,7 @@ static void what_is_no_filter_says_why(void **state)
     (void)state;
     assert_false(tui_filter_set(&filter, AION_STR("~[a"), &err));
     assert_non_null(strstr(err.text, "[a"));
+    assert_string_equal(filter.text, ""); /* nobody is told that it narrows */
     assert_true(tui_filter_match(&filter, row, 3));
     assert_false(tui_filter_set(&filter, AION_STR("~a{9999}"), &err));
     assert_false(tui_filter_set(&filter, AION_STR("~(a)\\1"), &err));
