@@ -16,7 +16,8 @@
 enum {
     SECOND_US = 1000000,
     PATIENCE_US = 10 * SECOND_US,
-    SETTLE_US = 500000, /* for answers that come besides the first frame */
+    SETTLE_US = 50000, /* at least so long for answers that come besides the first frame */
+    LOOK_US = 5000,    /* between two looks whether they are all here */
     OUT_MAX = 64 * 1024 * 1024,
 };
 
@@ -28,9 +29,11 @@ struct run {
     struct tui_filter filter;
     struct aion_buf out;
     int wake;
-    uint64_t printed_sequence, printed; /* newest event; rows or pictures */
-    const struct tui_table *events;     /* that are printed as they come, or NULL */
-    bool gone;                          /* nobody reads what we print */
+    uint64_t printed_event, printed; /* the newest one's ordinal; rows or pictures */
+    int64_t printed_us;              /* the picture's instant */
+    const struct tui_table *events;  /* that are printed as they come, or NULL */
+    bool gone;                       /* nobody reads what we print */
+    bool silent;                     /* control says nothing, as was told */
 };
 
 static struct tui_time time_now(void)
@@ -188,11 +191,11 @@ static void put_new_events(struct run *run)
     size_t back = 0;
     aion_arena_reset(&run->app.arena);
     while ((record = tui_records_at(records, back)) != NULL &&
-           record->sequence > run->printed_sequence)
+           record->ordinal > run->printed_event)
         back++;
     while (back-- > 0) {
         record = tui_records_at(records, back);
-        run->printed_sequence = record->sequence;
+        run->printed_event = record->ordinal;
         if (tui_events_table(record->kind) == run->events &&
             (run->batch->count == 0 || run->printed < run->batch->count))
             put_event(run, record);
@@ -264,9 +267,9 @@ static bool answers_pending(const struct run *run)
 /* The first frame is here; the answers to the view's other questions follow. */
 static void wait_answers(struct run *run)
 {
-    int64_t least = aion_clock_mono_us() + SETTLE_US / 10, most = least + PATIENCE_US;
+    int64_t least = aion_clock_mono_us() + SETTLE_US, most = least + PATIENCE_US;
     do
-        step(run, SETTLE_US / 100);
+        step(run, LOOK_US);
     while (aion_clock_mono_us() < least ||
            (answers_pending(run) && aion_clock_mono_us() < most));
 }
@@ -383,6 +386,29 @@ static bool is_over(const struct run *run)
     return run->gone || (run->batch->count > 0 && run->printed >= run->batch->count);
 }
 
+/* The newest frame is printed once: numbers that are printed again would look new. */
+static void put_due(struct run *run, int64_t *next_us, int64_t every_us)
+{
+    int64_t now = aion_clock_mono_us(), at_us = tui_model_at(&run->app.model);
+    if (now < *next_us || at_us == run->printed_us)
+        return;
+    put_all(run, true);
+    run->printed++;
+    run->printed_us = at_us;
+    *next_us = *next_us + every_us > now ? *next_us + every_us : now;
+}
+
+/* Whoever reads along is told once, and once when it goes on. */
+static void tell_silence(struct run *run)
+{
+    bool silent = tui_app_fresh(&run->app) != TUI_FRESH;
+    if (silent && !run->silent)
+        fprintf(stderr, "aion watch: control says nothing any more; it is called again\n");
+    else if (!silent && run->silent)
+        fprintf(stderr, "aion watch: control speaks again\n");
+    run->silent = silent;
+}
+
 static bool watch(struct run *run, struct aion_err *err)
 {
     int64_t every = (run->batch->every_s > 0 ? run->batch->every_s : 1) * (int64_t)SECOND_US;
@@ -394,12 +420,10 @@ static bool watch(struct run *run, struct aion_err *err)
     while (!is_over(run)) {
         if (refused(run, err))
             return false;
-        if (run->events == NULL && aion_clock_mono_us() >= next) {
-            put_all(run, true);
-            run->printed++;
-            next += every;
-        }
+        if (run->events == NULL)
+            put_due(run, &next, every);
         step(run, SECOND_US / 10);
+        tell_silence(run);
     }
     return true;
 }

@@ -25,7 +25,8 @@ const char *tui_batch_name(size_t index);
 /* Prints it once. UNAVAILABLE: control does not answer within ten seconds; PRECONDITION: it is
  * made of events, which are followed, not kept; else what control says. */
 bool tui_get(const struct tui_batch *batch, struct aion_err *err);
-/* Prints it again and again; events one by one as they come. Ends by count, or by an error. */
+/* Prints it again and again, each frame once; events one by one as they come. While control
+ * says nothing, nothing is printed; stderr says so. Ends by count, or by an error. */
 bool tui_watch(const struct tui_batch *batch, struct aion_err *err);
 
 #endif

@@ -83,6 +83,7 @@ static void add_event(struct tui_records *records, const Aion__V1__OpsEvent *eve
     record->kind = kind_of((int)event->kind);
     record->state = (int)event->state;
     record->attempt = event->attempt;
+    record->ordinal = ++records->heard;
     record->sequence = event->sequence;
     record->at_us = event->at_us > 0 ? event->at_us : 0;
     record->latency_us = event->latency_us;

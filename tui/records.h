@@ -29,7 +29,8 @@ struct tui_record {
     enum tui_record_kind kind;
     int state; /* of the task after it; 0 = none */
     unsigned attempt;
-    uint64_t sequence;
+    uint64_t ordinal;  /* 1, 2, ... as this console heard of it */
+    uint64_t sequence; /* control's; begins anew when control does */
     int64_t at_us, latency_us, cost_nano_usd;
     aion_str what, task_id, tenant, intent, route, host, actor, reason, note;
 };
@@ -37,6 +38,7 @@ struct tui_record {
 struct tui_records {
     struct tui_record *ring[TUI_RECORDS_MAX]; /* each one piece of memory */
     size_t first, count, bytes;
+    uint64_t heard;   /* records ever: the newest one's ordinal */
     uint64_t version; /* grows with every change */
     uint64_t counts[TUI_RECORD_KINDS][TUI_TASK_STATES];
     uint64_t sampled; /* counted, not sent: more than a reader wants */

@@ -36,7 +36,7 @@ static int64_t until(const struct tui_scene *scene)
 
 static aion_str key_of(const struct tui_scene *scene, const struct tui_record *record)
 {
-    return aion_str_of(aion_arena_printf(scene->arena, "%" PRIu64, record->sequence));
+    return aion_str_of(aion_arena_printf(scene->arena, "%" PRIu64, record->ordinal));
 }
 
 static size_t records_of(const struct tui_scene *scene, unsigned kinds, struct tui_item *out,
