@@ -423,10 +423,8 @@ void tui_menu_key(struct tui_app *app, uint32_t key)
     if (look != NULL && key == (uint32_t)look->letter)
         look->run(app, (aion_str){0});
     for (size_t i = 0; i < count; i++)
-        if ((char)key == list[i]->letter && key < 0x80) {
-            app->dialog.asked = key;
+        if (key == (uint32_t)list[i]->letter)
             tui_dialog_open(app, list[i], (aion_str){0});
-        }
 }
 
 void tui_menu_draw(struct tui_app *app, struct tui_canvas *canvas)

@@ -227,6 +227,7 @@ static void quitting_key(struct tui_app *app, uint32_t key)
 
 static void on_key(struct tui_app *app, uint32_t key)
 {
+    app->key = key;
     app->key_us = app->now.mono_us;
     app->focused = true; /* whoever types looks, whatever the terminal said */
     app->model.version++;

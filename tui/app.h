@@ -58,9 +58,9 @@ enum { TUI_TARGETS_MAX = TUI_MARKS_MAX, TUI_REASON_MAX = 200 };
 struct tui_dialog {
     const struct tui_action *action;
     char (*targets)[TUI_LIST_KEY_MAX];
-    size_t target_count, done, failed;
-    uint32_t asked;    /* the key that asked, 0 = a line of the palette */
-    int64_t opened_us; /* mono */
+    size_t target_count, done, refused, unknown; /* done: that worked */
+    uint32_t asked;                              /* the key that asked */
+    int64_t opened_us;                           /* mono */
     struct tui_prompt reason, confirm;
     bool in_confirm; /* the second field has the keys */
     bool running;
@@ -113,7 +113,8 @@ struct tui_app {
     bool suspend; /* ctrl-z: the terminal is to be given back for a while */
     bool blocked; /* the terminal takes nothing right now */
     bool recording;
-    int64_t key_us;                 /* mono: the last key */
+    uint32_t key;                   /* the last one ... */
+    int64_t key_us;                 /* ... and when, mono */
     int64_t seen_us[TUI_KEYS_SEEN]; /* mono: the last keys, for what is a paste */
     size_t seen_at;
     int64_t deaf_until_us;

@@ -65,7 +65,7 @@ void tui_dialog_open(struct tui_app *app, const struct tui_action *action, aion_
     }
     *dialog = (struct tui_dialog){.action = action,
                                   .targets = dialog->targets,
-                                  .asked = dialog->asked,
+                                  .asked = app->key,
                                   .opened_us = app->now.mono_us};
     if (action->table == NULL)
         dialog->targets[dialog->target_count++][0] = '\0';
@@ -101,11 +101,16 @@ static uint32_t confirming_key(const struct tui_dialog *dialog)
     return dialog->asked == 'y' ? 'o' : 'y';
 }
 
+static size_t ended(const struct tui_dialog *dialog)
+{
+    return dialog->done + dialog->refused + dialog->unknown;
+}
+
 static void run_next(struct tui_app *app)
 {
     struct tui_dialog *dialog = &app->dialog;
     dialog->running = true;
-    dialog->action->run(app, dialog->targets[dialog->done], dialog->reason.text);
+    dialog->action->run(app, dialog->targets[ended(dialog)], dialog->reason.text);
 }
 
 static void confirmed(struct tui_app *app)
@@ -139,7 +144,6 @@ static void confirm_key(struct tui_app *app, uint32_t key)
 static void close_dialog(struct tui_app *app)
 {
     app->mode = TUI_NORMAL;
-    app->dialog.asked = 0;
     if (app->dialog.running)
         tui_say(app, TUI_DIM, "goes on; its result is told here");
 }
@@ -155,7 +159,7 @@ void tui_dialog_key(struct tui_app *app, uint32_t key)
     }
     if (dialog->running)
         return;
-    if (dialog->done > 0) {
+    if (ended(dialog) > 0) {
         close_dialog(app); /* the result was seen */
         return;
     }
@@ -183,23 +187,40 @@ void tui_dialog_paste(struct tui_app *app, aion_str text)
 
 /* -- the end of a call ----------------------------------------------------- */
 
+/* Whoever does not answer may have done it all the same. */
+static bool is_unknown(const struct aion_err *err)
+{
+    return err->code == AION_UNAVAILABLE || err->code == AION_DEADLINE ||
+           err->code == AION_CANCELLED || err->code == AION_UNKNOWN;
+}
+
+static void tell_many(struct tui_dialog *dialog, const struct aion_err *err)
+{
+    char unknown[48] = "";
+    if (dialog->unknown > 0)
+        snprintf(unknown, sizeof(unknown), ", %zu without an answer", dialog->unknown);
+    snprintf(dialog->result, sizeof(dialog->result), "of %zu: %zu done, %zu refused%s%s%.150s",
+             dialog->target_count, dialog->done, dialog->refused, unknown,
+             err != NULL ? ": " : "", err != NULL ? err->text : "");
+}
+
 static void tell(struct tui_app *app, const struct aion_err *err)
 {
     struct tui_dialog *dialog = &app->dialog;
     const ProtobufCMessage *answer = tui_answer(&app->answers, TUI_ASK_ACTION);
-    if (dialog->target_count > 1) {
-        snprintf(dialog->result, sizeof(dialog->result), "%zu of %zu done, %zu refused%s%.150s",
-                 dialog->done, dialog->target_count, dialog->failed, err != NULL ? ": " : "",
-                 err != NULL ? err->text : "");
-    } else if (err != NULL) {
+    if (dialog->target_count > 1)
+        tell_many(dialog, err);
+    else if (err != NULL && is_unknown(err))
+        snprintf(dialog->result, sizeof(dialog->result),
+                 "NO ANSWER, so it is not known whether it was done: %.150s", err->text);
+    else if (err != NULL)
         snprintf(dialog->result, sizeof(dialog->result), "REFUSED: %.180s%s%.40s", err->text,
                  err->reason[0] != '\0' ? " " : "", err->reason);
-    } else if (answer != NULL) {
+    else if (answer != NULL)
         dialog->action->tell(answer, dialog->result, sizeof(dialog->result));
-    } else {
+    else
         snprintf(dialog->result, sizeof(dialog->result), "done");
-    }
-    dialog->result_role = dialog->failed > 0 ? TUI_ALARM : TUI_GOOD;
+    dialog->result_role = dialog->refused + dialog->unknown > 0 ? TUI_ALARM : TUI_GOOD;
 }
 
 void tui_dialog_ended(struct tui_app *app, const struct aion_err *err)
@@ -207,10 +228,11 @@ void tui_dialog_ended(struct tui_app *app, const struct aion_err *err)
     struct tui_dialog *dialog = &app->dialog;
     if (!dialog->running)
         return;
-    dialog->failed += err != NULL;
-    dialog->done++;
+    dialog->done += err == NULL;
+    dialog->unknown += err != NULL && is_unknown(err);
+    dialog->refused += err != NULL && !is_unknown(err);
     tell(app, err);
-    if (dialog->done < dialog->target_count) {
+    if (ended(dialog) < dialog->target_count) {
         run_next(app);
         return;
     }
@@ -245,9 +267,9 @@ static void draw_fields(struct tui_canvas *canvas, struct tui_rect rect,
                         const struct tui_dialog *dialog)
 {
     if (dialog->running) {
-        tui_putf(canvas, rect, 2, 0, TUI_WARN, "under way: %zu of %zu", dialog->done,
+        tui_putf(canvas, rect, 2, 0, TUI_WARN, "under way: %zu of %zu", ended(dialog),
                  dialog->target_count);
-    } else if (dialog->done > 0) {
+    } else if (ended(dialog) > 0) {
         tui_put(canvas, rect, 2, 0, TUI_DIM, AION_STR("any key closes"));
     } else {
         int x = tui_put(canvas, rect, 1, 0, TUI_DIM, AION_STR("reason ")) + 6;

@@ -175,7 +175,7 @@ static void many_are_done_one_after_the_other(void **state)
     for (int i = 0; i < 5; i++)
         stage_run(&stage, 100 * MS);
     assert_int_equal(stage.cancels, 3);
-    assert_true(seen("3 of 3 done, 0 refused"));
+    assert_true(seen("of 3: 3 done, 0 refused"));
 }
 
 static void who_may_not_is_told_so(void **state)
@@ -210,6 +210,38 @@ static void a_refusal_is_shown_as_one(void **state)
     stage_type(&stage, "cancel 0000");
     stage_run(&stage, 200 * MS);
     assert_true(seen("REFUSED: no such task"));
+}
+
+/* Control went between the question and the answer. */
+static void no_answer_is_not_called_a_refusal(void **state)
+{
+    struct aion_err err;
+    (void)state;
+    KEYS("4", "a", "d");
+    stage_run(&stage, 400 * MS);
+    stage_type(&stage, "new disk");
+    stage_key(&stage, "tab");
+    stage_key(&stage, "y");
+    assert_true(stage.app.dialog.running);
+    aion_err_set(&err, __func__, AION_UNAVAILABLE, "connection reset");
+    tui_app_ended(&stage.app, stage.app.answers.list[TUI_ASK_ACTION].id, &err, stage.now);
+    assert_true(seen("it is not known whether it was done: connection reset"));
+    assert_false(seen("REFUSED"));
+}
+
+/* Whichever key that is. */
+static void a_key_of_ones_own_does_not_confirm_what_it_asked(void **state)
+{
+    (void)state;
+    tui_app_execute(&stage.app, AION_STR("bind y drain"));
+    KEYS("4", "y");
+    stage_run(&stage, 400 * MS);
+    stage_type(&stage, "new disk");
+    KEYS("tab", "y", "y");
+    assert_int_equal(stage.drains, 0);
+    assert_true(seen("o: drain it"));
+    KEYS("o");
+    assert_int_equal(stage.drains, 1);
 }
 
 static void leaving_while_something_is_under_way_asks(void **state)
@@ -253,6 +285,8 @@ int main(void)
         TEST(many_are_done_one_after_the_other),
         TEST(who_may_not_is_told_so),
         TEST(a_refusal_is_shown_as_one),
+        TEST(no_answer_is_not_called_a_refusal),
+        TEST(a_key_of_ones_own_does_not_confirm_what_it_asked),
         TEST(leaving_while_something_is_under_way_asks),
         TEST(a_sweep_is_previewed_without_a_question),
     };
