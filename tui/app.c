@@ -349,6 +349,7 @@ void tui_app_message(struct tui_app *app, uint64_t id, const ProtobufCMessage *m
     if (ask == TUI_ASKS)
         return;
     answered(app, ask);
+    app->answers.list[ask].err.code = AION_OK; /* a stream that was refused before goes on */
     if (tui_session_message(app, ask, message))
         return;
     tui_ask_answered(&app->answers, ask, message);

@@ -66,8 +66,11 @@ bool tui_cast_begin(struct tui_cast *cast, const char *path, int rows, int cols,
         snprintf(head, sizeof(head),
                  "{\"version\": 2, \"width\": %d, \"height\": %d, \"timestamp\": %lld}\n", cols,
                  rows, (long long)(now.utc_us / SECOND_US));
-    return write_all(cast->fd, aion_str_n(head, (size_t)size)) ||
-           aion_fail(err, AION_UNAVAILABLE, "%.200s: %s", path, strerror(errno));
+    if (write_all(cast->fd, aion_str_n(head, (size_t)size)))
+        return true;
+    aion_err_set(err, __func__, AION_UNAVAILABLE, "%.200s: %s", path, strerror(errno));
+    tui_cast_end(cast);
+    return false;
 }
 
 bool tui_cast_frame(struct tui_cast *cast, aion_str bytes, struct tui_time now)

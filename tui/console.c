@@ -283,18 +283,15 @@ static bool read_settings(struct console *console, const struct tui_options *opt
     return good;
 }
 
-static void open_feed(struct console *console, const struct tui_options *options)
+static bool open_feed(struct console *console, const struct tui_options *options,
+                      struct aion_err *err)
 {
     const struct tui_feed_conf conf = {
         .targets = {options->control, options->router, options->retention},
         .tls = options->tls,
         .wake = console->wake};
-    struct aion_err err;
-    console->feed = tui_feed_start(&conf, &err);
-    if (console->feed == NULL) {
-        fprintf(stderr, "aion console: %s\n", err.text);
-        console->app.quit = true;
-    }
+    console->feed = tui_feed_start(&conf, err);
+    return console->feed != NULL;
 }
 
 static bool open_screen(struct console *console, const struct tui_options *options,
@@ -332,16 +329,17 @@ int tui_console_run(const struct tui_options *options)
 {
     struct console *console = calloc(1, sizeof(*console));
     struct aion_err err;
-    if (console == NULL)
-        return 1;
-    init(console);
-    if (!tui_app_init(&console->app, &console->port, time_now()))
-        return 1;
-    bool good = read_settings(console, options, &err) && open_screen(console, options, &err);
-    if (good) {
-        open_feed(console, options);
-        loop(console);
+    if (console == NULL) {
+        fprintf(stderr, "aion console: out of memory\n");
+        return 2;
     }
+    init(console);
+    bool good = (tui_app_init(&console->app, &console->port, time_now()) ||
+                 aion_fail(&err, AION_UNAVAILABLE, "out of memory")) &&
+                read_settings(console, options, &err) && open_screen(console, options, &err) &&
+                open_feed(console, options, &err);
+    if (good)
+        loop(console);
     tui_feed_stop(console->feed);
     tui_cast_end(&console->cast);
     tui_term_close(console->term);

@@ -36,6 +36,7 @@ struct call {
     enum tui_peer peer;
     struct mesh_rpc *rpc;
     bool stream, paused, dropped; /* dropped: nobody wants to hear of it */
+    bool too_large;               /* a message was: it ends with that reason */
 };
 
 struct tui_feed {
@@ -91,6 +92,8 @@ static void free_item(struct item *item)
     free(item);
 }
 
+/* False: no more for now. A part of a stream that is left out would make all that follows
+ * untrue. */
 static bool put_message(struct call *call, const struct codec_message *schema,
                         const ProtobufCMessage *message)
 {
@@ -99,7 +102,8 @@ static bool put_message(struct call *call, const struct codec_message *schema,
     if (item->message != NULL)
         return put_item(call->feed, item);
     free_item(item);
-    return true;
+    call->too_large = true;
+    return false;
 }
 
 static void put_end(struct call *call, const struct aion_err *err)
@@ -122,6 +126,12 @@ static void maybe_stop(struct tui_feed *feed)
 static void end_call(struct call *call, const struct aion_err *err)
 {
     struct tui_feed *feed = call->feed;
+    struct aion_err large;
+    if (call->too_large) {
+        aion_err_set(&large, __func__, AION_EXHAUSTED, "a reply has more than %d bytes here",
+                     MESSAGE_MAX);
+        err = &large;
+    }
     if (err != NULL && (err->code == AION_UNAVAILABLE || err->code == AION_DEADLINE))
         feed->broken[call->peer] = true;
     if (!call->dropped)
@@ -146,6 +156,10 @@ static void on_message(struct mesh_rpc *rpc, const ProtobufCMessage *message)
         return;
     if (put_message(call, mesh_rpc_method(rpc)->reply, message))
         return;
+    if (call->too_large) {
+        mesh_rpc_cancel(rpc);
+        return;
+    }
     call->paused = true;
     mesh_rpc_pause(rpc);
 }

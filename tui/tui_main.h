@@ -6,7 +6,7 @@
 #include "options.h"
 
 /* Runs it on the terminal of stdin and stdout until it is left. 0; 2: there is no terminal for
- * it or a setting is wrong; the reason is on stderr. */
+ * it, a setting is wrong, or there is no memory or thread; the reason is on stderr. */
 int tui_run(const struct tui_options *options);
 
 #endif
