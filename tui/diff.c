@@ -7,6 +7,7 @@ enum { LINES_MAX = 8192, TABLE_MAX = 1024 * 1024, CONTEXT = 3 };
 struct text {
     aion_str lines[LINES_MAX];
     size_t count;
+    bool cut; /* there are more */
 };
 
 /* What happens to a line, in the order of the result. */
@@ -24,6 +25,7 @@ static void split(aion_str all, struct text *text)
 {
     while (all.data != NULL && text->count < LINES_MAX)
         text->lines[text->count++] = aion_str_cut(&all, '\n');
+    text->cut = all.data != NULL && all.size > 0;
     if (text->count > 0 && text->lines[text->count - 1].size == 0)
         text->count--; /* behind the last line end */
 }
@@ -90,7 +92,7 @@ static bool is_near(const struct edits *edits, size_t at)
     return false;
 }
 
-static void show(const struct edits *edits, struct tui_lines *out)
+static void show(const struct edits *edits, bool cut, struct tui_lines *out)
 {
     size_t before = 0, changed = 0;
     for (size_t i = 0; i < edits->count; i++) {
@@ -107,7 +109,9 @@ static void show(const struct edits *edits, struct tui_lines *out)
                                           : TUI_PLAIN,
                       0, "%c %.*s", edit->sign, AION_STR_ARG(edit->line));
     }
-    if (changed == 0)
+    if (cut)
+        tui_line_addf(out, TUI_WARN, 0, "only the first %d lines were compared", LINES_MAX);
+    else if (changed == 0)
         tui_line_add(out, TUI_DIM, 0, AION_STR("no difference"));
 }
 
@@ -119,7 +123,7 @@ void tui_diff(aion_str before, aion_str after, struct tui_lines *out)
         split(before, &texts[0]);
         split(after, &texts[1]);
         compare(&texts[0], &texts[1], edits);
-        show(edits, out);
+        show(edits, texts[0].cut || texts[1].cut, out);
     }
     free(texts);
     free(edits);

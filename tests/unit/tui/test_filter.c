@@ -128,6 +128,19 @@ static void lines_far_from_a_change_are_left_out(void **state)
         "...|  7|  8|  9|- x|+ y|");
 }
 
+/* What was not compared is not called equal. */
+static void lines_beyond_the_most_are_told_of(void **state)
+{
+    static char before[8300 * 2 + 1], after[sizeof(before)];
+    (void)state;
+    for (size_t i = 0; i + 1 < sizeof(before); i++)
+        before[i] = after[i] = i % 2 == 0 ? 'x' : '\n';
+    after[8299 * 2] = 'y';
+    assert_string_equal(diff(before, after), "only the first 8192 lines were compared|");
+    before[8192 * 2] = after[8192 * 2] = '\0';
+    assert_string_equal(diff(before, after), "no difference|");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -139,6 +152,7 @@ int main(void)
         cmocka_unit_test(nearer_names_score_higher),
         cmocka_unit_test(differences_are_the_fewest_lines),
         cmocka_unit_test(lines_far_from_a_change_are_left_out),
+        cmocka_unit_test(lines_beyond_the_most_are_told_of),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
