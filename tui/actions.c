@@ -86,15 +86,6 @@ static void hosts_look(struct tui_app *app, const char *target)
     tui_session_ask(app, TUI_ASK_HOSTS, "");
 }
 
-static const Aion__V1__HostInfo *find_host(const Aion__V1__ListHostsReply *reply,
-                                           const char *host_id)
-{
-    for (size_t i = 0; reply != NULL && i < reply->n_hosts; i++)
-        if (strcmp(reply->hosts[i]->host_id, host_id) == 0)
-            return reply->hosts[i];
-    return NULL;
-}
-
 /* What is left of the pool, and which modules nobody else has. */
 static void drain_effect(const Aion__V1__ListHostsReply *reply, const Aion__V1__HostInfo *host,
                          struct tui_lines *out)
@@ -138,7 +129,7 @@ static void drain_preview(struct tui_app *app, const struct tui_scene *scene,
         (const Aion__V1__ListHostsReply *)tui_answer(scene->answers, TUI_ASK_HOSTS);
     bool undrain = strcmp(app->dialog.action->name, "undrain") == 0;
     for (size_t i = 0; i < app->dialog.target_count && i < 4; i++) {
-        const Aion__V1__HostInfo *host = find_host(reply, app->dialog.targets[i]);
+        const Aion__V1__HostInfo *host = tui_host_of(scene->answers, app->dialog.targets[i]);
         tui_line_addf(out, TUI_PLAIN, 0, "%s", app->dialog.targets[i]);
         if (host == NULL)
             tui_line_addf(out, TUI_WARN, 0, "%s",
@@ -205,18 +196,6 @@ static void reload_look(struct tui_app *app, const char *target)
     tui_ask(&app->answers, TUI_ASK_DISK_POLICY, &on_disk.base, "", app->now);
 }
 
-static aion_str files_text(const Aion__V1__Policy *policy, struct aion_arena *arena)
-{
-    struct aion_buf all;
-    aion_buf_init(&all, 4 * 1024 * 1024);
-    for (size_t i = 0; i < policy->n_files; i++)
-        aion_buf_printf(&all, "--- %s\n%s\n", policy->files[i]->path,
-                        policy->files[i]->content);
-    aion_str copy = aion_arena_str(arena, aion_buf_view(&all));
-    aion_buf_done(&all);
-    return copy;
-}
-
 static void reload_preview(struct tui_app *app, const struct tui_scene *scene,
                            struct tui_lines *out)
 {
@@ -245,7 +224,7 @@ static void reload_preview(struct tui_app *app, const struct tui_scene *scene,
                   : same          ? "none: the files are those in force"
                                   : "the files come in force as a new revision");
     if (checked->valid && !same && disk != NULL)
-        tui_diff(files_text(now, scene->arena), files_text(disk, scene->arena), out);
+        tui_diff(tui_policy_text(now, scene->arena), tui_policy_text(disk, scene->arena), out);
 }
 
 static void reload_run(struct tui_app *app, const char *target, const char *reason)

@@ -81,7 +81,7 @@ static void put_json_text(struct aion_buf *out, aion_str text)
 
 static void put_json_value(struct aion_buf *out, const struct tui_value *value)
 {
-    if (value->unit == TUI_TEXT || value->unit == TUI_STATE)
+    if (!tui_unit_is_number(value->unit))
         put_json_text(out, value->text);
     else if (value->number < 0)
         aion_buf_text(out, "null");
@@ -150,7 +150,7 @@ void tui_export_csv(const struct tui_table *table, const struct tui_scene *scene
         tui_table_value(table, scene, item, i, &value);
         aion_buf_text(out, first ? "" : ",");
         first = false;
-        if (value.unit == TUI_TEXT || value.unit == TUI_STATE)
+        if (!tui_unit_is_number(value.unit))
             put_csv_text(out, value.text);
         else if (value.number >= 0 && (value.unit == TUI_TIME || value.unit == TUI_DATE))
             put_time(out, &value, false);
@@ -161,11 +161,6 @@ void tui_export_csv(const struct tui_table *table, const struct tui_scene *scene
 }
 
 /* -- aligned text ---------------------------------------------------------- */
-
-static bool is_right(enum tui_unit unit)
-{
-    return unit != TUI_TEXT && unit != TUI_STATE;
-}
 
 static int cell_width(const struct tui_table *table, const struct tui_scene *scene,
                       const struct tui_item *item, size_t index)
@@ -210,13 +205,13 @@ void tui_export_text(const struct tui_table *table, const struct tui_scene *scen
     }
     for (size_t i = 0; i < columns; i++) {
         struct tui_column column = tui_column_of(table, shown[i]);
-        put_padded(out, aion_str_of(column.title), widths[i], is_right(column.unit),
+        put_padded(out, aion_str_of(column.title), widths[i], tui_unit_is_number(column.unit),
                    i + 1 == columns);
     }
     for (size_t row = 0; row < count; row++)
         for (size_t i = 0; i < columns; i++) {
             tui_table_value(table, scene, &items[row], shown[i], &value);
-            put_padded(out, tui_value_text(&value, text), widths[i], is_right(value.unit),
-                       i + 1 == columns);
+            put_padded(out, tui_value_text(&value, text), widths[i],
+                       tui_unit_is_number(value.unit), i + 1 == columns);
         }
 }

@@ -23,6 +23,12 @@ enum tui_unit {
     TUI_TREND, /* a sparkline of the last 15 minutes */
 };
 
+/* Numbers stand on the right, are compared as such and exported as they are. */
+static inline bool tui_unit_is_number(enum tui_unit unit)
+{
+    return unit != TUI_TEXT && unit != TUI_STATE && unit != TUI_TREND;
+}
+
 /* All write a NUL-terminated text and return its length. Negative = not known: "-". */
 size_t tui_format(char out[TUI_FORMAT_SIZE], enum tui_unit unit, int64_t number);
 /* The same with a sign, for differences: "+1.2ms", "-3", "0". */

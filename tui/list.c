@@ -47,11 +47,6 @@ void tui_list_layout(const struct tui_table *table, int cols, struct tui_layout 
     }
 }
 
-static bool is_right(enum tui_unit unit)
-{
-    return unit != TUI_TEXT && unit != TUI_STATE && unit != TUI_TREND;
-}
-
 static void draw_head(struct tui_canvas *canvas, struct tui_rect rect,
                       const struct tui_table *table, const struct tui_list *list,
                       const struct tui_layout *layout, bool focused)
@@ -69,7 +64,7 @@ static void draw_head(struct tui_canvas *canvas, struct tui_rect rect,
         int x = layout->columns[i].x, width = layout->columns[i].width;
         if (i == 0)
             tui_put_run(canvas, rect, 0, 0, (int)size + 2, TUI_TITLE, ' ');
-        tui_put_field(canvas, rect, 0, x, width, i > 0 && is_right(column.unit),
+        tui_put_field(canvas, rect, 0, x, width, i > 0 && tui_unit_is_number(column.unit),
                       i == 0 && focused ? TUI_ACCENT : TUI_HEAD, aion_str_n(title, size));
     }
 }
@@ -99,7 +94,7 @@ static void draw_value(struct tui_canvas *canvas, struct tui_rect rect, int y, i
 {
     char number[TUI_FORMAT_SIZE], text[TUI_FORMAT_SIZE + 1];
     aion_str shown = tui_value_text(value, number);
-    bool right = is_right(value->unit);
+    bool right = tui_unit_is_number(value->unit);
     if (right && (value->role == TUI_WARN || value->role == TUI_ALARM)) {
         memcpy(text, shown.data, shown.size);
         text[shown.size] = '!';

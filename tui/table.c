@@ -33,7 +33,7 @@ void tui_table_value(const struct tui_table *table, const struct tui_scene *scen
 
 aion_str tui_value_text(const struct tui_value *value, char out[TUI_FORMAT_SIZE])
 {
-    if (value->unit == TUI_TEXT || value->unit == TUI_STATE || value->unit == TUI_TREND)
+    if (!tui_unit_is_number(value->unit))
         return value->text;
     size_t size = value->change ? tui_format_change(out, value->unit, value->number)
                                 : tui_format(out, value->unit, value->number);
@@ -72,10 +72,10 @@ struct sorted {
 static int compare(const void *a, const void *b)
 {
     const struct sorted *left = a, *right = b;
-    int order = left->value.unit == TUI_TEXT || left->value.unit == TUI_STATE
-                    ? aion_str_cmp(left->value.text, right->value.text)
-                    : (left->value.number > right->value.number) -
-                          (left->value.number < right->value.number);
+    int order = tui_unit_is_number(left->value.unit)
+                    ? (left->value.number > right->value.number) -
+                          (left->value.number < right->value.number)
+                    : aion_str_cmp(left->value.text, right->value.text);
     if (left->reverse)
         order = -order;
     return order != 0 ? order : (left->place > right->place) - (left->place < right->place);

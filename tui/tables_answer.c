@@ -2,15 +2,27 @@
 #include "asks.h"
 #include "tables.h"
 
-#include "aion/v1/modules.schema.h"
 #include "aion/v1/retention.schema.h"
-#include "aion/v1/router.schema.h"
 
 #include <inttypes.h>
 
 /* -- revisions of the policy ----------------------------------------------- */
 
 enum { ORDINAL, WHEN, WHO, CAUSE, ROUTES, RULES, DIGEST, ACTIVE };
+
+enum { POLICY_MAX = 4 * 1024 * 1024 };
+
+aion_str tui_policy_text(const Aion__V1__Policy *policy, struct aion_arena *arena)
+{
+    struct aion_buf all;
+    aion_buf_init(&all, POLICY_MAX);
+    for (size_t i = 0; i < policy->n_files; i++)
+        aion_buf_printf(&all, "--- %s\n%s%s", policy->files[i]->path, policy->files[i]->content,
+                        i + 1 < policy->n_files ? "\n" : "");
+    aion_str copy = aion_arena_str(arena, aion_buf_view(&all));
+    aion_buf_done(&all);
+    return copy;
+}
 
 static size_t revisions_items(const struct tui_scene *scene, struct tui_item *out, size_t max)
 {
@@ -158,6 +170,16 @@ const struct tui_table tui_plan = {
 /* -- what hosts offer ------------------------------------------------------ */
 
 enum { MODULE, VERSION, HOST, OFFER_DIGEST, INTENTS };
+
+const Aion__V1__HostInfo *tui_host_of(const struct tui_answers *answers, const char *host_id)
+{
+    const Aion__V1__ListHostsReply *reply =
+        (const Aion__V1__ListHostsReply *)tui_answer(answers, TUI_ASK_HOSTS);
+    for (size_t i = 0; reply != NULL && i < reply->n_hosts; i++)
+        if (strcmp(reply->hosts[i]->host_id, host_id) == 0)
+            return reply->hosts[i];
+    return NULL;
+}
 
 struct offer {
     const Aion__V1__HostInfo *host;

@@ -2,25 +2,13 @@
 #include "tables.h"
 #include "view.h"
 
-#include "aion/v1/modules.schema.h"
-
 #include <inttypes.h>
 
 enum { HOSTS, MODULES, OFFERS, QUEUES, HOST, EVENTS, PANES };
 
-static const Aion__V1__HostInfo *find_host(const struct tui_scene *scene)
-{
-    const Aion__V1__ListHostsReply *reply =
-        (const Aion__V1__ListHostsReply *)tui_answer(scene->answers, TUI_ASK_HOSTS);
-    for (size_t i = 0; reply != NULL && i < reply->n_hosts; i++)
-        if (strcmp(reply->hosts[i]->host_id, scene->cursors[HOSTS]) == 0)
-            return reply->hosts[i];
-    return NULL;
-}
-
 static void host_lines(const struct tui_scene *scene, struct tui_lines *out)
 {
-    const Aion__V1__HostInfo *host = find_host(scene);
+    const Aion__V1__HostInfo *host = tui_host_of(scene->answers, scene->cursors[HOSTS]);
     char at[TUI_FORMAT_SIZE];
     if (host == NULL) {
         tui_line_add(out, TUI_DIM, 0, AION_STR("not attached now"));

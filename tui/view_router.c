@@ -3,14 +3,10 @@
 #include "tables.h"
 #include "view.h"
 
-#include "aion/v1/router.schema.h"
-
 #include <inttypes.h>
 #include <stdlib.h>
 
 enum { ROUTES, DECISIONS, REVISIONS, DIFF, TEXT, PANES };
-
-enum { POLICY_MAX = 4 * 1024 * 1024 };
 
 static const Aion__V1__Policy *active(const struct tui_scene *scene)
 {
@@ -53,23 +49,6 @@ static const char *about(const struct tui_scene *scene, enum tui_ask ask)
 
 /* -- the text of a policy -------------------------------------------------- */
 
-static void put_files(struct aion_buf *out, const Aion__V1__Policy *policy)
-{
-    for (size_t i = 0; policy != NULL && i < policy->n_files; i++)
-        aion_buf_printf(out, "--- %s\n%s%s", policy->files[i]->path, policy->files[i]->content,
-                        i + 1 < policy->n_files ? "\n" : "");
-}
-
-static aion_str files_of(const Aion__V1__Policy *policy, struct aion_arena *arena)
-{
-    struct aion_buf all;
-    aion_buf_init(&all, POLICY_MAX);
-    put_files(&all, policy);
-    aion_str copy = aion_arena_str(arena, aion_buf_view(&all));
-    aion_buf_done(&all);
-    return copy;
-}
-
 static uint64_t policy_stamp(const struct tui_scene *scene)
 {
     return scene->answers->list[TUI_ASK_POLICY].version * 1000003 +
@@ -106,7 +85,7 @@ static void diff_lines(const struct tui_scene *scene, struct tui_lines *out)
     }
     tui_line_addf(out, TUI_DIM, 0, "revision %" PRIu64 " -> %" PRIu64 " (in force)",
                   ordinal_of(before), ordinal_of(now));
-    tui_diff(files_of(before, out->arena), files_of(now, out->arena), out);
+    tui_diff(tui_policy_text(before, out->arena), tui_policy_text(now, out->arena), out);
 }
 
 static void text_lines(const struct tui_scene *scene, struct tui_lines *out)
