@@ -86,9 +86,17 @@ static void hosts_look(struct tui_app *app, const char *target)
     tui_session_ask(app, TUI_ASK_HOSTS, "");
 }
 
-/* What is left of the pool, and which modules nobody else has. */
-static void drain_effect(const Aion__V1__ListHostsReply *reply, const Aion__V1__HostInfo *host,
-                         struct tui_lines *out)
+/* Goes on taking tasks when all that the dialog is about are drained. */
+static bool stays(const struct tui_dialog *dialog, const Aion__V1__HostInfo *host)
+{
+    for (size_t i = 0; i < dialog->target_count; i++)
+        if (strcmp(dialog->targets[i], host->host_id) == 0)
+            return false;
+    return !host->draining;
+}
+
+static void pool_effect(const struct tui_dialog *dialog, const Aion__V1__ListHostsReply *reply,
+                        const Aion__V1__HostInfo *host, struct tui_lines *out)
 {
     unsigned left = 0, all = 0;
     for (size_t i = 0; i < reply->n_hosts; i++) {
@@ -96,7 +104,7 @@ static void drain_effect(const Aion__V1__ListHostsReply *reply, const Aion__V1__
         if (strcmp(other->pool, host->pool) != 0)
             continue;
         all += other->slots;
-        left += other != host && !other->draining ? other->slots : 0;
+        left += stays(dialog, other) ? other->slots : 0;
     }
     tui_line_addf(out, left == 0 ? TUI_ALARM : TUI_PLAIN, 0,
                   "%-12s pool %s keeps %u of %u slots%s", "effect", host->pool, left, all,
@@ -105,21 +113,25 @@ static void drain_effect(const Aion__V1__ListHostsReply *reply, const Aion__V1__
                   host->running);
 }
 
-static void lost_modules(const Aion__V1__ListHostsReply *reply, const Aion__V1__HostInfo *host,
-                         struct tui_lines *out)
+static bool remains(const struct tui_dialog *dialog, const Aion__V1__ListHostsReply *reply,
+                    const char *module)
 {
-    for (size_t i = 0; i < host->n_modules; i++) {
-        bool elsewhere = false;
-        for (size_t k = 0; k < reply->n_hosts && !elsewhere; k++)
-            for (size_t m = 0; m < reply->hosts[k]->n_modules; m++)
-                elsewhere =
-                    elsewhere || (reply->hosts[k] != host && !reply->hosts[k]->draining &&
-                                  strcmp(reply->hosts[k]->modules[m]->module,
-                                         host->modules[i]->module) == 0);
-        if (!elsewhere)
+    for (size_t i = 0; i < reply->n_hosts; i++)
+        for (size_t k = 0; stays(dialog, reply->hosts[i]) && k < reply->hosts[i]->n_modules;
+             k++)
+            if (strcmp(reply->hosts[i]->modules[k]->module, module) == 0)
+                return true;
+    return false;
+}
+
+static void drain_effect(const struct tui_dialog *dialog, const Aion__V1__ListHostsReply *reply,
+                         const Aion__V1__HostInfo *host, struct tui_lines *out)
+{
+    pool_effect(dialog, reply, host, out);
+    for (size_t i = 0; i < host->n_modules; i++)
+        if (!remains(dialog, reply, host->modules[i]->module))
             tui_line_addf(out, TUI_ALARM, 0, "%-12s nobody else has module %s", "",
                           host->modules[i]->module);
-    }
 }
 
 static void drain_preview(struct tui_app *app, const struct tui_scene *scene,
@@ -140,10 +152,8 @@ static void drain_preview(struct tui_app *app, const struct tui_scene *scene,
             tui_line_pair(out, "effect", "its %u slots take tasks again", host->slots);
         else if (host->draining)
             tui_line_pair(out, "effect", "none: it is drained already");
-        else {
-            drain_effect(reply, host, out);
-            lost_modules(reply, host, out);
-        }
+        else
+            drain_effect(&app->dialog, reply, host, out);
     }
     if (app->dialog.target_count > 4)
         tui_line_addf(out, TUI_PLAIN, 0, "and %zu more", app->dialog.target_count - 4);

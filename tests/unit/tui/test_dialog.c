@@ -109,6 +109,24 @@ static void a_reason_comes_first(void **state)
     assert_string_equal(stage.reason, "new disk");
 }
 
+/* What is left when all of them are drained. */
+static void hosts_that_go_together_do_not_stand_in_for_each_other(void **state)
+{
+    (void)state;
+    KEYS("4");
+    stage_run(&stage, 200 * MS);
+    tui_app_execute(&stage.app, AION_STR("drain gpu-1"));
+    stage_run(&stage, 100 * MS);
+    assert_true(seen("pool gpu keeps 16 of 24 slots"));
+    stage_run(&stage, 300 * MS);
+    KEYS("esc", "G", "space", "k", "space", "k", "k", "space");
+    assert_true(seen("3 marked"));
+    KEYS("a", "d");
+    stage_run(&stage, 100 * MS);
+    assert_true(seen("pool gpu keeps 0 of 24 slots: its tasks will wait"));
+    assert_true(seen("nobody else has module"));
+}
+
 static void enter_and_the_asking_key_confirm_nothing(void **state)
 {
     (void)state;
@@ -279,6 +297,7 @@ int main(void)
         TEST(a_preview_says_what_will_happen),
         TEST(what_cannot_be_undone_wants_its_name),
         TEST(a_reason_comes_first),
+        TEST(hosts_that_go_together_do_not_stand_in_for_each_other),
         TEST(enter_and_the_asking_key_confirm_nothing),
         TEST(input_is_ignored_right_after_opening),
         TEST(a_confirmation_is_not_pasted),
