@@ -90,6 +90,7 @@ struct tui_scene tui_app_scene(struct tui_app *app)
                               .base = app->model.comparing ? &app->model.base : NULL,
                               .answers = &app->answers,
                               .now = app->now,
+                              .local_time = app->settings.local_time,
                               .cursors = (const char *const *)cursors,
                               .filter = &state->filter,
                               .arena = &app->arena};

@@ -18,7 +18,7 @@ struct tui_settings {
     enum tui_theme theme;
     bool ascii, blocks;
     bool mouse;
-    bool local_time;  /* :set tz local */
+    bool local_time;  /* :set tz local: all times but those that are exported */
     unsigned rate_hz; /* 1..20 wanted; control sends at most 10 */
     unsigned colors;  /* 0 = what the terminal has, else 1 (none), 16, 256, 16777216 */
 };

@@ -177,7 +177,7 @@ static void put_event(struct run *run, const struct tui_record *record)
         if (column.shown)
             continue;
         tui_table_value(run->events, &scene, &item, i, &value);
-        aion_str shown = tui_value_text(&value, text);
+        aion_str shown = tui_value_text(&scene, &value, text);
         size_t size = tui_text_clean(clean, sizeof(clean), shown, (int)sizeof(clean) / 4);
         aion_buf_printf(&run->out, "%s%.*s", i > 0 ? "  " : "", (int)size, clean);
     }
@@ -328,7 +328,7 @@ static bool seek(struct run *run, struct aion_err *err)
     if (run->batch->at == NULL)
         return true;
     if (!tui_parse_time(aion_str_of(run->batch->at), tui_model_now(&run->app.model, time_now()),
-                        &at_us))
+                        false, &at_us))
         return aion_fail(err, AION_INVALID, "--at: \"%.60s\" is no time: 11:55, 11:55:07, -5m",
                          run->batch->at);
     tui_session_seek(&run->app, at_us);

@@ -41,11 +41,12 @@ static void page_text(const struct tui_pane_state *state, struct aion_buf *out)
     }
 }
 
-/* Numbers as they are, not as differences. */
+/* Numbers as they are, not as differences; times in UTC. */
 static struct tui_scene plain_scene(struct tui_app *app)
 {
     struct tui_scene scene = tui_app_scene(app);
     scene.base = NULL;
+    scene.local_time = false;
     return scene;
 }
 
@@ -127,7 +128,7 @@ static void default_path(struct tui_app *app, const char *what, const char *endi
 {
     char at[TUI_FORMAT_SIZE], digits[16];
     size_t used = 0;
-    tui_format_date_time(at, tui_model_at(&app->model));
+    tui_format_date_time(at, tui_model_at(&app->model), false);
     for (const char *c = at; *c != '\0' && used + 1 < sizeof(digits); c++)
         if (*c >= '0' && *c <= '9')
             digits[used++] = *c;

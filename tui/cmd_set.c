@@ -42,6 +42,9 @@ static bool set_mouse(struct tui_app *app, aion_str value)
 static bool set_tz(struct tui_app *app, aion_str value)
 {
     app->settings.local_time = aion_str_is(value, "local");
+    for (size_t i = 0; i < TUI_VIEWS; i++)
+        for (size_t k = 0; k < TUI_PANES_MAX; k++)
+            app->views[i].panes[k].stamp = 0; /* pages say times, too */
     return app->settings.local_time || aion_str_is(value, "utc");
 }
 

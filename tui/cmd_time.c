@@ -38,7 +38,8 @@ void tui_cmd_live(struct tui_app *app, aion_str argument)
 void tui_cmd_at(struct tui_app *app, aion_str argument)
 {
     int64_t at_us;
-    if (!tui_parse_time(argument, tui_model_now(&app->model, app->now), &at_us)) {
+    if (!tui_parse_time(argument, tui_model_now(&app->model, app->now),
+                        app->settings.local_time, &at_us)) {
         tui_say(app, TUI_WARN, "\"%.*s\" is no time: 11:55, 11:55:07, -5m",
                 AION_STR_ARG(argument));
         return;

@@ -168,7 +168,7 @@ static int cell_width(const struct tui_table *table, const struct tui_scene *sce
     char text[TUI_FORMAT_SIZE];
     struct tui_value value;
     tui_table_value(table, scene, item, index, &value);
-    int width = tui_text_width(tui_value_text(&value, text));
+    int width = tui_text_width(tui_value_text(scene, &value, text));
     return width < CELL_MAX / 4 ? width : CELL_MAX / 4;
 }
 
@@ -211,7 +211,7 @@ void tui_export_text(const struct tui_table *table, const struct tui_scene *scen
     for (size_t row = 0; row < count; row++)
         for (size_t i = 0; i < columns; i++) {
             tui_table_value(table, scene, &items[row], shown[i], &value);
-            put_padded(out, tui_value_text(&value, text), widths[i],
+            put_padded(out, tui_value_text(scene, &value, text), widths[i],
                        tui_unit_is_number(value.unit), i + 1 == columns);
         }
 }

@@ -4,8 +4,11 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <time.h>
 
 enum { SECOND_US = 1000000, DAY_S = 86400, CHANGE_WIDTH = 5 };
+
+#define YEAR_9999_S INT64_C(253402300799) /* its last second */
 
 /* Three digits that matter: value / unit with 2, 1 or 0 places. */
 static size_t three(char out[TUI_FORMAT_SIZE], const char *before, uint64_t value,
@@ -110,17 +113,27 @@ static size_t usd(char out[TUI_FORMAT_SIZE], uint64_t nano_per_s)
     return three(out, "$", micro_per_h, 1000000, "/h");
 }
 
-size_t tui_format_clock(char out[TUI_FORMAT_SIZE], int64_t utc_us)
+/* What clocks of this machine's zone are ahead of UTC at that time. */
+static int64_t ahead_us(int64_t utc_us, bool local)
 {
-    int64_t second = utc_us / SECOND_US % DAY_S;
+    time_t seconds = (time_t)(utc_us / SECOND_US);
+    struct tm there;
+    if (!local || seconds > YEAR_9999_S || localtime_r(&seconds, &there) == NULL)
+        return 0;
+    return (int64_t)there.tm_gmtoff * SECOND_US;
+}
+
+size_t tui_format_clock(char out[TUI_FORMAT_SIZE], int64_t utc_us, bool local)
+{
+    int64_t second = (utc_us + ahead_us(utc_us, local)) / SECOND_US % DAY_S;
     return (size_t)snprintf(out, TUI_FORMAT_SIZE, "%02d:%02d:%02d", (int)(second / 3600),
                             (int)(second / 60 % 60), (int)(second % 60));
 }
 
-size_t tui_format_date_time(char out[TUI_FORMAT_SIZE], int64_t utc_us)
+size_t tui_format_date_time(char out[TUI_FORMAT_SIZE], int64_t utc_us, bool local)
 {
     char text[AION_RFC3339_SIZE];
-    if (aion_clock_rfc3339(text, utc_us / SECOND_US, 0) < 19)
+    if (aion_clock_rfc3339(text, (utc_us + ahead_us(utc_us, local)) / SECOND_US, 0) < 19)
         return (size_t)snprintf(out, TUI_FORMAT_SIZE, "-");
     text[10] = ' ';
     return (size_t)snprintf(out, TUI_FORMAT_SIZE, "%.19s", text);
@@ -153,7 +166,7 @@ size_t tui_format(char out[TUI_FORMAT_SIZE], enum tui_unit unit, int64_t number)
     case TUI_USD:
         return usd(out, value);
     case TUI_TIME:
-        return tui_format_clock(out, number);
+        return tui_format_clock(out, number, false);
     case TUI_DATE:
         return date(out, number);
     case TUI_TEXT:
@@ -210,6 +223,7 @@ static bool two(aion_str *text, unsigned most, char end, unsigned *ret)
     return *ret <= most;
 }
 
+/* By clocks that show now_us. */
 static bool time_of_day(aion_str text, int64_t now_us, int64_t *ret_us)
 {
     unsigned hour, minute, second = 0;
@@ -225,13 +239,15 @@ static bool time_of_day(aion_str text, int64_t now_us, int64_t *ret_us)
     return true;
 }
 
-bool tui_parse_time(aion_str text, int64_t now_us, int64_t *ret_us)
+bool tui_parse_time(aion_str text, int64_t now_us, bool local, int64_t *ret_us)
 {
-    int64_t seconds, ago_us;
+    int64_t seconds, ago_us, shown_us, ahead = ahead_us(now_us, local);
     int32_t nanos;
     text = aion_str_trim(text);
-    if (time_of_day(text, now_us, ret_us))
+    if (time_of_day(text, now_us + ahead, &shown_us)) {
+        *ret_us = shown_us - ahead_us(shown_us - ahead, local);
         return true;
+    }
     if (aion_clock_parse(text, &seconds, &nanos) && seconds > 0) {
         *ret_us = seconds * SECOND_US;
         return true;

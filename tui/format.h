@@ -33,12 +33,12 @@ static inline bool tui_unit_is_number(enum tui_unit unit)
 size_t tui_format(char out[TUI_FORMAT_SIZE], enum tui_unit unit, int64_t number);
 /* The same with a sign, for differences: "+1.2ms", "-3", "0". */
 size_t tui_format_change(char out[TUI_FORMAT_SIZE], enum tui_unit unit, int64_t change);
-/* "12:04:31" of UTC µs. */
-size_t tui_format_clock(char out[TUI_FORMAT_SIZE], int64_t utc_us);
+/* "12:04:31" of UTC µs; `local`: by the clocks of this machine's zone. */
+size_t tui_format_clock(char out[TUI_FORMAT_SIZE], int64_t utc_us, bool local);
 /* "2026-11-23 12:04:31". */
-size_t tui_format_date_time(char out[TUI_FORMAT_SIZE], int64_t utc_us);
+size_t tui_format_date_time(char out[TUI_FORMAT_SIZE], int64_t utc_us, bool local);
 /* "11:55", "11:55:07", "2026-11-23T11:55:07Z", "-5m", "5m": UTC µs. Times of day are the latest
- * ones not after now. */
-bool tui_parse_time(aion_str text, int64_t now_us, int64_t *ret_us);
+ * ones not after now; `local`: by the clocks of this machine's zone. */
+bool tui_parse_time(aion_str text, int64_t now_us, bool local, int64_t *ret_us);
 
 #endif

@@ -3,21 +3,15 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 
 enum { SECOND_US = 1000000, COLS_WIDE = 120 };
 
 /* "12:04:31Z", or local time without the Z. */
 static void clock_text(const struct tui_app *app, int64_t utc_us, char out[TUI_FORMAT_SIZE])
 {
-    time_t seconds = (time_t)(utc_us / SECOND_US);
-    struct tm local;
-    if (!app->settings.local_time || localtime_r(&seconds, &local) == NULL) {
-        size_t size = tui_format_clock(out, utc_us);
+    size_t size = tui_format_clock(out, utc_us, app->settings.local_time);
+    if (!app->settings.local_time)
         snprintf(out + size, TUI_FORMAT_SIZE - size, "Z");
-        return;
-    }
-    snprintf(out, TUI_FORMAT_SIZE, "%02d:%02d:%02d", local.tm_hour, local.tm_min, local.tm_sec);
 }
 
 /* -- how fresh ------------------------------------------------------------- */

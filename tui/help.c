@@ -45,7 +45,7 @@ static void state_lines(struct tui_app *app, struct tui_lines *out)
     const struct tui_hello *hello = &app->model.hello;
     const struct tui_records *records = &app->model.records;
     char oldest[TUI_FORMAT_SIZE], kept[TUI_FORMAT_SIZE];
-    tui_format_date_time(oldest, hello->oldest_us);
+    tui_format_date_time(oldest, hello->oldest_us, false);
     tui_format(kept, TUI_BYTES, (int64_t)app->model.history.bytes);
     tui_line_add(out, TUI_HEAD, 0, AION_STR("SERVER AND TERMINAL"));
     if (app->model.live.at_us == 0) {

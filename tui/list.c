@@ -90,10 +90,10 @@ static void draw_trend(struct tui_canvas *canvas, struct tui_rect rect, int y, i
 
 /* A number beyond its limit has a "!", so that no colour is needed to see it. */
 static void draw_value(struct tui_canvas *canvas, struct tui_rect rect, int y, int x, int width,
-                       const struct tui_value *value)
+                       const struct tui_scene *scene, const struct tui_value *value)
 {
     char number[TUI_FORMAT_SIZE], text[TUI_FORMAT_SIZE + 1];
-    aion_str shown = tui_value_text(value, number);
+    aion_str shown = tui_value_text(scene, value, number);
     bool right = tui_unit_is_number(value->unit);
     if (right && (value->role == TUI_WARN || value->role == TUI_ALARM)) {
         memcpy(text, shown.data, shown.size);
@@ -115,7 +115,7 @@ static void draw_row(struct tui_canvas *canvas, struct tui_rect rect, int y,
         if (value.unit == TUI_TREND)
             draw_trend(canvas, rect, y, x, width, scene, item->object);
         else
-            draw_value(canvas, rect, y, x, width, &value);
+            draw_value(canvas, rect, y, x, width, scene, &value);
     }
 }
 

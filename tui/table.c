@@ -31,13 +31,32 @@ void tui_table_value(const struct tui_table *table, const struct tui_scene *scen
     table->value(scene, item, &column, out);
 }
 
-aion_str tui_value_text(const struct tui_value *value, char out[TUI_FORMAT_SIZE])
+aion_str tui_value_text(const struct tui_scene *scene, const struct tui_value *value,
+                        char out[TUI_FORMAT_SIZE])
 {
     if (!tui_unit_is_number(value->unit))
         return value->text;
+    bool time = value->unit == TUI_TIME && value->number >= 0;
     size_t size = value->change ? tui_format_change(out, value->unit, value->number)
+                  : time        ? tui_format_clock(out, value->number, scene->local_time)
                                 : tui_format(out, value->unit, value->number);
     return aion_str_n(out, size);
+}
+
+aion_str tui_scene_date_time(const struct tui_scene *scene, int64_t utc_us)
+{
+    char *text = aion_arena_alloc(scene->arena, TUI_FORMAT_SIZE);
+    if (text == NULL)
+        return AION_STR("-");
+    return aion_str_n(text, tui_format_date_time(text, utc_us, scene->local_time));
+}
+
+const char *tui_scene_moment(const struct tui_scene *scene, int64_t utc_us)
+{
+    aion_str text = tui_scene_date_time(scene, utc_us);
+    const char *moment = aion_arena_printf(scene->arena, "%.*s%s", AION_STR_ARG(text),
+                                           scene->local_time ? "" : "Z");
+    return moment != NULL ? moment : "-";
 }
 
 bool tui_table_matches(const struct tui_table *table, const struct tui_scene *scene,
@@ -54,7 +73,8 @@ bool tui_table_matches(const struct tui_table *table, const struct tui_scene *sc
         if (column.unit == TUI_TREND)
             continue;
         tui_table_value(table, scene, item, i, &value);
-        fields[count] = (struct tui_field){column.name, tui_value_text(&value, texts[count])};
+        fields[count] =
+            (struct tui_field){column.name, tui_value_text(scene, &value, texts[count])};
         count++;
     }
     return tui_filter_match(filter, fields, count);

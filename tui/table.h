@@ -20,6 +20,7 @@ struct tui_scene {
     const struct tui_picture *base;    /* compared with; NULL = not comparing */
     const struct tui_answers *answers; /* what was asked besides */
     struct tui_time now;
+    bool local_time; /* all times are shown by the clocks of this machine's zone */
     /* Keys of the rows under the cursors of the view's panes, by pane; for what depends on
      * another pane. NULL outside of a view: everything is meant. */
     const char *const *cursors;
@@ -78,7 +79,12 @@ int tui_column_index(const struct tui_table *table, aion_str name);
 void tui_table_value(const struct tui_table *table, const struct tui_scene *scene,
                      const struct tui_item *item, size_t index, struct tui_value *out);
 /* What is shown of a value, at most TUI_FORMAT_SIZE for numbers; texts are borrowed. */
-aion_str tui_value_text(const struct tui_value *value, char out[TUI_FORMAT_SIZE]);
+aion_str tui_value_text(const struct tui_scene *scene, const struct tui_value *value,
+                        char out[TUI_FORMAT_SIZE]);
+/* "2026-11-23 12:04:31", in the arena. */
+aion_str tui_scene_date_time(const struct tui_scene *scene, int64_t utc_us);
+/* The same, "2026-11-23 12:04:31Z" when it is UTC. */
+const char *tui_scene_moment(const struct tui_scene *scene, int64_t utc_us);
 bool tui_table_matches(const struct tui_table *table, const struct tui_scene *scene,
                        const struct tui_item *item, const struct tui_filter *filter);
 /* Items that pass the filter (may be NULL), sorted by a column (-1: as they come), in the

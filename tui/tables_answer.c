@@ -53,13 +53,9 @@ static void revisions_value(const struct tui_scene *scene, const struct tui_item
         out->number = (int64_t)ordinal;
         break;
     case WHEN:
-        out->text = AION_STR("-");
-        if (policy->activated_at != NULL) {
-            char *text = aion_arena_alloc(scene->arena, TUI_FORMAT_SIZE);
-            if (text != NULL)
-                out->text = aion_str_n(
-                    text, tui_format_date_time(text, tui_stamp_us(policy->activated_at)));
-        }
+        out->text = policy->activated_at != NULL
+                        ? tui_scene_date_time(scene, tui_stamp_us(policy->activated_at))
+                        : AION_STR("-");
         break;
     case WHO:
         out->text = aion_str_of(policy->activated_by);

@@ -60,10 +60,8 @@ static void log_value(const struct tui_scene *scene, const struct tui_item *item
     if (column->tag == LINE) {
         out->text = item->key;
     } else if (column->tag == AT) {
-        char *text = aion_arena_alloc(scene->arena, TUI_FORMAT_SIZE);
-        out->text = AION_STR("-");
-        if (text != NULL && line->at != NULL)
-            out->text = aion_str_n(text, tui_format_date_time(text, tui_stamp_us(line->at)));
+        out->text = line->at != NULL ? tui_scene_date_time(scene, tui_stamp_us(line->at))
+                                     : AION_STR("-");
     } else {
         out->text = aion_str_of(texts[column->tag]);
     }

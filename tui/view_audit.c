@@ -15,14 +15,12 @@ static void put(struct tui_lines *out, const char *name, const char *text)
         tui_line_pair(out, name, "%s", text);
 }
 
-static void put_line(struct tui_lines *out, const Aion__V1__AuditLine *line)
+static void put_line(const struct tui_scene *scene, struct tui_lines *out,
+                     const Aion__V1__AuditLine *line)
 {
-    char at[TUI_FORMAT_SIZE];
     bool done = strcmp(line->result, "done") == 0;
-    if (line->at != NULL) {
-        tui_format_date_time(at, tui_stamp_us(line->at));
-        tui_line_pair(out, "when", "%sZ", at);
-    }
+    if (line->at != NULL)
+        tui_line_pair(out, "when", "%s", tui_scene_moment(scene, tui_stamp_us(line->at)));
     put(out, "who", line->actor);
     put(out, "role", line->role);
     put(out, "tenant", line->tenant);
@@ -72,7 +70,7 @@ static void record_lines(const struct tui_scene *scene, struct tui_lines *out)
     put_refusal(out, answer);
     put_proof(out, &scene->answers->list[TUI_ASK_VERIFY]);
     if (line != NULL)
-        put_line(out, line);
+        put_line(scene, out, line);
     if (scene->answers->list[TUI_ASK_VERIFY].id == 0)
         tui_line_text(out, TUI_DIM, 0,
                       AION_STR("a, then v: whether anybody has rewritten the log"));

@@ -9,7 +9,6 @@ enum { HOSTS, MODULES, OFFERS, QUEUES, HOST, EVENTS, PANES };
 static void host_lines(const struct tui_scene *scene, struct tui_lines *out)
 {
     const Aion__V1__HostInfo *host = tui_host_of(scene->answers, scene->cursors[HOSTS]);
-    char at[TUI_FORMAT_SIZE];
     if (host == NULL) {
         tui_line_add(out, TUI_DIM, 0, AION_STR("not attached now"));
         return;
@@ -17,10 +16,9 @@ static void host_lines(const struct tui_scene *scene, struct tui_lines *out)
     tui_line_pair(out, "host", "%s   pool %s   version %s", host->host_id, host->pool,
                   host->version);
     tui_line_pair(out, "slots", "%u of %u busy", host->running, host->slots);
-    if (host->attached_at != NULL) {
-        tui_format_date_time(at, tui_stamp_us(host->attached_at));
-        tui_line_pair(out, "attached", "%sZ", at);
-    }
+    if (host->attached_at != NULL)
+        tui_line_pair(out, "attached", "%s",
+                      tui_scene_moment(scene, tui_stamp_us(host->attached_at)));
     if (host->draining)
         tui_line_addf(out, TUI_WARN, 0, "DRAINING by %s: %s",
                       host->drained_by[0] != '\0' ? host->drained_by : "itself",

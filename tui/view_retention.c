@@ -18,14 +18,12 @@ static const char *plan_subtitle(const struct tui_scene *scene)
                              plan->changed_by[0] != '\0' ? plan->changed_by : "default");
 }
 
-static void put_cutoff(struct tui_lines *out, const char *what,
+static void put_cutoff(const struct tui_scene *scene, struct tui_lines *out, const char *what,
                        const Google__Protobuf__Timestamp *stamp)
 {
-    char at[TUI_FORMAT_SIZE];
-    if (stamp == NULL)
-        return;
-    tui_format_date_time(at, tui_stamp_us(stamp));
-    tui_line_pair(out, what, "what ended before %sZ", at);
+    if (stamp != NULL)
+        tui_line_pair(out, what, "what ended before %s",
+                      tui_scene_moment(scene, tui_stamp_us(stamp)));
 }
 
 static void sweep_lines(const struct tui_scene *scene, struct tui_lines *out)
@@ -43,8 +41,8 @@ static void sweep_lines(const struct tui_scene *scene, struct tui_lines *out)
                       "due now: %" PRIu64 " tasks, %" PRIu64 " chunks, %" PRIu64
                       " keys%s; nothing was deleted",
                       sweep->tasks, sweep->chunks, sweep->keys, sweep->done ? "" : " so far");
-        put_cutoff(out, "succeeded", sweep->cutoff_succeeded);
-        put_cutoff(out, "failed", sweep->cutoff_failed);
+        put_cutoff(scene, out, "succeeded", sweep->cutoff_succeeded);
+        put_cutoff(scene, out, "failed", sweep->cutoff_failed);
     }
     tui_line_text(out, TUI_DIM, 0,
                   AION_STR("Backups, restores and drills come with a later release: there are "

@@ -10,6 +10,8 @@
 
 enum { COUNTS, TASKS, LIFE, OUTPUT, PANES };
 
+#define FAR_US (12 * 3600 * INT64_C(1000000))
+
 /* -- counts ---------------------------------------------------------------- */
 
 static void counts(struct tui_canvas *canvas, struct tui_rect rect,
@@ -50,19 +52,25 @@ static const char *about(const struct tui_scene *scene, enum tui_ask ask)
     return scene->cursors != NULL ? scene->cursors[TASKS] : "";
 }
 
-static const char *clock_of(const Google__Protobuf__Timestamp *stamp, char out[TUI_FORMAT_SIZE])
+/* "12:04:31.250"; what is far from now has its date. */
+static const char *clock_of(const struct tui_scene *scene,
+                            const Google__Protobuf__Timestamp *stamp, char out[TUI_FORMAT_SIZE])
 {
-    if (stamp == NULL)
-        return "-";
     int64_t at_us = tui_stamp_us(stamp);
     if (at_us <= 0)
         return "-";
-    tui_format_clock(out, at_us);
-    snprintf(out + 8, TUI_FORMAT_SIZE - 8, ".%03d", (int)(at_us / 1000 % 1000));
+    int64_t now = tui_model_now(scene->model, scene->now);
+    if (at_us < now - FAR_US || at_us > now + FAR_US) {
+        tui_format_date_time(out, at_us, scene->local_time);
+        return out;
+    }
+    size_t size = tui_format_clock(out, at_us, scene->local_time);
+    snprintf(out + size, TUI_FORMAT_SIZE - size, ".%03d", (int)(at_us / 1000 % 1000));
     return out;
 }
 
-static void head_lines(const Aion__V1__Task *task, struct tui_lines *out)
+static void head_lines(const struct tui_scene *scene, const Aion__V1__Task *task,
+                       struct tui_lines *out)
 {
     char at[TUI_FORMAT_SIZE], until[TUI_FORMAT_SIZE], took[TUI_FORMAT_SIZE],
         queued[TUI_FORMAT_SIZE];
@@ -72,8 +80,8 @@ static void head_lines(const Aion__V1__Task *task, struct tui_lines *out)
     if (task->engine != NULL)
         tui_line_pair(out, "route", "%s   module %s   by %s: %s", task->engine->route,
                       task->engine->module, task->engine->chosen_by, task->engine->reason);
-    tui_line_pair(out, "created", "%s   deadline %s", clock_of(task->created_at, at),
-                  clock_of(task->deadline, until));
+    tui_line_pair(out, "created", "%s   deadline %s", clock_of(scene, task->created_at, at),
+                  clock_of(scene, task->deadline, until));
     if (task->usage != NULL && task->usage->latency_us > 0) {
         tui_format(took, TUI_US, task->usage->latency_us);
         tui_format(queued, TUI_US, task->usage->queue_us);
@@ -88,15 +96,17 @@ static void head_lines(const Aion__V1__Task *task, struct tui_lines *out)
                       task->metadata[i]->value);
 }
 
-static void attempt_lines(const Aion__V1__Task *task, struct tui_lines *out)
+static void attempt_lines(const struct tui_scene *scene, const Aion__V1__Task *task,
+                          struct tui_lines *out)
 {
     char begin[TUI_FORMAT_SIZE], end[TUI_FORMAT_SIZE];
     for (size_t i = 0; i < task->n_attempts; i++) {
         const Aion__V1__Attempt *attempt = task->attempts[i];
         tui_line_addf(out, attempt->error != NULL ? TUI_WARN : TUI_PLAIN, 0,
                       "attempt %u on %s: %s, %s to %s%s%s", attempt->attempt, attempt->host_id,
-                      attempt->module, clock_of(attempt->started_at, begin),
-                      attempt->ended_at != NULL ? clock_of(attempt->ended_at, end) : "now",
+                      attempt->module, clock_of(scene, attempt->started_at, begin),
+                      attempt->ended_at != NULL ? clock_of(scene, attempt->ended_at, end)
+                                                : "now",
                       attempt->error != NULL ? "  " : "",
                       attempt->error != NULL ? attempt->error->reason : "");
     }
@@ -114,12 +124,12 @@ static void life_lines(const struct tui_scene *scene, struct tui_lines *out)
             tui_line_add(out, TUI_DIM, 0, AION_STR("enter on a task shows its life here"));
         return;
     }
-    head_lines(task, out);
-    attempt_lines(task, out);
+    head_lines(scene, task, out);
+    attempt_lines(scene, task, out);
     for (size_t i = 0; i < task->n_events; i++) {
         const Aion__V1__TaskEvent *event = task->events[i];
         tui_line_addf(out, tui_task_word((int)event->state).role, 0, "%s %-10s %s",
-                      clock_of(event->at, at), event->kind, event->note);
+                      clock_of(scene, event->at, at), event->kind, event->note);
     }
 }
 

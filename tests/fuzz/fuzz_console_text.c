@@ -86,7 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     draw(text);
     filter(text);
     type(text);
-    tui_parse_time(text, INT64_C(1795435200000000), &at);
+    tui_parse_time(text, INT64_C(1795435200000000), false, &at);
     tui_key_parse(text, &key);
     return 0;
 }

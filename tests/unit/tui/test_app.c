@@ -6,6 +6,8 @@
 #include "command.h"
 #include "stage.h"
 
+#include <time.h>
+
 enum { SECOND = 1000000 };
 
 static struct stage stage;
@@ -587,6 +589,27 @@ static void who_may_not_read_the_log_is_told_so(void **state)
     assert_true(seen("the role manager may read the log"));
 }
 
+/* The clock in the header, what lists and pages say, what is typed. */
+static void all_times_are_of_one_zone(void **state)
+{
+    (void)state;
+    setenv("TZ", "CET-1", 1);
+    tzset();
+    stage_key(&stage, "7");
+    stage_run(&stage, 200000);
+    assert_true(seen("when         2026-11-23 12:00:00Z"));
+    tui_app_execute(&stage.app, AION_STR("set tz local"));
+    assert_true(seen("13:00:05 lag"));
+    assert_true(seen(">2026-11-23 13:00:00 ana"));
+    assert_true(seen("when         2026-11-23 13:00:00"));
+    assert_false(seen("13:00:00Z"));
+    tui_app_execute(&stage.app, AION_STR("at 13:00:02"));
+    assert_true(seen("PAUSED at 13:00:02"));
+    assert_true(tui_model_at(&stage.app.model) == STAGE_START_US + 2 * SECOND);
+    setenv("TZ", "UTC", 1);
+    tzset();
+}
+
 static void two_instants_are_compared(void **state)
 {
     (void)state;
@@ -689,6 +712,7 @@ int main(void)
         TEST(the_log_is_read_as_it_was),
         TEST(a_broken_chain_is_told),
         TEST(who_may_not_read_the_log_is_told_so),
+        TEST(all_times_are_of_one_zone),
         TEST(two_instants_are_compared),
         TEST(rows_are_copied_and_exported),
         TEST(what_is_not_copied_is_not_said_to_be),

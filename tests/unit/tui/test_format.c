@@ -5,6 +5,8 @@
 #include "format.h"
 #include "graph.h"
 
+#include <time.h>
+
 static const char *text(enum tui_unit unit, int64_t number)
 {
     static char out[8][TUI_FORMAT_SIZE];
@@ -61,17 +63,40 @@ static void times_are_read_as_people_type_them(void **state)
     const int64_t now = INT64_C(1795435471000000); /* 12:04:31 */
     int64_t at;
     (void)state;
-    assert_true(tui_parse_time(AION_STR("11:55"), now, &at) && now - at == 571000000);
-    assert_true(tui_parse_time(AION_STR("11:55:07"), now, &at) && now - at == 564000000);
-    assert_true(tui_parse_time(AION_STR("12:05"), now, &at) && now - at > INT64_C(86000000000));
-    assert_true(tui_parse_time(AION_STR("-5m"), now, &at) && now - at == 300000000);
-    assert_true(tui_parse_time(AION_STR(" 90s "), now, &at) && now - at == 90000000);
-    assert_true(tui_parse_time(AION_STR("2026-11-23T11:00:00Z"), now, &at));
-    assert_false(tui_parse_time(AION_STR("25:00"), now, &at));
-    assert_false(tui_parse_time(AION_STR("11:60"), now, &at));
-    assert_false(tui_parse_time(AION_STR("soon"), now, &at));
-    assert_false(tui_parse_time(AION_STR(""), now, &at));
-    assert_false(tui_parse_time(AION_STR("-99999999d"), now, &at));
+    assert_true(tui_parse_time(AION_STR("11:55"), now, false, &at) && now - at == 571000000);
+    assert_true(tui_parse_time(AION_STR("11:55:07"), now, false, &at) && now - at == 564000000);
+    assert_true(tui_parse_time(AION_STR("12:05"), now, false, &at) &&
+                now - at > INT64_C(86000000000));
+    assert_true(tui_parse_time(AION_STR("-5m"), now, false, &at) && now - at == 300000000);
+    assert_true(tui_parse_time(AION_STR(" 90s "), now, false, &at) && now - at == 90000000);
+    assert_true(tui_parse_time(AION_STR("2026-11-23T11:00:00Z"), now, false, &at));
+    assert_false(tui_parse_time(AION_STR("25:00"), now, false, &at));
+    assert_false(tui_parse_time(AION_STR("11:60"), now, false, &at));
+    assert_false(tui_parse_time(AION_STR("soon"), now, false, &at));
+    assert_false(tui_parse_time(AION_STR(""), now, false, &at));
+    assert_false(tui_parse_time(AION_STR("-99999999d"), now, false, &at));
+}
+
+static void times_may_be_those_of_the_zone(void **state)
+{
+    const int64_t now = INT64_C(1795435471000000), summer = now - INT64_C(120) * 86400000000;
+    char out[TUI_FORMAT_SIZE];
+    int64_t at;
+    (void)state;
+    setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1);
+    tzset();
+    tui_format_clock(out, now, true);
+    assert_string_equal(out, "13:04:31");
+    tui_format_clock(out, summer, true);
+    assert_string_equal(out, "14:04:31");
+    tui_format_date_time(out, now, true);
+    assert_string_equal(out, "2026-11-23 13:04:31");
+    assert_true(tui_parse_time(AION_STR("13:00"), now, true, &at) && now - at == 271000000);
+    assert_true(tui_parse_time(AION_STR("2026-11-23T12:00:00Z"), now, true, &at));
+    assert_true(now - at == 271000000);
+    assert_true(tui_format_clock(out, INT64_MAX, true) < TUI_FORMAT_SIZE);
+    setenv("TZ", "UTC", 1);
+    tzset();
 }
 
 /* -- graphs ---------------------------------------------------------------- */
@@ -127,6 +152,7 @@ int main(void)
         cmocka_unit_test(numbers_have_three_digits_that_matter),
         cmocka_unit_test(differences_have_a_sign),
         cmocka_unit_test(times_are_read_as_people_type_them),
+        cmocka_unit_test(times_may_be_those_of_the_zone),
         cmocka_unit_test(areas_fill_from_the_bottom),
         cmocka_unit_test(heat_grows_by_sign_and_by_colour),
         cmocka_unit_test(tops_are_round),
