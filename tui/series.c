@@ -147,6 +147,7 @@ void tui_series_add(struct tui_series *series, const struct tui_picture *picture
     const struct tui_row *mesh = tui_picture_mesh(picture);
     int64_t last = picture->at_us / SECOND_US;
     int64_t count = picture->span_ms >= 1000 ? picture->span_ms / 1000 : 1;
+    count = count < TUI_SERIES_SECONDS ? count : TUI_SERIES_SECONDS;
     changed_from(series, last - count + 1);
     if (mesh != NULL)
         add_seconds(series, last, count, mesh);

@@ -36,9 +36,9 @@ static int worst_of(const struct tui_row *row)
 static size_t add_kind(const struct tui_scene *scene, enum tui_kind kind, struct tui_item *out,
                        size_t max)
 {
-    struct tui_item *items = aion_arena_alloc(scene->arena, TUI_ITEMS_MAX * sizeof(*items));
-    size_t count = 0;
-    size_t all = items != NULL ? tui_entity_items(scene, kind, items, TUI_ITEMS_MAX) : 0;
+    size_t there = scene->picture->counts[kind], count = 0;
+    struct tui_item *items = aion_arena_alloc(scene->arena, there * sizeof(*items));
+    size_t all = items != NULL ? tui_entity_items(scene, kind, items, there) : 0;
     for (size_t i = 0; i < all && count < max; i++) {
         int column = worst_of(items[i].object);
         struct remark *remark =
