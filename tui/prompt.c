@@ -87,7 +87,7 @@ bool tui_prompt_key(struct tui_prompt *prompt, uint32_t key)
     default:
         break;
     }
-    if (key < ' ' || key >= TUI_KEY_BASE)
+    if (key >= TUI_KEY_BASE || !tui_char_shown(key))
         return false;
     insert(prompt, key);
     return true;

@@ -12,7 +12,7 @@ struct tui_prompt {
 };
 
 void tui_prompt_set(struct tui_prompt *prompt, aion_str text);
-/* Editing keys and characters; false: the key is not for a line. */
+/* Editing keys and characters that can be seen; false: the key is not for a line. */
 bool tui_prompt_key(struct tui_prompt *prompt, uint32_t key);
 /* Control characters of what was pasted become blanks; what does not fit is left out. */
 void tui_prompt_paste(struct tui_prompt *prompt, aion_str text);

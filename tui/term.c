@@ -136,9 +136,7 @@ static void make_restore(struct tui_term *term)
 static void raw_mode(struct tui_term *term)
 {
     tcgetattr(term->fd, &term->raw);
-    cfmakeraw(&term->raw);
-    term->raw.c_cc[VMIN] = 0;
-    term->raw.c_cc[VTIME] = 0;
+    cfmakeraw(&term->raw); /* a read of no bytes is its end: at least one is asked for */
     tcsetattr(term->fd, TCSADRAIN, &term->raw);
 }
 

@@ -27,7 +27,7 @@ bool tui_char_shown(uint32_t ch)
     return !is_control(ch) && !is_hidden(ch) && !is_nobody(ch);
 }
 
-uint32_t tui_text_next(aion_str text, size_t *pos, int *ret_width)
+uint32_t tui_text_next_wide(aion_str text, size_t *pos, int *ret_width)
 {
     while (*pos < text.size) {
         uint32_t ch = aion_utf8_next(text, pos);

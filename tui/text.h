@@ -16,10 +16,21 @@ int tui_char_width(uint32_t ch);
 /* Control and format characters are not: they move the cursor, turn lines around or hide. */
 bool tui_char_shown(uint32_t ch);
 
+/* tui_text_next where it is no plain ASCII. */
+uint32_t tui_text_next_wide(aion_str text, size_t *pos, int *ret_width);
+
 /* The next code point to show at *pos, which is stepped over it and over what is not shown;
  * 0 = the end. Tabs, line ends and control characters come as a space, invalid bytes as
  * U+FFFD. *ret_width is 0 for a mark, which belongs to the character before it. */
-uint32_t tui_text_next(aion_str text, size_t *pos, int *ret_width);
+static inline uint32_t tui_text_next(aion_str text, size_t *pos, int *ret_width)
+{
+    unsigned char first = *pos < text.size ? (unsigned char)text.data[*pos] : 0;
+    if (first < 0x20 || first > 0x7E)
+        return tui_text_next_wide(text, pos, ret_width);
+    *ret_width = 1;
+    ++*pos;
+    return first;
+}
 
 /* A code point as UTF-8, no NUL; returns the bytes, at most 4. */
 size_t tui_text_encode(char out[4], uint32_t ch);

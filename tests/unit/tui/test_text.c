@@ -3,6 +3,9 @@
  * walk over all code points beside the C library's wcwidth. */
 #include "tui_test.h"
 
+#include "key.h"
+#include "prompt.h"
+
 #include <locale.h>
 #include <wchar.h>
 
@@ -85,6 +88,17 @@ static void every_character_is_as_wide_as_the_c_library_draws_it(void **state)
     }
 }
 
+/* A reason goes into the log: it holds what was seen when it was typed. */
+static void what_nobody_sees_cannot_be_typed(void **state)
+{
+    static const uint32_t keys[] = {'a', 0x202E, 0x200B, 0xE9, 0xFEFF, TUI_KEY_CTRL | 'b', 'z'};
+    struct tui_prompt prompt = {.size = 0};
+    (void)state;
+    for (size_t i = 0; i < aion_countof(keys); i++)
+        tui_prompt_key(&prompt, keys[i]);
+    assert_string_equal(prompt.text, "a\xc3\xa9z");
+}
+
 /* -- the canvas ------------------------------------------------------------ */
 
 static void drawing_is_clipped(void **state)
@@ -143,6 +157,7 @@ int main(void)
         cmocka_unit_test(widths_count_cells),
         cmocka_unit_test(what_is_too_long_ends_in_an_ellipsis),
         cmocka_unit_test(every_character_is_as_wide_as_the_c_library_draws_it),
+        cmocka_unit_test(what_nobody_sees_cannot_be_typed),
         cmocka_unit_test(drawing_is_clipped),
         cmocka_unit_test(wide_characters_are_whole_or_not_there),
         cmocka_unit_test(ascii_stays_ascii),
