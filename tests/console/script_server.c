@@ -66,7 +66,7 @@ struct reader {
     int64_t next_us, until_us, events_us;
     uint32_t rate_hz, span_ms;
     unsigned kinds;
-    bool events, full;
+    bool events, joined;
     size_t tail_left;
     int64_t tail_second;
 };
@@ -91,9 +91,37 @@ static bool is_news(const Aion__V1__OpsFrame *frame)
            frame->n_rows + frame->n_entities + frame->n_gone > 0;
 }
 
-static enum mesh_sent send_frame(struct reader *reader)
+/* What happened since the last time, NULL = nothing. At most TAIL_MAX events a second; the
+ * counts are of all. */
+static Aion__V1__OpsEvents *due_events(struct reader *reader)
+{
+    if (!reader->events || reader->until_us != 0)
+        return NULL;
+    if (reader->next_us / SECOND_US != reader->tail_second) {
+        reader->tail_second = reader->next_us / SECOND_US;
+        reader->tail_left = TAIL_MAX;
+    }
+    size_t max = reader->tail_left < BATCH_MAX ? reader->tail_left : BATCH_MAX;
+    Aion__V1__OpsEvents *events = world_events(&reader->server->world, reader->events_us,
+                                               reader->next_us, max, &reader->arena);
+    reader->events_us = reader->next_us;
+    reader->tail_left -= events->n_events;
+    return events->n_counts > 0 ? events : NULL;
+}
+
+static enum mesh_sent send_events(struct reader *reader, Aion__V1__OpsEvents *events)
 {
     Aion__V1__OpsWatchReply reply = AION__V1__OPS_WATCH_REPLY__INIT;
+    reply.body_case = AION__V1__OPS_WATCH_REPLY__BODY_EVENTS;
+    reply.events = events;
+    return send_reply(reader, &reply);
+}
+
+/* A frame and the events that are due with it: in one reply to whoever takes it so. */
+static enum mesh_sent send_due(struct reader *reader)
+{
+    Aion__V1__OpsWatchReply reply = AION__V1__OPS_WATCH_REPLY__INIT;
+    Aion__V1__OpsEvents *events = due_events(reader);
     bool whole = reader->next_us % SECOND_US == 0;
     reply.body_case = AION__V1__OPS_WATCH_REPLY__BODY_FRAME;
     reply.frame = world_frame(&reader->server->world, &reader->known, reader->next_us / 1000,
@@ -101,25 +129,10 @@ static enum mesh_sent send_frame(struct reader *reader)
                               : whole              ? 1000
                                                    : 100,
                               reader->kinds, &reader->arena);
-    return is_news(reply.frame) ? send_reply(reader, &reply) : MESH_SENT;
-}
-
-/* At most TAIL_MAX a second, in batches; the counts are of all. */
-static void send_events(struct reader *reader)
-{
-    Aion__V1__OpsWatchReply reply = AION__V1__OPS_WATCH_REPLY__INIT;
-    if (reader->next_us / SECOND_US != reader->tail_second) {
-        reader->tail_second = reader->next_us / SECOND_US;
-        reader->tail_left = TAIL_MAX;
-    }
-    size_t max = reader->tail_left < BATCH_MAX ? reader->tail_left : BATCH_MAX;
-    reply.body_case = AION__V1__OPS_WATCH_REPLY__BODY_EVENTS;
-    reply.events = world_events(&reader->server->world, reader->events_us, reader->next_us, max,
-                                &reader->arena);
-    reader->events_us = reader->next_us;
-    reader->tail_left -= reply.events->n_events;
-    if (reply.events->n_counts > 0)
-        send_reply(reader, &reply);
+    bool news = is_news(reply.frame), joined = news && reader->joined;
+    reply.beside = joined ? events : NULL;
+    enum mesh_sent sent = news ? send_reply(reader, &reply) : MESH_SENT;
+    return events != NULL && !joined ? send_events(reader, events) : sent;
 }
 
 static void step_on(struct reader *reader)
@@ -136,9 +149,7 @@ static void fire(struct mesh_timer *timer)
     enum mesh_sent sent = MESH_SENT;
     while (sent == MESH_SENT && reader->next_us <= now_us() &&
            (reader->until_us == 0 || reader->next_us <= reader->until_us)) {
-        sent = send_frame(reader);
-        if (reader->events && reader->until_us == 0)
-            send_events(reader);
+        sent = send_due(reader);
         aion_arena_reset(&reader->arena);
         step_on(reader);
     }
@@ -159,6 +170,7 @@ static void ops_watch(struct mesh_call *call, const Aion__V1__OpsWatchRequest *r
                               .rate_hz = request->rate_hz,
                               .until_us = request->until_us,
                               .events = request->events != NULL,
+                              .joined = request->joined,
                               .events_us = now_us(),
                               .next_us = now_us() / 100000 * 100000};
     aion_arena_init(&reader->arena, ARENA_MAX, NULL, 0);
