@@ -35,7 +35,6 @@ struct tui_pane_state {
 struct tui_view_state {
     size_t focus;
     bool detail;
-    bool entered; /* was open before */
     struct tui_filter filter;
     struct tui_pane_state panes[TUI_PANES_MAX];
 };
@@ -54,7 +53,7 @@ struct tui_app;
 struct tui_action;
 
 /* An action on its way: preview, reason, confirmation, result. */
-enum { TUI_TARGETS_MAX = TUI_MARKS_MAX, TUI_REASON_MAX = 200 };
+enum { TUI_TARGETS_MAX = TUI_MARKS_MAX };
 struct tui_dialog {
     const struct tui_action *action;
     char (*targets)[TUI_LIST_KEY_MAX];

@@ -142,7 +142,6 @@ static void discard(struct tui_output *output, uint64_t from)
 {
     while (output->chunk_count > 0 && output->chunks[output->chunk_count - 1].cursor >= from)
         output->size = output->chunks[--output->chunk_count].at;
-    output->restarts++;
 }
 
 /* Half of it goes at once, so that this is rare. */

@@ -53,7 +53,7 @@ struct tui_output {
     } chunks[TUI_CHUNKS_MAX];
     size_t chunk_count;
     uint64_t cursor, received; /* newest cursor; chunks in all */
-    unsigned attempt, restarts;
+    unsigned attempt;
     bool cut, ended; /* the oldest part is gone; the final chunk came */
     int state;       /* then: TaskState */
     char digest[80], reason[160];

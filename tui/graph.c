@@ -152,15 +152,6 @@ void tui_graph_spark(struct tui_canvas *canvas, struct tui_rect rect, int y, int
     tui_graph_area(canvas, row, values, count, top, role);
 }
 
-void tui_graph_bar(struct tui_canvas *canvas, struct tui_rect rect, int y, int x, int cols,
-                   int64_t part, int64_t whole, enum tui_role role)
-{
-    int filled = whole > 0 ? level(part, whole, cols) : 0;
-    tui_put_run(canvas, rect, y, x, filled, role, canvas->ascii ? '#' : 0x2588);
-    tui_put_run(canvas, rect, y, x + filled, cols - filled, TUI_DIM,
-                canvas->ascii ? '.' : 0xB7);
-}
-
 /* Steps that tell apart what latencies look like: most of them lie in a few classes. */
 void tui_graph_heat(struct tui_canvas *canvas, struct tui_rect rect, int y, int x, int64_t part,
                     int64_t whole)

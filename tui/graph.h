@@ -19,9 +19,6 @@ void tui_graph_line(struct tui_canvas *canvas, struct tui_rect rect, const int64
 /* One row from x on, `cols` wide. */
 void tui_graph_spark(struct tui_canvas *canvas, struct tui_rect rect, int y, int x, int cols,
                      const int64_t *values, int count, int64_t top, enum tui_role role);
-/* A bar of `cols` whose part is filled: 0 <= part <= whole. */
-void tui_graph_bar(struct tui_canvas *canvas, struct tui_rect rect, int y, int x, int cols,
-                   int64_t part, int64_t whole, enum tui_role role);
 /* One cell of a heat map: which part of the whole is here. Glyph and colour both grow. */
 void tui_graph_heat(struct tui_canvas *canvas, struct tui_rect rect, int y, int x, int64_t part,
                     int64_t whole);

@@ -105,11 +105,6 @@ void tui_guard_disarm(void)
     restore_once();
 }
 
-bool tui_guard_armed(void)
-{
-    return atomic_load(&shared->armed) == ARMED;
-}
-
 /* -- the parent ------------------------------------------------------------ */
 
 static volatile sig_atomic_t console;

@@ -20,6 +20,5 @@ bool tui_guard_begin(int fd);
 void tui_guard_arm(aion_str restore);
 /* Puts it right and forgets about it. */
 void tui_guard_disarm(void);
-bool tui_guard_armed(void);
 
 #endif

@@ -130,35 +130,31 @@ WHOLE(dependency, AION__V1__OPS_DEPENDENCY_COLUMN__OPS_DEPENDENCY_OPERATIONS_MIL
 WHOLE(certificate, AION__V1__OPS_CERTIFICATE_COLUMN__OPS_CERTIFICATE_EXPIRES_S);
 WHOLE(process, AION__V1__OPS_PROCESS_COLUMN__OPS_PROCESS_BEAT_US);
 
-#define KIND(one, many, list, trend, state)               \
-    {                                                     \
-        one, many, list, aion_countof(list), trend, state \
+#define KIND(name, list, trend, state)               \
+    {                                                \
+        name, list, aion_countof(list), trend, state \
     }
 
 const struct tui_kind_type tui_kinds[TUI_KINDS] = {
-    [TUI_NO_KIND] = {"", "", NULL, 0, -1, -1},
-    [TUI_MESH] = KIND("mesh", "mesh", mesh, -1, -1),
-    [TUI_ROUTE] = KIND("route", "routes", route, AION__V1__OPS_ROUTE_COLUMN__OPS_ROUTE_P95_US,
+    [TUI_NO_KIND] = {"", NULL, 0, -1, -1},
+    [TUI_MESH] = KIND("mesh", mesh, -1, -1),
+    [TUI_ROUTE] = KIND("route", route, AION__V1__OPS_ROUTE_COLUMN__OPS_ROUTE_P95_US,
                        AION__V1__OPS_ROUTE_COLUMN__OPS_ROUTE_STATE),
-    [TUI_METHOD] =
-        KIND("method", "methods", method, AION__V1__OPS_METHOD_COLUMN__OPS_METHOD_P95_US, -1),
-    [TUI_TENANT] = KIND("tenant", "tenants", tenant,
-                        AION__V1__OPS_TENANT_COLUMN__OPS_TENANT_TASKS_MILLI, -1),
-    [TUI_MODULE] =
-        KIND("module", "modules", module, AION__V1__OPS_MODULE_COLUMN__OPS_MODULE_P95_US, -1),
-    [TUI_QUEUE] =
-        KIND("queue", "queues", queue, AION__V1__OPS_QUEUE_COLUMN__OPS_QUEUE_DEPTH, -1),
-    [TUI_HOST] = KIND("host", "hosts", host, AION__V1__OPS_HOST_COLUMN__OPS_HOST_CPU_PPM,
+    [TUI_METHOD] = KIND("method", method, AION__V1__OPS_METHOD_COLUMN__OPS_METHOD_P95_US, -1),
+    [TUI_TENANT] =
+        KIND("tenant", tenant, AION__V1__OPS_TENANT_COLUMN__OPS_TENANT_TASKS_MILLI, -1),
+    [TUI_MODULE] = KIND("module", module, AION__V1__OPS_MODULE_COLUMN__OPS_MODULE_P95_US, -1),
+    [TUI_QUEUE] = KIND("queue", queue, AION__V1__OPS_QUEUE_COLUMN__OPS_QUEUE_DEPTH, -1),
+    [TUI_HOST] = KIND("host", host, AION__V1__OPS_HOST_COLUMN__OPS_HOST_CPU_PPM,
                       AION__V1__OPS_HOST_COLUMN__OPS_HOST_STATE),
-    [TUI_EDGE] = KIND("edge", "edges", edge, AION__V1__OPS_EDGE_COLUMN__OPS_EDGE_P95_US,
+    [TUI_EDGE] = KIND("edge", edge, AION__V1__OPS_EDGE_COLUMN__OPS_EDGE_P95_US,
                       AION__V1__OPS_EDGE_COLUMN__OPS_EDGE_STATE),
-    [TUI_DEPENDENCY] = KIND("dependency", "dependencies", dependency,
-                            AION__V1__OPS_DEPENDENCY_COLUMN__OPS_DEPENDENCY_P99_US,
-                            AION__V1__OPS_DEPENDENCY_COLUMN__OPS_DEPENDENCY_STATE),
-    [TUI_CERTIFICATE] = KIND("certificate", "certificates", certificate, -1, -1),
-    [TUI_PROCESS] =
-        KIND("process", "processes", process, AION__V1__OPS_PROCESS_COLUMN__OPS_PROCESS_CPU_PPM,
-             AION__V1__OPS_PROCESS_COLUMN__OPS_PROCESS_STATE),
+    [TUI_DEPENDENCY] =
+        KIND("dependency", dependency, AION__V1__OPS_DEPENDENCY_COLUMN__OPS_DEPENDENCY_P99_US,
+             AION__V1__OPS_DEPENDENCY_COLUMN__OPS_DEPENDENCY_STATE),
+    [TUI_CERTIFICATE] = KIND("certificate", certificate, -1, -1),
+    [TUI_PROCESS] = KIND("process", process, AION__V1__OPS_PROCESS_COLUMN__OPS_PROCESS_CPU_PPM,
+                         AION__V1__OPS_PROCESS_COLUMN__OPS_PROCESS_STATE),
 };
 
 struct tui_word tui_word_of(const struct tui_measure *measure, int64_t value)

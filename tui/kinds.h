@@ -40,7 +40,7 @@ struct tui_measure {
 };
 
 struct tui_kind_type {
-    const char *name, *plural; /* "route", "routes" */
+    const char *name; /* "route" */
     const struct tui_measure *measures;
     size_t count;
     int trend; /* the column a sparkline shows, or -1 */

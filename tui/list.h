@@ -11,7 +11,7 @@ struct tui_list {
     char cursor[TUI_LIST_KEY_MAX]; /* key of the row; "" = the first */
     size_t at;                     /* its place when it was drawn last */
     size_t top;                    /* first row on the screen */
-    size_t shown, total;           /* rows that pass the filter; rows there are */
+    size_t shown;                  /* rows that pass the filter */
     size_t unseen;                 /* came since the list stopped following */
     size_t page;                   /* rows on the screen */
     int sort;                      /* column, or -1 = as they come */

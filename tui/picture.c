@@ -140,18 +140,3 @@ const struct tui_row *tui_picture_mesh(const struct tui_picture *picture)
             return picture->rows[i];
     return NULL;
 }
-
-/* The sum over rows does not depend on their slots. */
-uint64_t tui_picture_hash(const struct tui_picture *picture)
-{
-    uint64_t sum = 0;
-    for (size_t i = 0; i < picture->room; i++) {
-        const struct tui_row *row = picture->rows[i];
-        if (row == NULL)
-            continue;
-        uint64_t name = aion_siphash(1, 2, row->entity->id.data, row->entity->id.size);
-        sum += aion_siphash(name, 3, row->values,
-                            tui_kinds[row->entity->kind].count * sizeof(int64_t));
-    }
-    return sum;
-}

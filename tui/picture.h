@@ -92,7 +92,5 @@ const struct tui_row *tui_picture_key(const struct tui_picture *picture, enum tu
                                       aion_str key);
 /* The one row of the mesh, or NULL. */
 const struct tui_row *tui_picture_mesh(const struct tui_picture *picture);
-/* A number made of all keys and values: equal pictures have equal ones. */
-uint64_t tui_picture_hash(const struct tui_picture *picture);
 
 #endif

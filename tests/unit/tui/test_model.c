@@ -11,6 +11,21 @@ enum { SECOND = 1000000 };
 
 /* -- pictures -------------------------------------------------------------- */
 
+/* A number made of all keys and values, whatever slots they have. */
+static uint64_t hash_of(const struct tui_picture *picture)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < picture->room; i++) {
+        const struct tui_row *row = picture->rows[i];
+        if (row == NULL)
+            continue;
+        uint64_t name = aion_siphash(1, 2, row->entity->id.data, row->entity->id.size);
+        sum += aion_siphash(name, 3, row->values,
+                            tui_kinds[row->entity->kind].count * sizeof(int64_t));
+    }
+    return sum;
+}
+
 static void feed_second(struct tui_model *model, const struct world *world,
                         struct world_reader *reader, int64_t at_us, int64_t step_us)
 {
@@ -42,7 +57,7 @@ static void a_second_of_the_past_is_what_it_was(void **state)
     for (int i = 0; i < 1200; i++) {
         feed_second(&model, &world, &reader, STAGE_START_US + (i + 1) * (int64_t)SECOND,
                     SECOND);
-        hashes[i] = tui_picture_hash(&model.live);
+        hashes[i] = hash_of(&model.live);
     }
     int64_t oldest = tui_history_oldest(&model.history);
     assert_true(tui_history_newest(&model.history) - oldest >= INT64_C(900) * SECOND);
@@ -52,7 +67,7 @@ static void a_second_of_the_past_is_what_it_was(void **state)
             break;
         assert_true(tui_model_seek(&model, at));
         assert_true(tui_model_at(&model) == at);
-        assert_true(tui_picture_hash(model.shown) == hashes[i]);
+        assert_true(hash_of(model.shown) == hashes[i]);
     }
     assert_true(model.history.bytes < 8 << 20);
     world_reader_done(&reader);
@@ -91,7 +106,7 @@ static void tenths_between_do_not_change_whole_seconds(void **state)
     for (int i = 1; i <= 20; i++) {
         feed_second(&a, &world, &fine, STAGE_START_US + i * (int64_t)SECOND, SECOND / 10);
         feed_second(&b, &world, &coarse, STAGE_START_US + i * (int64_t)SECOND, SECOND);
-        assert_true(tui_picture_hash(&a.live) == tui_picture_hash(&b.live));
+        assert_true(hash_of(&a.live) == hash_of(&b.live));
     }
     world_reader_done(&fine);
     world_reader_done(&coarse);
