@@ -358,6 +358,49 @@ def files(mesh):
         line.close()
 
 
+class Watching:
+    """`aion watch` into a file."""
+
+    def __init__(self, mesh, what):
+        self.file = pathlib.Path(mesh.home, f"watched-{what}")
+        self.process = subprocess.Popen([mesh.executable, "watch", what, "-o", "json", "--home", mesh.home], stdout=self.file.open("w"),
+                                        stderr=subprocess.PIPE, text=True)
+
+    def lines(self):
+        return [json.loads(line) for line in self.file.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
+    def end(self):
+        self.process.terminate()
+        return self.process.communicate(timeout=10)[1]
+
+
+def beyond_a_restart(mesh):
+    """A new control counts its events from 1: they are told all the same. No frame is printed twice while there is none."""
+    tasks, totals = Watching(mesh, "tasks"), Watching(mesh, "totals")
+    try:
+        eventually("a first picture", totals.lines)
+
+        def heard():
+            mesh.submit("noop")
+            return len(tasks.lines()) > 20
+        eventually("twenty events", heard, seconds=20)
+        before, control = len(tasks.lines()), mesh.pid("control")
+        os.kill(control, signal.SIGKILL)
+        eventually("another control", lambda: mesh.pid("control") not in (0, control), seconds=20)
+        mesh.wait_ready()
+        pictures = len(totals.lines())
+        eventually("a picture of the new control", lambda: len(totals.lines()) > pictures, seconds=20)
+        for _ in range(3):
+            mesh.submit("noop")
+        eventually("its events", lambda: len(tasks.lines()) > before + 6)
+        at = [line["at"] for line in totals.lines()]
+        assert at == sorted(set(at)), at
+    finally:
+        tasks.end()
+        said = totals.end()
+    assert "control says nothing any more" in said and "control speaks again" in said, said
+
+
 def batch(mesh):
     """Every view as JSON and as text, now and of a past second; events as they come; exit statuses."""
     mesh.submit("noop")
@@ -400,6 +443,7 @@ def batch(mesh):
         watching.stdout.close()
     two = [json.loads(line) for line in mesh.run("watch", "totals", "-o", "json", "--count", "2").stdout.splitlines()]
     assert len(two) == 2 and two[0]["at"] < two[1]["at"], two
+    beyond_a_restart(mesh)
     mesh.down()
     assert mesh.run("get", "routes").returncode == 3
 
