@@ -38,8 +38,11 @@ void tui_canvas_done(struct tui_canvas *canvas)
 void tui_canvas_clear(struct tui_canvas *canvas)
 {
     const struct tui_cell blank = {.ch = ' ', .width = 1};
-    for (int i = 0; i < canvas->rows * canvas->cols; i++)
-        canvas->cells[i] = blank;
+    size_t row_size = (size_t)canvas->cols * sizeof(blank);
+    for (int x = 0; x < canvas->cols; x++)
+        canvas->cells[x] = blank;
+    for (int y = 1; y < canvas->rows; y++)
+        memcpy(tui_canvas_cell(canvas, y, 0), canvas->cells, row_size);
 }
 
 /* The cell at (y, x) of the rectangle, or NULL outside of it or of the canvas. */
@@ -163,9 +166,12 @@ void tui_put_field(struct tui_canvas *canvas, struct tui_rect rect, int y, int x
                    bool right, enum tui_role role, aion_str text)
 {
     char clean[LINE_MAX_BYTES];
-    size_t size = tui_text_clean(clean, sizeof(clean), text, width);
-    int columns = tui_text_width(aion_str_n(clean, size));
-    tui_put(canvas, rect, y, right ? x + width - columns : x, role, aion_str_n(clean, size));
+    int columns = tui_text_width(text);
+    if (columns > width) {
+        text = aion_str_n(clean, tui_text_clean(clean, sizeof(clean), text, width));
+        columns = tui_text_width(text);
+    }
+    tui_put(canvas, rect, y, right ? x + width - columns : x, role, text);
 }
 
 void tui_put_run(struct tui_canvas *canvas, struct tui_rect rect, int y, int x, int count,

@@ -9,34 +9,39 @@ void tui_list_init(struct tui_list *list)
 
 /* -- columns --------------------------------------------------------------- */
 
+enum { RANK_MAX = 9 };
+
 /* Which columns there is room for, those of the lowest rank first. Returns the cells they
  * leave. */
-static int choose(const struct tui_table *table, int cols, bool chosen[TUI_TABLE_COLUMNS_MAX])
+static int choose(const struct tui_column *columns, size_t count, int cols,
+                  bool chosen[TUI_TABLE_COLUMNS_MAX])
 {
     int left = cols - 1; /* the cursor's */
-    for (unsigned rank = 0; rank <= 9; rank++)
-        for (size_t i = 0; i < table->count && i < TUI_TABLE_COLUMNS_MAX; i++) {
-            struct tui_column column = tui_column_of(table, i);
-            bool fits = column.width + 1 <= left || rank == 0;
-            if (column.hidden || column.rank != rank || !fits)
+    for (unsigned rank = 0; rank <= RANK_MAX; rank++)
+        for (size_t i = 0; i < count; i++) {
+            bool fits = columns[i].width + 1 <= left || rank == 0;
+            if (columns[i].hidden || columns[i].rank != rank || !fits)
                 continue;
             chosen[i] = true;
-            left -= column.width + 1;
+            left -= columns[i].width + 1;
         }
     return left > 0 ? left : 0;
 }
 
 void tui_list_layout(const struct tui_table *table, int cols, struct tui_layout *out)
 {
+    struct tui_column columns[TUI_TABLE_COLUMNS_MAX];
     bool chosen[TUI_TABLE_COLUMNS_MAX] = {false};
-    int spare = choose(table, cols, chosen), x = 1;
+    size_t count = table->count < TUI_TABLE_COLUMNS_MAX ? table->count : TUI_TABLE_COLUMNS_MAX;
+    for (size_t i = 0; i < count; i++)
+        columns[i] = tui_column_of(table, i);
+    int spare = choose(columns, count, cols, chosen), x = 1;
     *out = (struct tui_layout){.count = 0};
-    for (size_t i = 0; i < table->count && i < TUI_TABLE_COLUMNS_MAX; i++) {
-        struct tui_column column = tui_column_of(table, i);
+    for (size_t i = 0; i < count; i++) {
         if (!chosen[i])
             continue;
-        int width = column.width;
-        if (column.grows) {
+        int width = columns[i].width;
+        if (columns[i].grows) {
             width += spare;
             spare = 0;
         }
