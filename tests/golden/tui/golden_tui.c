@@ -15,6 +15,7 @@
 #include "terminal.h"
 #include "theme.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <pty.h>
 #include <stdio.h>
@@ -70,14 +71,23 @@ static void fit(struct player *player)
     show(player);
 }
 
+/* A new size interrupts (ncurses listens for it). */
+static bool is_readable(int fd)
+{
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    int count;
+    while ((count = poll(&wait, 1, WAIT_MS)) < 0 && errno == EINTR)
+        ;
+    return count == 1;
+}
+
 /* Tells the terminal's owner, in the same stream as the screens, and waits for its word. */
 static void report(struct player *player, char what)
 {
-    struct pollfd fd = {.fd = tui_term_fd(player->term), .events = POLLIN};
     char mark[16];
+    int fd = tui_term_fd(player->term);
     int size = snprintf(mark, sizeof(mark), "\x1b]777;%c\x07", what);
-    if (write(fd.fd, mark, (size_t)size) != size || poll(&fd, 1, WAIT_MS) != 1 ||
-        read(fd.fd, mark, 1) != 1)
+    if (write(fd, mark, (size_t)size) != size || !is_readable(fd) || read(fd, mark, 1) != 1)
         exit(3);
 }
 
