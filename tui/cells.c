@@ -124,6 +124,36 @@ void tui_put_char(struct tui_canvas *canvas, struct tui_rect rect, int y, int x,
     put_width(canvas, rect, y, x, role, ch, 1);
 }
 
+/* The cells of a row from column *x on, *count of them, as far as they are in the rectangle and
+ * on the canvas: all of them are to be written. NULL: none. */
+static struct tui_cell *clip(struct tui_canvas *canvas, struct tui_rect rect, int y, int *x,
+                             int *count)
+{
+    int row = rect.y + y, first = *x > 0 ? *x : 0, end = *x + *count;
+    first = rect.x + first < 0 ? -rect.x : first;
+    end = end < rect.cols ? end : rect.cols;
+    end = rect.x + end < canvas->cols ? end : canvas->cols - rect.x;
+    if (y < 0 || y >= rect.rows || row < 0 || row >= canvas->rows || first >= end)
+        return NULL;
+    *x = first;
+    *count = end - first;
+    break_wide(canvas, row, rect.x + first);
+    break_wide(canvas, row, rect.x + end - 1);
+    return tui_canvas_cell(canvas, row, rect.x + first);
+}
+
+void tui_put_run(struct tui_canvas *canvas, struct tui_rect rect, int y, int x, int count,
+                 enum tui_role role, uint32_t ch)
+{
+    const struct tui_cell cell = {
+        .ch = canvas->ascii ? to_ascii(ch) : ch, .width = 1, .role = (uint8_t)role};
+    struct tui_cell *cells = clip(canvas, rect, y, &x, &count);
+    for (int i = 0; cells != NULL && i < count; i++)
+        cells[i] = cell;
+}
+
+/* -- text ------------------------------------------------------------------ */
+
 /* A mark joins the character before it; a second one is left out. */
 static void put_mark(struct tui_canvas *canvas, struct tui_rect rect, int y, int x,
                      uint32_t mark)
@@ -135,18 +165,53 @@ static void put_mark(struct tui_canvas *canvas, struct tui_rect rect, int y, int
         cell->mark = mark;
 }
 
+/* Bytes of printable ASCII from pos on. */
+static size_t plain_size(aion_str text, size_t pos)
+{
+    size_t end = pos;
+    while (end < text.size && text.data[end] >= 0x20 && text.data[end] <= 0x7E)
+        end++;
+    return end - pos;
+}
+
+static void put_plain(struct tui_canvas *canvas, struct tui_rect rect, int y, int x, int count,
+                      enum tui_role role, const char *text)
+{
+    int first = x;
+    struct tui_cell *cells = clip(canvas, rect, y, &first, &count);
+    for (int i = 0; cells != NULL && i < count; i++)
+        cells[i] = (struct tui_cell){
+            .ch = (uint32_t)text[first - x + i], .width = 1, .role = (uint8_t)role};
+}
+
+/* A character that is no plain one, and its place. Returns the column behind it. */
+static int put_other(struct tui_canvas *canvas, struct tui_rect rect, int y, int x,
+                     enum tui_role role, uint32_t ch, int width)
+{
+    if (width > 0)
+        put_width(canvas, rect, y, x, role, ch, width);
+    else
+        put_mark(canvas, rect, y, x, ch);
+    return x + width;
+}
+
 int tui_put(struct tui_canvas *canvas, struct tui_rect rect, int y, int x, enum tui_role role,
             aion_str text)
 {
-    size_t pos = 0;
     int width, begin = x;
     uint32_t ch;
-    while ((ch = tui_text_next(text, &pos, &width)) != 0 && x + width <= rect.cols) {
-        if (width > 0)
-            put_width(canvas, rect, y, x, role, ch, width);
-        else if (x > begin)
-            put_mark(canvas, rect, y, x, ch);
-        x += width;
+    for (size_t pos = 0; x <= rect.cols;) {
+        size_t plain = plain_size(text, pos), room = (size_t)(rect.cols - x);
+        size_t count = plain < room ? plain : room;
+        if (count > 0)
+            put_plain(canvas, rect, y, x, (int)count, role, text.data + pos);
+        x += (int)count;
+        pos += count;
+        if (count < plain || (ch = tui_text_next(text, &pos, &width)) == 0 ||
+            x + width > rect.cols)
+            break;
+        if (width > 0 || x > begin)
+            x = put_other(canvas, rect, y, x, role, ch, width);
     }
     return x;
 }
@@ -172,13 +237,6 @@ void tui_put_field(struct tui_canvas *canvas, struct tui_rect rect, int y, int x
         columns = tui_text_width(text);
     }
     tui_put(canvas, rect, y, right ? x + width - columns : x, role, text);
-}
-
-void tui_put_run(struct tui_canvas *canvas, struct tui_rect rect, int y, int x, int count,
-                 enum tui_role role, uint32_t ch)
-{
-    for (int i = 0; i < count; i++)
-        tui_put_char(canvas, rect, y, x + i, role, ch);
 }
 
 /* -- rules and boxes ------------------------------------------------------- */

@@ -167,39 +167,48 @@ static void put_class(struct tui_canvas *canvas, struct tui_rect rect, int row, 
                   aion_str_n(text, (size_t)size));
 }
 
-/* The classes that a row of the map sums up. */
-static void heat_row(struct tui_canvas *canvas, struct tui_rect plot,
-                     const struct tui_scene *scene, const int64_t *totals, int row, int first,
-                     int last)
+/* Samples of all classes, one class after the other. */
+struct heat {
+    int64_t *samples;
+    int count; /* of each */
+};
+
+/* The classes from `first` to `last`, column by column. */
+static void sum_classes(const struct heat *heat, int first, int last, int64_t *sums)
 {
-    int64_t samples[TUI_COLS_MAX], sums[TUI_COLS_MAX] = {0};
-    int count = plot.cols < TUI_COLS_MAX ? plot.cols : TUI_COLS_MAX;
-    for (int bucket = first; bucket <= last; bucket++) {
-        read_samples(scene, (unsigned)(MESH(LATENCY_FIRST) + bucket), TUI_SUM, count, samples);
-        for (int i = 0; i < count; i++)
-            sums[i] += counted(samples[i]);
+    memset(sums, 0, (size_t)heat->count * sizeof(*sums));
+    for (int i = first * heat->count, x = 0; i < (last + 1) * heat->count; i++) {
+        sums[x] += counted(heat->samples[i]);
+        x = x + 1 < heat->count ? x + 1 : 0;
     }
-    for (int x = 0; x < count; x++)
-        tui_graph_heat(canvas, plot, row, x, sums[x], totals[x]);
+}
+
+static bool read_classes(const struct tui_scene *scene, struct heat *heat)
+{
+    heat->samples = aion_arena_alloc(scene->arena, (size_t)(HEAT_BUCKETS * heat->count) *
+                                                       sizeof(*heat->samples));
+    for (int bucket = 0; heat->samples != NULL && bucket < HEAT_BUCKETS; bucket++)
+        read_samples(scene, (unsigned)(MESH(LATENCY_FIRST) + bucket), TUI_SUM, heat->count,
+                     heat->samples + bucket * heat->count);
+    return heat->samples != NULL;
 }
 
 static void latency_heat(struct tui_canvas *canvas, struct tui_rect rect,
                          const struct tui_scene *scene)
 {
-    int64_t samples[TUI_COLS_MAX], totals[TUI_COLS_MAX] = {0};
+    int64_t totals[TUI_COLS_MAX], sums[TUI_COLS_MAX];
     struct tui_rect plot = plot_of(rect);
+    struct heat heat = {.count = plot.cols < TUI_COLS_MAX ? plot.cols : TUI_COLS_MAX};
     int rows = rect.rows < HEAT_BUCKETS ? rect.rows : HEAT_BUCKETS;
-    int count = plot.cols < TUI_COLS_MAX ? plot.cols : TUI_COLS_MAX;
-    for (int bucket = 0; bucket < HEAT_BUCKETS; bucket++) {
-        read_samples(scene, (unsigned)(MESH(LATENCY_FIRST) + bucket), TUI_SUM, count, samples);
-        for (int i = 0; i < count; i++)
-            totals[i] += counted(samples[i]);
-    }
+    if (!read_classes(scene, &heat))
+        return;
+    sum_classes(&heat, 0, HEAT_BUCKETS - 1, totals);
     for (int row = 0; row < rows; row++) {
         /* the fast classes have a row each; all that is slower shares the top one */
         int bucket = rows - 1 - row;
-        heat_row(canvas, plot, scene, totals, row, bucket,
-                 row == 0 ? HEAT_BUCKETS - 1 : bucket);
+        sum_classes(&heat, bucket, row == 0 ? HEAT_BUCKETS - 1 : bucket, sums);
+        for (int x = 0; x < heat.count; x++)
+            tui_graph_heat(canvas, plot, row, x, sums[x], totals[x]);
         put_class(canvas, rect, row, bucket);
     }
 }

@@ -10,79 +10,106 @@ enum { SECOND_US = 1000000, DAY_S = 86400, CHANGE_WIDTH = 5 };
 
 #define YEAR_9999_S INT64_C(253402300799) /* its last second */
 
+/* -- pieces: a number is a few of them, and a printf for each would be half of a drawing --- */
+
+static size_t put_text(char *out, const char *text)
+{
+    size_t size = strlen(text);
+    memcpy(out, text, size + 1);
+    return size;
+}
+
+/* With zeros in front up to so many digits. */
+static size_t put_number(char *out, uint64_t number, size_t digits)
+{
+    char text[20];
+    size_t size = 0;
+    for (; number > 0 || size < digits; number /= 10)
+        text[size++] = (char)('0' + number % 10);
+    for (size_t i = 0; i < size; i++)
+        out[i] = text[size - 1 - i];
+    out[size] = '\0';
+    return size;
+}
+
+/* "12unit34unit": two numbers, the second one of so many digits. */
+static size_t put_two(char *out, uint64_t first, const char *between, uint64_t second,
+                      size_t digits, const char *after)
+{
+    size_t size = put_number(out, first, 1);
+    size += put_text(out + size, between);
+    size += put_number(out + size, second, digits);
+    return size + put_text(out + size, after);
+}
+
+static size_t put_one(char *out, uint64_t number, const char *after)
+{
+    size_t size = put_number(out, number, 1);
+    return size + put_text(out + size, after);
+}
+
 /* Three digits that matter: value / unit with 2, 1 or 0 places. */
-static size_t three(char out[TUI_FORMAT_SIZE], const char *before, uint64_t value,
-                    uint64_t unit, const char *after)
+static size_t three(char *out, uint64_t value, uint64_t unit, const char *after)
 {
     uint64_t whole = value / unit, rest = value % unit;
-    int size;
     if (whole >= 100 || unit == 1)
-        size = snprintf(out, TUI_FORMAT_SIZE, "%s%" PRIu64 "%s", before, whole, after);
-    else if (whole >= 10)
-        size = snprintf(out, TUI_FORMAT_SIZE, "%s%" PRIu64 ".%" PRIu64 "%s", before, whole,
-                        rest * 10 / unit, after);
-    else
-        size = snprintf(out, TUI_FORMAT_SIZE, "%s%" PRIu64 ".%02" PRIu64 "%s", before, whole,
-                        rest * 100 / unit, after);
-    return (size_t)size;
+        return put_one(out, whole, after);
+    if (whole >= 10)
+        return put_two(out, whole, ".", rest * 10 / unit, 1, after);
+    return put_two(out, whole, ".", rest * 100 / unit, 2, after);
 }
 
-static size_t count(char out[TUI_FORMAT_SIZE], uint64_t value)
+static size_t count(char *out, uint64_t value)
 {
     if (value < 1000)
-        return (size_t)snprintf(out, TUI_FORMAT_SIZE, "%" PRIu64, value);
+        return put_one(out, value, "");
     if (value < 100000)
-        return (size_t)snprintf(out, TUI_FORMAT_SIZE, "%" PRIu64 " %03" PRIu64, value / 1000,
-                                value % 1000);
+        return put_two(out, value / 1000, " ", value % 1000, 3, "");
     if (value < 1000000)
-        return three(out, "", value, 1000, "k");
+        return three(out, value, 1000, "k");
     if (value < UINT64_C(1000000000))
-        return three(out, "", value, 1000000, "M");
-    return three(out, "", value, UINT64_C(1000000000), "G");
+        return three(out, value, 1000000, "M");
+    return three(out, value, UINT64_C(1000000000), "G");
 }
 
-static size_t rate(char out[TUI_FORMAT_SIZE], uint64_t milli)
+static size_t rate(char *out, uint64_t milli)
 {
     if (milli == 0)
-        return (size_t)snprintf(out, TUI_FORMAT_SIZE, "0");
+        return put_text(out, "0");
     if (milli < 10000)
-        return (size_t)snprintf(out, TUI_FORMAT_SIZE, "%" PRIu64 ".%" PRIu64, milli / 1000,
-                                milli % 1000 / 100);
+        return put_two(out, milli / 1000, ".", milli % 1000 / 100, 1, "");
     return count(out, milli / 1000);
 }
 
-static size_t long_span(char out[TUI_FORMAT_SIZE], uint64_t seconds)
+static size_t long_span(char *out, uint64_t seconds)
 {
     if (seconds < 3600)
-        return (size_t)snprintf(out, TUI_FORMAT_SIZE, "%" PRIu64 "m%02" PRIu64, seconds / 60,
-                                seconds % 60);
+        return put_two(out, seconds / 60, "m", seconds % 60, 2, "");
     if (seconds < 2 * DAY_S)
-        return (size_t)snprintf(out, TUI_FORMAT_SIZE, "%" PRIu64 "h%02" PRIu64, seconds / 3600,
-                                seconds % 3600 / 60);
-    return (size_t)snprintf(out, TUI_FORMAT_SIZE, "%" PRIu64 "d", seconds / DAY_S);
+        return put_two(out, seconds / 3600, "h", seconds % 3600 / 60, 2, "");
+    return put_one(out, seconds / DAY_S, "d");
 }
 
-static size_t span(char out[TUI_FORMAT_SIZE], uint64_t us)
+static size_t span(char *out, uint64_t us)
 {
     if (us < 1000)
-        return (size_t)snprintf(out, TUI_FORMAT_SIZE, "%" PRIu64 "us", us);
+        return put_one(out, us, "us");
     if (us < 1000000)
-        return three(out, "", us, 1000, "ms");
-    return us < 120 * UINT64_C(1000000) ? three(out, "", us, 1000000, "s")
+        return three(out, us, 1000, "ms");
+    return us < 120 * UINT64_C(1000000) ? three(out, us, 1000000, "s")
                                         : long_span(out, us / 1000000);
 }
 
-static size_t age(char out[TUI_FORMAT_SIZE], uint64_t us)
+static size_t age(char *out, uint64_t us)
 {
     if (us < 10 * UINT64_C(1000000) && us % 1000000 != 0)
-        return (size_t)snprintf(out, TUI_FORMAT_SIZE, "%" PRIu64 ".%" PRIu64 "s", us / 1000000,
-                                us % 1000000 / 100000);
+        return put_two(out, us / 1000000, ".", us % 1000000 / 100000, 1, "s");
     if (us < 120 * UINT64_C(1000000))
-        return (size_t)snprintf(out, TUI_FORMAT_SIZE, "%" PRIu64 "s", us / 1000000);
+        return put_one(out, us / 1000000, "s");
     return long_span(out, us / 1000000);
 }
 
-static size_t bytes(char out[TUI_FORMAT_SIZE], uint64_t value)
+static size_t bytes(char *out, uint64_t value)
 {
     static const char *const units[] = {"", "K", "M", "G", "T", "P"};
     uint64_t unit = 1;
@@ -91,26 +118,25 @@ static size_t bytes(char out[TUI_FORMAT_SIZE], uint64_t value)
         unit *= 1024;
         i++;
     }
-    return three(out, "", value, unit, units[i]);
+    return three(out, value, unit, units[i]);
 }
 
-static size_t share(char out[TUI_FORMAT_SIZE], uint64_t ppm)
+static size_t share(char *out, uint64_t ppm)
 {
     if (ppm == 0)
-        return (size_t)snprintf(out, TUI_FORMAT_SIZE, "0%%");
+        return put_text(out, "0%");
     if (ppm < 1000)
-        return (size_t)snprintf(out, TUI_FORMAT_SIZE, "<0.1%%");
+        return put_text(out, "<0.1%");
     if (ppm < 100000)
-        return (size_t)snprintf(out, TUI_FORMAT_SIZE, "%" PRIu64 ".%" PRIu64 "%%", ppm / 10000,
-                                ppm % 10000 / 1000);
-    return (size_t)snprintf(out, TUI_FORMAT_SIZE, "%" PRIu64 "%%", ppm / 10000);
+        return put_two(out, ppm / 10000, ".", ppm % 10000 / 1000, 1, "%");
+    return put_one(out, ppm / 10000, "%");
 }
 
-static size_t usd(char out[TUI_FORMAT_SIZE], uint64_t nano_per_s)
+static size_t usd(char *out, uint64_t nano_per_s)
 {
     uint64_t micro_per_h =
         nano_per_s > UINT64_MAX / 3600 ? UINT64_MAX / 1000 : nano_per_s * 3600 / 1000;
-    return three(out, "$", micro_per_h, 1000000, "/h");
+    return put_text(out, "$") + three(out + 1, micro_per_h, 1000000, "/h");
 }
 
 /* What clocks of this machine's zone are ahead of UTC at that time. */
@@ -151,7 +177,7 @@ size_t tui_format(char out[TUI_FORMAT_SIZE], enum tui_unit unit, int64_t number)
 {
     uint64_t value = (uint64_t)number;
     if (number < 0)
-        return (size_t)snprintf(out, TUI_FORMAT_SIZE, "-");
+        return put_text(out, "-");
     switch (unit) {
     case TUI_RATE:
         return rate(out, value);

@@ -33,11 +33,9 @@ static int level(int64_t value, int64_t top, int steps)
 /* Dots of the left (0) or right (1) column of a cell, from the bottom up to `height` of 4. */
 static uint32_t column_dots(int side, int height)
 {
-    static const uint8_t dots[2][4] = {{0x40, 0x04, 0x02, 0x01}, {0x80, 0x20, 0x10, 0x08}};
-    uint32_t bits = 0;
-    for (int i = 0; i < height && i < 4; i++)
-        bits |= dots[side][i];
-    return bits;
+    static const uint8_t dots[2][5] = {{0, 0x40, 0x44, 0x46, 0x47},
+                                       {0, 0x80, 0xA0, 0xB0, 0xB8}};
+    return dots[side][height];
 }
 
 /* One dot at a height of 0..3. */
@@ -72,11 +70,10 @@ static void braille_area(struct tui_canvas *canvas, struct tui_rect rect, const 
     for (int x = 0; x < rect.cols && 2 * x + 1 < count; x++) {
         int left = level(values[2 * x], top, rect.rows * 4);
         int right = level(values[2 * x + 1], top, rect.rows * 4);
-        for (int row = 0; row < rect.rows; row++) {
+        for (int row = 0; row * 4 < left || row * 4 < right; row++) {
             uint32_t bits =
                 column_dots(0, part_of(left, row, 4)) | column_dots(1, part_of(right, row, 4));
-            if (bits != 0)
-                tui_put_char(canvas, rect, rect.rows - 1 - row, x, role, BRAILLE + bits);
+            tui_put_char(canvas, rect, rect.rows - 1 - row, x, role, BRAILLE + bits);
         }
     }
 }
@@ -86,11 +83,10 @@ static void block_area(struct tui_canvas *canvas, struct tui_rect rect, const in
 {
     for (int x = 0; x < rect.cols && x < count; x++) {
         int reached = level(values[x], top, rect.rows * EIGHTHS);
-        for (int row = 0; row < rect.rows; row++) {
+        for (int row = 0; row * EIGHTHS < reached; row++) {
             int part = part_of(reached, row, EIGHTHS);
-            if (part > 0)
-                tui_put_char(canvas, rect, rect.rows - 1 - row, x, role,
-                             canvas->ascii ? ascii_block(part) : block(part));
+            tui_put_char(canvas, rect, rect.rows - 1 - row, x, role,
+                         canvas->ascii ? ascii_block(part) : block(part));
         }
     }
 }

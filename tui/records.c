@@ -32,6 +32,7 @@ int64_t tui_stamp_us(const Google__Protobuf__Timestamp *stamp)
 static void drop_oldest(struct tui_records *records)
 {
     struct tui_record *oldest = records->ring[records->first];
+    records->kept[oldest->kind]--;
     records->bytes -= (size_t)(oldest->note.data + oldest->note.size - (char *)oldest);
     free(oldest);
     records->first = (records->first + 1) % TUI_RECORDS_MAX;
@@ -92,7 +93,10 @@ static void add_event(struct tui_records *records, const Aion__V1__OpsEvent *eve
     while (records->count == TUI_RECORDS_MAX ||
            (records->count > 0 && records->bytes + size > BYTES_MAX))
         drop_oldest(records);
-    records->ring[(records->first + records->count++) % TUI_RECORDS_MAX] = record;
+    size_t place = (records->first + records->count++) % TUI_RECORDS_MAX;
+    records->ring[place] = record;
+    records->kinds[place] = (uint8_t)record->kind;
+    records->kept[record->kind]++;
     records->bytes += size;
 }
 
@@ -115,6 +119,23 @@ const struct tui_record *tui_records_at(const struct tui_records *records, size_
     if (back >= records->count)
         return NULL;
     return records->ring[(records->first + records->count - 1 - back) % TUI_RECORDS_MAX];
+}
+
+size_t tui_records_of(const struct tui_records *records, unsigned kinds, int64_t until_us,
+                      const struct tui_record **out, size_t max)
+{
+    size_t left = 0, count = 0;
+    for (unsigned kind = 0; kind < TUI_RECORD_KINDS; kind++)
+        left += (kinds >> kind & 1) != 0 ? records->kept[kind] : 0;
+    for (size_t back = 0; left > 0 && count < max; back++) {
+        size_t place = (records->first + records->count - 1 - back) % TUI_RECORDS_MAX;
+        if ((kinds >> records->kinds[place] & 1) == 0)
+            continue;
+        left--;
+        if (records->ring[place]->at_us <= until_us)
+            out[count++] = records->ring[place];
+    }
+    return count;
 }
 
 uint64_t tui_records_total(const struct tui_records *records, enum tui_record_kind kind)

@@ -37,6 +37,8 @@ struct tui_record {
 
 struct tui_records {
     struct tui_record *ring[TUI_RECORDS_MAX]; /* each one piece of memory */
+    uint8_t kinds[TUI_RECORDS_MAX];           /* theirs, to be looked through at once */
+    size_t kept[TUI_RECORD_KINDS];            /* in the ring, by kind */
     size_t first, count, bytes;
     uint64_t heard;   /* records ever: the newest one's ordinal */
     uint64_t version; /* grows with every change */
@@ -48,6 +50,10 @@ void tui_records_done(struct tui_records *records);
 void tui_records_add(struct tui_records *records, const Aion__V1__OpsEvents *events);
 /* 0 = the newest; NULL beyond the oldest. */
 const struct tui_record *tui_records_at(const struct tui_records *records, size_t back);
+/* Those whose kind has its bit in `kinds`, the newest first, at most `max` that are not after
+ * until_us; returns how many. */
+size_t tui_records_of(const struct tui_records *records, unsigned kinds, int64_t until_us,
+                      const struct tui_record **out, size_t max);
 /* All of a kind, in all states. */
 uint64_t tui_records_total(const struct tui_records *records, enum tui_record_kind kind);
 

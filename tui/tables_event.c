@@ -42,15 +42,14 @@ static aion_str key_of(const struct tui_scene *scene, const struct tui_record *r
 static size_t records_of(const struct tui_scene *scene, unsigned kinds, struct tui_item *out,
                          size_t max)
 {
-    const struct tui_record *record;
-    size_t count = 0;
+    const struct tui_record **found =
+        aion_arena_alloc(scene->arena, RECORDS_SHOWN_MAX * sizeof(*found));
     max = max < RECORDS_SHOWN_MAX ? max : RECORDS_SHOWN_MAX;
-    for (size_t i = 0; (record = tui_records_at(&scene->model->records, i)) != NULL; i++) {
-        if (count == max)
-            break;
-        if ((kinds >> record->kind & 1) != 0 && record->at_us <= until(scene))
-            out[count++] = (struct tui_item){key_of(scene, record), record};
-    }
+    size_t count = found != NULL
+                       ? tui_records_of(&scene->model->records, kinds, until(scene), found, max)
+                       : 0;
+    for (size_t i = 0; i < count; i++)
+        out[i] = (struct tui_item){key_of(scene, found[i]), found[i]};
     return count;
 }
 
