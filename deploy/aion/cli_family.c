@@ -84,7 +84,7 @@ static int take_value(const struct cli_family *family, const struct cli_option *
                          "%s: \"%s\" is no amount: give US dollars with at most nine digits "
                          "behind the point (12.5), or nano-dollars (500nano)",
                          option->name, value);
-    if (option->kind == CLI_TIME && !tui_parse_time(text, aion_clock_utc_us(), &number))
+    if (option->kind == CLI_TIME && !tui_parse_time(text, aion_clock_utc_us(), false, &number))
         return cli_usage(family->command,
                          "%s: \"%s\" is no time: 11:55, 11:55:07, 2026-11-23T11:55:07Z, or how "
                          "long ago: 90s, 5m, 2h, 7d",
