@@ -42,7 +42,7 @@ void cli_table_time(struct cli_table *table, int64_t utc_us)
 {
     char text[TUI_FORMAT_SIZE] = "";
     if (utc_us != 0)
-        tui_format_date_time(text, utc_us);
+        tui_format_date_time(text, utc_us, false);
     cli_table_text(table, text);
 }
 

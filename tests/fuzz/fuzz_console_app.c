@@ -38,10 +38,10 @@ static void port_renew(void *user, enum tui_peer peer)
     (void)peer;
 }
 
-static void port_copy(void *user, aion_str text)
+static bool port_copy(void *user, aion_str text, struct aion_err *err)
 {
     (void)user;
-    (void)text;
+    return text.size % 2 == 0 || aion_fail(err, AION_PRECONDITION, "there is no clipboard");
 }
 
 static bool port_save(void *user, const char *path, aion_str bytes, struct aion_err *err)
