@@ -122,7 +122,7 @@ struct gw_exchange {
     int32_t stream_id;
     struct aion_buf out;
     size_t out_at;
-    char first[4096]; /* the arena's first block */
+    char first[3584]; /* the arena's first block */
 };
 
 /* -- listener.c */
