@@ -55,6 +55,18 @@ static void page_fail(struct page *page, const struct aion_err *err)
     page_free(page);
 }
 
+/* The store has answered; false: there is no page any more. */
+static bool goes_on(struct page *page, const struct aion_err *err)
+{
+    bool good = !page->gone && err == NULL;
+    page->reading = false;
+    if (page->gone)
+        page_free(page);
+    else if (!good)
+        page_fail(page, err);
+    return good;
+}
+
 /* -- answering ---------------------------------------------------------------------- */
 static char *own_text(struct page *page, aion_str text)
 {
@@ -147,13 +159,10 @@ static void wait_for_news(struct page *page)
 static void page_read(struct events_log_read *read, const struct aion_err *err)
 {
     struct page *page = aion_container(read, struct page, read);
-    page->reading = false;
-    if (page->gone)
-        page_free(page);
-    else if (err != NULL)
-        page_fail(page, err);
-    else if (read->count > 0 || read->more || page->control->draining ||
-             mesh_loop_now(page->control->loop) >= page->until_us)
+    if (!goes_on(page, err))
+        return;
+    if (read->count > 0 || read->more || page->control->draining ||
+        mesh_loop_now(page->control->loop) >= page->until_us)
         answer(page);
     else
         wait_for_news(page);
@@ -203,15 +212,8 @@ static void read_page(struct page *page)
 static void ends_read(struct store_op *op, const struct aion_err *err)
 {
     struct page *page = aion_container(op, struct page, as.ends.op);
-    page->reading = false;
-    if (page->gone) {
-        page_free(page);
+    if (!goes_on(page, err))
         return;
-    }
-    if (err != NULL) {
-        page_fail(page, err);
-        return;
-    }
     memcpy(page->read.after, page->as.ends.after, sizeof(page->read.after));
     read_page(page);
 }
@@ -304,15 +306,8 @@ static void name_cursor(char out[NAME_SIZE], enum events_topic topic, const char
 static void place_read(struct store_op *op, const struct aion_err *err)
 {
     struct page *page = aion_container(op, struct page, as.place.op);
-    page->reading = false;
-    if (page->gone) {
-        page_free(page);
+    if (!goes_on(page, err))
         return;
-    }
-    if (err != NULL) {
-        page_fail(page, err);
-        return;
-    }
     if (page->as.place.found)
         memcpy(page->read.after, page->as.place.sequence, sizeof(page->read.after));
     if (!page->as.place.found && page->end)

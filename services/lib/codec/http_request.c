@@ -1,4 +1,5 @@
 /* A request message out of body, path and query, as google/api/http.proto says. */
+#include "base/base64.h"
 #include "codec/http_rule.h"
 #include "codec/json_private.h"
 #include "codec/map_private.h"
@@ -7,15 +8,6 @@
 enum { PATH_DEPTH_MAX = 8, PARAMETERS_MAX = 256 };
 
 /* -- percent-encoding ---------------------------------------------------------------------- */
-
-static int nibble(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
 
 bool codec_percent_decode(aion_str text, bool plus_is_space, bool keep_slash,
                           struct aion_arena *arena, aion_str *ret_text)
@@ -27,12 +19,11 @@ bool codec_percent_decode(aion_str text, bool plus_is_space, bool keep_slash,
     for (size_t i = 0; i < text.size; i++) {
         char c = text.data[i];
         if (c == '%') {
-            int high = text.size - i > 2 ? nibble(text.data[i + 1]) : -1;
-            int low = high >= 0 ? nibble(text.data[i + 2]) : -1;
-            if (low < 0)
+            uint8_t byte;
+            if (text.size - i <= 2 || !aion_unhex(&byte, 1, aion_str_n(text.data + i + 1, 2)))
                 return false;
-            if (high << 4 != 0x20 || low != 0xf || !keep_slash) {
-                c = (char)(high << 4 | low);
+            if (byte != '/' || !keep_slash) {
+                c = (char)byte;
                 i += 2;
             }
         } else if (c == '+' && plus_is_space) {

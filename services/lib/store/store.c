@@ -64,6 +64,20 @@ void store_on_commit(struct store *store,
     store->on_commit_user = user;
 }
 
+void store_count_commit(struct store *store, pthread_mutex_t *lock, struct store_stats *stats,
+                        bool committed, size_t operations, int64_t took_us)
+{
+    pthread_mutex_lock(lock);
+    stats->commits += committed;
+    stats->failed_commits += !committed;
+    stats->operations += committed ? operations : 0;
+    stats->batch = operations;
+    stats->commit_us = took_us;
+    pthread_mutex_unlock(lock);
+    if (committed && store->on_commit != NULL)
+        store->on_commit(store->on_commit_user, took_us, operations);
+}
+
 bool store_op_reads(const struct store_op *op)
 {
     if (op->kind == STORE_SWEEP)

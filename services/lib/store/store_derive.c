@@ -2,6 +2,8 @@
  */
 #include "store/store_private.h"
 
+#include <stdio.h>
+
 void store_life_mark(struct store_life *life, struct store_task *task,
                      const struct store_mark_row *mark)
 {
@@ -190,4 +192,15 @@ bool store_entries_sound(const struct store_entry *entries, size_t count)
                 return false;
     }
     return sum == 0;
+}
+
+/* -- accounts ----------------------------------------------------------------------- */
+struct store_slice store_slice_of(aion_str budget, aion_str replica)
+{
+    struct store_slice slice;
+    snprintf(slice.mint, sizeof(slice.mint), "mint:%.*s", AION_STR_ARG(budget));
+    snprintf(slice.budget, sizeof(slice.budget), "budget:%.*s", AION_STR_ARG(budget));
+    snprintf(slice.escrow, sizeof(slice.escrow), "escrow:%.*s:%.*s", AION_STR_ARG(budget),
+             AION_STR_ARG(replica));
+    return slice;
 }

@@ -56,6 +56,11 @@ void store_op_fail(struct store_op *op, const struct aion_err *err);
 /* Acknowledgements have ended: fatal runs once, after the completions before it. Any thread. */
 void store_raise_fatal(struct store *store, const struct aion_err *err);
 
+/* Counts a commit in a driver's figures, which `lock` guards, and tells whoever wants to know.
+ */
+void store_count_commit(struct store *store, pthread_mutex_t *lock, struct store_stats *stats,
+                        bool committed, size_t operations, int64_t took_us);
+
 /* Reads go to readers; a dry sweep only reads. */
 bool store_op_reads(const struct store_op *op);
 /* The common beginning of a write on a task; NULL: it is none. */
@@ -105,6 +110,11 @@ bool store_derive_history(struct store_task *task, const struct store_life *life
 /* A hold covers a task. */
 bool store_hold_covers(const struct store_hold *hold, uint64_t seq, aion_str tenant,
                        aion_str intent, aion_str route);
+/* The names of the accounts between which a budget's slices move. */
+struct store_slice {
+    char mint[256], budget[256], escrow[512];
+};
+struct store_slice store_slice_of(aion_str budget, aion_str replica);
 /* Accounts are named once each and the amounts sum to zero. */
 bool store_entries_sound(const struct store_entry *entries, size_t count);
 

@@ -52,15 +52,8 @@ static struct store_stats pg_driver_stats(struct store *store)
 
 void pg_count_commit(struct pg_store *self, bool committed, size_t operations, int64_t took_us)
 {
-    pthread_mutex_lock(&self->stats_lock);
-    self->stats.commits += committed;
-    self->stats.failed_commits += !committed;
-    self->stats.operations += committed ? operations : 0;
-    self->stats.batch = operations;
-    self->stats.commit_us = took_us;
-    pthread_mutex_unlock(&self->stats_lock);
-    if (committed && self->base.on_commit != NULL)
-        self->base.on_commit(self->base.on_commit_user, took_us, operations);
+    store_count_commit(&self->base, &self->stats_lock, &self->stats, committed, operations,
+                       took_us);
 }
 
 static bool pg_driver_healthy(struct store *store)

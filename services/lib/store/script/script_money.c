@@ -80,20 +80,6 @@ static int64_t row_balance(struct script_store *self, const char *account)
     return row != NULL ? script_i64(row, BALANCE_nano_usd) : 0;
 }
 
-struct slice {
-    char mint[256], budget[256], escrow[512];
-};
-
-static struct slice slice_of(aion_str budget, aion_str replica)
-{
-    struct slice slice;
-    snprintf(slice.mint, sizeof(slice.mint), "mint:%.*s", AION_STR_ARG(budget));
-    snprintf(slice.budget, sizeof(slice.budget), "budget:%.*s", AION_STR_ARG(budget));
-    snprintf(slice.escrow, sizeof(slice.escrow), "escrow:%.*s:%.*s", AION_STR_ARG(budget),
-             AION_STR_ARG(replica));
-    return slice;
-}
-
 static void move(struct script_store *self, const char *from, const char *to, int64_t nano_usd)
 {
     script_balance_move(self, aion_str_of(from), -nano_usd);
@@ -103,7 +89,7 @@ static void move(struct script_store *self, const char *from, const char *to, in
 void script_carve(struct script_store *self, struct store_op *base)
 {
     struct store_carve *op = aion_container(base, struct store_carve, op);
-    struct slice slice = slice_of(op->budget, op->replica);
+    struct store_slice slice = store_slice_of(op->budget, op->replica);
     int64_t free = row_balance(self, slice.budget);
     int64_t mint = op->limit_nano_usd + row_balance(self, slice.mint);
     if (mint < -free)
@@ -120,7 +106,7 @@ void script_carve(struct script_store *self, struct store_op *base)
 void script_uncarve(struct script_store *self, struct store_op *base)
 {
     struct store_uncarve *op = aion_container(base, struct store_uncarve, op);
-    struct slice slice = slice_of(op->budget, op->replica);
+    struct store_slice slice = store_slice_of(op->budget, op->replica);
     move(self, slice.escrow, slice.budget, op->nano_usd);
     op->left_nano_usd = row_balance(self, slice.budget);
 }
@@ -198,8 +184,8 @@ void script_reap(struct script_store *self, struct store_op *base)
         size_t size = budget_in(all.balances[i].account, op->replica);
         if (size == 0)
             continue;
-        struct slice slice =
-            slice_of(aion_str_n(all.balances[i].account.data + 7, size), op->replica);
+        struct store_slice slice =
+            store_slice_of(aion_str_n(all.balances[i].account.data + 7, size), op->replica);
         move(self, slice.escrow, slice.budget, all.balances[i].nano_usd);
         op->nano_usd += all.balances[i].nano_usd;
     }

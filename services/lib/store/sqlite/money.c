@@ -59,20 +59,6 @@ bool sqlite_budget_list(struct sqlite_store *self, struct sqlite_conn *conn,
 }
 
 /* -- slices ------------------------------------------------------------------------- */
-struct slice {
-    char mint[256], budget[256], escrow[512];
-};
-
-static struct slice slice_of(aion_str budget, aion_str replica)
-{
-    struct slice slice;
-    snprintf(slice.mint, sizeof(slice.mint), "mint:%.*s", AION_STR_ARG(budget));
-    snprintf(slice.budget, sizeof(slice.budget), "budget:%.*s", AION_STR_ARG(budget));
-    snprintf(slice.escrow, sizeof(slice.escrow), "escrow:%.*s:%.*s", AION_STR_ARG(budget),
-             AION_STR_ARG(replica));
-    return slice;
-}
-
 static bool move(struct sqlite_conn *conn, const char *from, const char *to, int64_t nano_usd)
 {
     return nano_usd == 0 || (sqlite_balance_add(conn, aion_str_of(from), -nano_usd) &&
@@ -99,7 +85,7 @@ static int64_t to_mint(int64_t limit, int64_t minted, int64_t free)
 bool sqlite_carve(struct sqlite_store *self, struct sqlite_conn *conn, struct store_op *base)
 {
     struct store_carve *op = aion_container(base, struct store_carve, op);
-    struct slice slice = slice_of(op->budget, op->replica);
+    struct store_slice slice = store_slice_of(op->budget, op->replica);
     int64_t free, minted;
     (void)self;
     if (!row_balance(conn, slice.budget, &free) || !row_balance(conn, slice.mint, &minted))
@@ -117,7 +103,7 @@ bool sqlite_carve(struct sqlite_store *self, struct sqlite_conn *conn, struct st
 bool sqlite_uncarve(struct sqlite_store *self, struct sqlite_conn *conn, struct store_op *base)
 {
     struct store_uncarve *op = aion_container(base, struct store_uncarve, op);
-    struct slice slice = slice_of(op->budget, op->replica);
+    struct store_slice slice = store_slice_of(op->budget, op->replica);
     (void)self;
     return move(conn, slice.escrow, slice.budget, op->nano_usd) &&
            row_balance(conn, slice.budget, &op->left_nano_usd);
@@ -292,8 +278,8 @@ static bool reap_slice(struct sqlite_conn *conn, struct store_reap *op,
     size_t size = budget_in(balance->account, op->replica);
     if (size == 0)
         return true;
-    struct slice slice =
-        slice_of(aion_str_n(balance->account.data + sizeof("escrow:") - 1, size), op->replica);
+    struct store_slice slice = store_slice_of(
+        aion_str_n(balance->account.data + sizeof("escrow:") - 1, size), op->replica);
     op->nano_usd += balance->nano_usd;
     return move(conn, slice.escrow, slice.budget, balance->nano_usd);
 }

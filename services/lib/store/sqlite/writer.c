@@ -264,20 +264,6 @@ static void fail_all(struct sqlite_store *self, struct store_op *batch)
         sqlite_stop_acknowledging(self, &self->writer);
 }
 
-static void count_commit(struct sqlite_store *self, bool committed, size_t operations,
-                         int64_t took_us)
-{
-    pthread_mutex_lock(&self->stats_lock);
-    self->stats.commits += committed;
-    self->stats.failed_commits += !committed;
-    self->stats.operations += committed ? operations : 0;
-    self->stats.batch = operations;
-    self->stats.commit_us = took_us;
-    pthread_mutex_unlock(&self->stats_lock);
-    if (committed && self->base.on_commit != NULL)
-        self->base.on_commit(self->base.on_commit_user, took_us, operations);
-}
-
 /* Returns how long it took, in µs. */
 static int64_t commit_batch(struct sqlite_store *self, struct store_op *batch,
                             size_t operations)
@@ -297,7 +283,8 @@ static int64_t commit_batch(struct sqlite_store *self, struct store_op *batch,
     else
         fail_all(self, batch);
     int64_t took_us = aion_clock_mono_us() - begun_us;
-    count_commit(self, committed, operations, took_us);
+    store_count_commit(&self->base, &self->stats_lock, &self->stats, committed, operations,
+                       took_us);
     store_complete(&self->base, batch);
     if (committed)
         sqlite_checkpoint_after_commit(self);
