@@ -10,7 +10,6 @@ import os
 import pathlib
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -20,7 +19,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "scenario"))
 from mesh import Mesh  # noqa: E402
-from mesh_kill import POSTGRES_URL, kill_postgres  # noqa: E402
+from mesh_kill import POSTGRES_URL, strike  # noqa: E402
 
 POLICY = """version: 1
 default: {privacy: local_only}
@@ -52,19 +51,7 @@ def kill_until(mesh, calm):
     while not calm.wait(random.uniform(0.2, 0.8)):
         deck = deck or random.sample(TARGETS, len(TARGETS))
         name = deck.pop()
-        if name == "postgres":
-            kill_postgres()
-            counts[name] = counts.get(name, 0) + 1
-            continue
-        pid = next((p["pid"] for p in mesh.status()["processes"] if p["name"] == name and p["pid"] > 0), None)
-        if pid is None:
-            continue
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
-        counts[name] = counts.get(name, 0) + 1
-        if random.random() < 0.7:
+        if strike(mesh, name, counts) and name != "postgres" and random.random() < 0.7:
             mesh.wait_ready(30)
     mesh.wait_ready(30)
     return counts

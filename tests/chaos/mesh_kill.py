@@ -205,30 +205,35 @@ def kill_postgres():
         subprocess.run([script, command, folder], capture_output=True, check=True)
 
 
+def strike(mesh, name, counts):
+    """kill -9 of the process of that name, of any "module", of "postgres"; counted. False: there is none now."""
+    if name == "postgres":
+        kill_postgres()
+    else:
+        pids = {p["name"]: p["pid"] for p in mesh.status()["processes"] if p["pid"] > 0}
+        victims = [pid for other, pid in pids.items() if other == name]
+        if name == "module":
+            victims = descendants(pids.get("host-1", -1))[1:]  # behind its spawner
+        try:
+            os.kill(random.choice(victims), signal.SIGKILL)
+        except (IndexError, ProcessLookupError):
+            return False
+    counts[name] = counts.get(name, 0) + 1
+    return True
+
+
 def kill_some(mesh, kills):
     """Kills at random moments; a process is struck again only once it is up again."""
     counts, names = {}, ["control", "control", "router", "host-1", "gateway", "retention", "module"]
     if POSTGRES_URL:
         names += ["postgres", "postgres"]
     while sum(counts.values()) < kills:
-        processes = {p["name"]: p["pid"] for p in mesh.status()["processes"] if p["pid"] > 0}
         name = random.choice(names)
-        if name == "postgres":
-            kill_postgres()
-            counts[name] = counts.get(name, 0) + 1
-            continue
-        pid = processes.get(name)
-        if name == "module":
-            pids = descendants(processes.get("host-1", -1))[1:]  # behind its spawner
-            pid = random.choice(pids) if pids else None
-        if pid is None:
+        if not strike(mesh, name, counts):
             time.sleep(0.05)
             continue
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
+        if name == "postgres":
             continue
-        counts[name] = counts.get(name, 0) + 1
         time.sleep(random.uniform(0.1, 0.9))
         if random.random() < 0.5:
             mesh.wait_ready(30)

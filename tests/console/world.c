@@ -334,7 +334,7 @@ void world_reader_done(struct world_reader *reader)
     reader->last = NULL;
 }
 
-static void *made(struct aion_arena *arena, size_t size)
+void *world_made(struct aion_arena *arena, size_t size)
 {
     void *memory = aion_arena_zalloc(arena, size);
     if (memory == NULL)
@@ -342,7 +342,7 @@ static void *made(struct aion_arena *arena, size_t size)
     return memory;
 }
 
-static char *text(struct aion_arena *arena, const char *value)
+char *world_text(struct aion_arena *arena, const char *value)
 {
     char *copy = aion_arena_text(arena, aion_str_of(value));
     if (copy == NULL)
@@ -353,12 +353,12 @@ static char *text(struct aion_arena *arena, const char *value)
 static void label(Aion__V1__OpsEntity *entity, const char *name, const char *value,
                   struct aion_arena *arena)
 {
-    Aion__V1__OpsEntity__LabelsEntry *entry = made(arena, sizeof(*entry));
+    Aion__V1__OpsEntity__LabelsEntry *entry = world_made(arena, sizeof(*entry));
     aion__v1__ops_entity__labels_entry__init(entry);
-    entry->key = text(arena, name);
-    entry->value = text(arena, value);
+    entry->key = world_text(arena, name);
+    entry->value = world_text(arena, value);
     if (entity->labels == NULL)
-        entity->labels = made(arena, 8 * sizeof(*entity->labels));
+        entity->labels = world_made(arena, 8 * sizeof(*entity->labels));
     entity->labels[entity->n_labels++] = entry;
 }
 
@@ -392,12 +392,12 @@ static void add_entity(const struct world *world, unsigned kind, unsigned index,
                        Aion__V1__OpsFrame *frame, struct aion_arena *arena)
 {
     char key[WORLD_KEY];
-    Aion__V1__OpsEntity *entity = made(arena, sizeof(*entity));
+    Aion__V1__OpsEntity *entity = world_made(arena, sizeof(*entity));
     aion__v1__ops_entity__init(entity);
     world_key(world, kind, index, key);
     entity->id = id;
     entity->kind = (Aion__V1__OpsKind)kind;
-    entity->key = text(arena, key);
+    entity->key = world_text(arena, key);
     label_row(kind, index, entity, arena);
     frame->entities[frame->n_entities++] = entity;
 }
@@ -405,10 +405,10 @@ static void add_entity(const struct world *world, unsigned kind, unsigned index,
 static void add_row(uint32_t id, const int64_t *now, int64_t *last, unsigned columns,
                     bool whole, Aion__V1__OpsFrame *frame, struct aion_arena *arena)
 {
-    Aion__V1__OpsRow *row = made(arena, sizeof(*row));
+    Aion__V1__OpsRow *row = world_made(arena, sizeof(*row));
     aion__v1__ops_row__init(row);
     row->entity = id;
-    row->values = made(arena, columns * sizeof(*row->values));
+    row->values = world_made(arena, columns * sizeof(*row->values));
     for (unsigned i = 0; i < columns; i++) {
         if (!whole && now[i] == last[i])
             continue;
@@ -424,7 +424,7 @@ Aion__V1__OpsFrame *world_frame(const struct world *world, struct world_reader *
                                 int64_t at_ms, uint32_t span_ms, unsigned kinds,
                                 struct aion_arena *arena)
 {
-    Aion__V1__OpsFrame *frame = made(arena, sizeof(*frame));
+    Aion__V1__OpsFrame *frame = world_made(arena, sizeof(*frame));
     int64_t values[WORLD_COLUMNS];
     uint32_t all = 0, id = 0;
     bool whole = reader->last == NULL;
@@ -436,8 +436,8 @@ Aion__V1__OpsFrame *world_frame(const struct world *world, struct world_reader *
     frame->at_us = at_ms * 1000;
     frame->span_ms = span_ms;
     frame->full = whole;
-    frame->entities = made(arena, all * sizeof(*frame->entities));
-    frame->rows = made(arena, all * sizeof(*frame->rows));
+    frame->entities = world_made(arena, all * sizeof(*frame->entities));
+    frame->rows = world_made(arena, all * sizeof(*frame->rows));
     for (unsigned kind = 1; kind < WORLD_KINDS; kind++)
         for (unsigned index = 0; index < world->counts[kind]; index++) {
             int64_t *last = reader->last + (size_t)id * WORLD_COLUMNS;
@@ -455,16 +455,16 @@ Aion__V1__OpsFrame *world_frame(const struct world *world, struct world_reader *
 Aion__V1__OpsHello *world_hello(const struct world *world, int64_t oldest_us, bool read_only,
                                 struct aion_arena *arena)
 {
-    Aion__V1__OpsHello *hello = made(arena, sizeof(*hello));
+    Aion__V1__OpsHello *hello = world_made(arena, sizeof(*hello));
     (void)world;
     aion__v1__ops_hello__init(hello);
-    hello->control = text(arena, "0.1.0");
-    hello->instance = text(arena, "control-1");
-    hello->environment = text(arena, "prod-eu");
-    hello->subject = text(arena, read_only ? "guest" : "ana");
-    hello->tenant = text(arena, "default");
-    hello->roles = made(arena, sizeof(*hello->roles));
-    hello->roles[hello->n_roles++] = text(arena, read_only ? "user" : "admin");
+    hello->control = world_text(arena, "0.1.0");
+    hello->instance = world_text(arena, "control-1");
+    hello->environment = world_text(arena, "prod-eu");
+    hello->subject = world_text(arena, read_only ? "guest" : "ana");
+    hello->tenant = world_text(arena, "default");
+    hello->roles = world_made(arena, sizeof(*hello->roles));
+    hello->roles[hello->n_roles++] = world_text(arena, read_only ? "user" : "admin");
     hello->oldest_us = oldest_us;
     hello->read_only = read_only;
     return hello;

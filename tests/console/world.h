@@ -70,4 +70,8 @@ Aion__V1__RetentionPlan *world_plan(struct aion_arena *arena);
 Aion__V1__ListAuditReply *world_audit(int64_t until_us, struct aion_arena *arena);
 Aion__V1__VerifyAuditReply *world_proof(struct aion_arena *arena);
 
+/* For answers; the process ends where there is no memory. */
+void *world_made(struct aion_arena *arena, size_t size);
+char *world_text(struct aion_arena *arena, const char *value);
+
 #endif

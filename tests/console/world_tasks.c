@@ -30,19 +30,6 @@ static uint64_t dice(const struct world *world, int64_t second, unsigned number,
     return aion_siphash(world->conf.seed, 0x7461736b, words, sizeof(words));
 }
 
-static void *made(struct aion_arena *arena, size_t size)
-{
-    void *memory = aion_arena_zalloc(arena, size);
-    if (memory == NULL)
-        abort();
-    return memory;
-}
-
-static char *text(struct aion_arena *arena, const char *value)
-{
-    return aion_arena_text(arena, aion_str_of(value));
-}
-
 /* -- a task ---------------------------------------------------------------- */
 
 /* The first task of every tenth second is a chat that takes half a minute. */
@@ -125,33 +112,33 @@ static Aion__V1__OpsEvent *event_of(const struct world *world,
                                        "Router.ReloadPolicy"};
     char intent[WORLD_KEY], route[WORLD_KEY], tenant[WORLD_KEY], host[WORLD_KEY], id[40];
     const struct task *task = &happening->task;
-    Aion__V1__OpsEvent *event = made(arena, sizeof(*event));
+    Aion__V1__OpsEvent *event = world_made(arena, sizeof(*event));
     aion__v1__ops_event__init(event);
     names(world, task, intent, route, tenant, host);
     id_of(task, id);
     event->sequence = (uint64_t)happening->at_us * 8 + happening->step;
     event->at_us = happening->at_us;
-    event->what =
-        text(arena, happening->step == 3 && task->end == 8 ? "failed" : what[happening->step]);
-    event->tenant = text(arena, tenant);
+    event->what = world_text(
+        arena, happening->step == 3 && task->end == 8 ? "failed" : what[happening->step]);
+    event->tenant = world_text(arena, tenant);
     event->kind = happening->step == 4   ? AION__V1__OPS_EVENT__KIND__KIND_AUDIT
                   : happening->step == 1 ? AION__V1__OPS_EVENT__KIND__KIND_DECISION
                                          : AION__V1__OPS_EVENT__KIND__KIND_TASK;
     if (happening->step == 4) {
-        event->actor = text(arena, task->second % 120 == 0 ? "ana" : "ci");
-        event->note = text(arena, "10-routes.yaml");
-        event->reason = text(arena, task->second % 120 == 0 ? "" : "POLICY_INVALID");
+        event->actor = world_text(arena, task->second % 120 == 0 ? "ana" : "ci");
+        event->note = world_text(arena, "10-routes.yaml");
+        event->reason = world_text(arena, task->second % 120 == 0 ? "" : "POLICY_INVALID");
         return event;
     }
-    event->task_id = text(arena, id);
-    event->intent = text(arena, intent);
+    event->task_id = world_text(arena, id);
+    event->intent = world_text(arena, intent);
     if (happening->step >= 1) {
-        event->route = text(arena, route);
-        event->reason = text(arena, "10-routes.yaml:12 default");
+        event->route = world_text(arena, route);
+        event->reason = world_text(arena, "10-routes.yaml:12 default");
     }
     if (happening->step >= 2) {
         event->attempt = 1;
-        event->host = text(arena, host);
+        event->host = world_text(arena, host);
     }
     static const int states[] = {1, 2, 3};
     event->state =
@@ -193,7 +180,7 @@ static void count_event(Aion__V1__OpsEvents *events, const Aion__V1__OpsEvent *e
             events->counts[i]->count++;
             return;
         }
-    Aion__V1__OpsEventCount *count = made(arena, sizeof(*count));
+    Aion__V1__OpsEventCount *count = world_made(arena, sizeof(*count));
     aion__v1__ops_event_count__init(count);
     count->kind = event->kind;
     count->state = event->state;
@@ -208,15 +195,15 @@ Aion__V1__OpsEvents *world_events(const struct world *world, int64_t from_us, in
         (size_t)world->conf.tasks_per_s * 8 * (size_t)((until_us - from_us) / SECOND_US + 2) +
         64;
     struct happening *list = calloc(room, sizeof(*list));
-    Aion__V1__OpsEvents *events = made(arena, sizeof(*events));
+    Aion__V1__OpsEvents *events = world_made(arena, sizeof(*events));
     aion__v1__ops_events__init(events);
     if (world->conf.still || list == NULL) {
         free(list);
         return events;
     }
     size_t count = collect(world, from_us, until_us, list, room);
-    events->events = made(arena, (max + 1) * sizeof(*events->events));
-    events->counts = made(arena, 64 * sizeof(*events->counts));
+    events->events = world_made(arena, (max + 1) * sizeof(*events->events));
+    events->counts = world_made(arena, 64 * sizeof(*events->counts));
     for (size_t i = 0; i < count; i++) {
         Aion__V1__OpsEvent *event = event_of(world, &list[i], arena);
         count_event(events, event, arena);
@@ -233,7 +220,7 @@ Aion__V1__OpsEvents *world_events(const struct world *world, int64_t from_us, in
 
 static Google__Protobuf__Timestamp *stamp(int64_t at_us, struct aion_arena *arena)
 {
-    Google__Protobuf__Timestamp *made_stamp = made(arena, sizeof(*made_stamp));
+    Google__Protobuf__Timestamp *made_stamp = world_made(arena, sizeof(*made_stamp));
     google__protobuf__timestamp__init(made_stamp);
     made_stamp->seconds = at_us / SECOND_US;
     made_stamp->nanos = (int32_t)(at_us % SECOND_US) * 1000;
@@ -243,39 +230,39 @@ static Google__Protobuf__Timestamp *stamp(int64_t at_us, struct aion_arena *aren
 static void add_life(Aion__V1__Task *message, const char *kind, int state, int64_t at_us,
                      const char *note, struct aion_arena *arena)
 {
-    Aion__V1__TaskEvent *event = made(arena, sizeof(*event));
+    Aion__V1__TaskEvent *event = world_made(arena, sizeof(*event));
     aion__v1__task_event__init(event);
     event->sequence = message->n_events + 1;
-    event->kind = text(arena, kind);
+    event->kind = world_text(arena, kind);
     event->state = (Aion__V1__TaskState)state;
     event->at = stamp(at_us, arena);
-    event->note = text(arena, note);
+    event->note = world_text(arena, note);
     message->events[message->n_events++] = event;
 }
 
 static void add_attempt(Aion__V1__Task *message, const struct task *task, int state,
                         const char *host, struct aion_arena *arena)
 {
-    Aion__V1__Attempt *attempt = made(arena, sizeof(*attempt));
+    Aion__V1__Attempt *attempt = world_made(arena, sizeof(*attempt));
     aion__v1__attempt__init(attempt);
     attempt->attempt = 1;
-    attempt->host_id = text(arena, host);
-    attempt->module = text(arena, "chat_hybrid@1.3.0");
+    attempt->host_id = world_text(arena, host);
+    attempt->module = world_text(arena, "chat_hybrid@1.3.0");
     attempt->started_at = stamp(task->started_us, arena);
     if (state >= 7)
         attempt->ended_at = message->updated_at;
-    message->attempts = made(arena, sizeof(*message->attempts));
+    message->attempts = world_made(arena, sizeof(*message->attempts));
     message->attempts[message->n_attempts++] = attempt;
 }
 
 static void add_engine(Aion__V1__Task *message, const char *route, struct aion_arena *arena)
 {
-    message->engine = made(arena, sizeof(*message->engine));
+    message->engine = world_made(arena, sizeof(*message->engine));
     aion__v1__engine__init(message->engine);
-    message->engine->route = text(arena, route);
-    message->engine->chosen_by = text(arena, "rule");
-    message->engine->reason = text(arena, "10-routes.yaml:12 default");
-    message->engine->module = text(arena, "chat_hybrid");
+    message->engine->route = world_text(arena, route);
+    message->engine->chosen_by = world_text(arena, "rule");
+    message->engine->reason = world_text(arena, "10-routes.yaml:12 default");
+    message->engine->module = world_text(arena, "chat_hybrid");
 }
 
 static Aion__V1__Task *task_message(const struct world *world, const struct task *task,
@@ -283,7 +270,7 @@ static Aion__V1__Task *task_message(const struct world *world, const struct task
                                     struct aion_arena *arena)
 {
     char intent[WORLD_KEY], route[WORLD_KEY], tenant[WORLD_KEY], host[WORLD_KEY], id[40];
-    Aion__V1__Task *message = made(arena, sizeof(*message));
+    Aion__V1__Task *message = world_made(arena, sizeof(*message));
     int state = state_at(task, now_us, cancelled_us);
     int64_t changed = state == 9   ? cancelled_us
                       : state >= 7 ? task->ended_us
@@ -292,9 +279,9 @@ static Aion__V1__Task *task_message(const struct world *world, const struct task
     aion__v1__task__init(message);
     names(world, task, intent, route, tenant, host);
     id_of(task, id);
-    message->task_id = text(arena, id);
-    message->intent = text(arena, intent);
-    message->tenant = text(arena, tenant);
+    message->task_id = world_text(arena, id);
+    message->intent = world_text(arena, intent);
+    message->tenant = world_text(arena, tenant);
     message->state = (Aion__V1__TaskState)state;
     message->created_at = stamp(task->accepted_us, arena);
     message->updated_at = stamp(changed, arena);
@@ -302,7 +289,7 @@ static Aion__V1__Task *task_message(const struct world *world, const struct task
     add_engine(message, route, arena);
     if (!whole)
         return message;
-    message->events = made(arena, 5 * sizeof(*message->events));
+    message->events = world_made(arena, 5 * sizeof(*message->events));
     add_life(message, "accepted", 1, task->accepted_us, "", arena);
     add_life(message, "routed", 2, task->accepted_us + 1000, route, arena);
     if (state >= 3) {
@@ -330,9 +317,9 @@ Aion__V1__Task *world_task(const struct world *world, const char *task_id, int64
 Aion__V1__ListTasksReply *world_tasks(const struct world *world, int64_t now_us, size_t count,
                                       struct aion_arena *arena)
 {
-    Aion__V1__ListTasksReply *reply = made(arena, sizeof(*reply));
+    Aion__V1__ListTasksReply *reply = world_made(arena, sizeof(*reply));
     aion__v1__list_tasks_reply__init(reply);
-    reply->tasks = made(arena, count * sizeof(*reply->tasks));
+    reply->tasks = world_made(arena, count * sizeof(*reply->tasks));
     for (int64_t second = now_us / SECOND_US; reply->n_tasks < count; second--)
         for (unsigned i = world->conf.tasks_per_s; i-- > 0 && reply->n_tasks < count;) {
             struct task task;
@@ -362,7 +349,7 @@ Aion__V1__StreamChunk *world_chunk(const struct world *world, const char *task_i
     int state = state_at(&task, INT64_MAX, cancelled_us);
     int64_t end = state == 9 ? cancelled_us : task.ended_us;
     int64_t at = task.started_us + (int64_t)cursor * CHUNK_US;
-    Aion__V1__StreamChunk *chunk = made(arena, sizeof(*chunk));
+    Aion__V1__StreamChunk *chunk = world_made(arena, sizeof(*chunk));
     aion__v1__stream_chunk__init(chunk);
     chunk->cursor = cursor;
     chunk->attempt = 1;
@@ -372,13 +359,13 @@ Aion__V1__StreamChunk *world_chunk(const struct world *world, const char *task_i
     if (at < end) {
         snprintf(words, sizeof(words), "chunk %" PRIu64 " says something. ", cursor);
         chunk->payload_case = AION__V1__STREAM_CHUNK__PAYLOAD_TEXT;
-        chunk->text = text(arena, words);
+        chunk->text = world_text(arena, words);
         return chunk;
     }
-    chunk->final = made(arena, sizeof(*chunk->final));
+    chunk->final = world_made(arena, sizeof(*chunk->final));
     aion__v1__stream_chunk__final__init(chunk->final);
     chunk->final->state = (Aion__V1__TaskState)state;
-    chunk->final->digest = text(arena, "sha256:5ad190");
+    chunk->final->digest = world_text(arena, "sha256:5ad190");
     return chunk;
 }
 
@@ -386,18 +373,18 @@ Aion__V1__StreamChunk *world_chunk(const struct world *world, const char *task_i
 
 Aion__V1__Policy *world_policy(uint64_t ordinal, bool files, struct aion_arena *arena)
 {
-    Aion__V1__Policy *policy = made(arena, sizeof(*policy));
+    Aion__V1__Policy *policy = world_made(arena, sizeof(*policy));
     char content[512], digest[32];
     aion__v1__policy__init(policy);
-    policy->revision = made(arena, sizeof(*policy->revision));
+    policy->revision = world_made(arena, sizeof(*policy->revision));
     aion__v1__policy_revision__init(policy->revision);
     snprintf(digest, sizeof(digest), "sha256:%08" PRIx64, ordinal * 0x9f3c1a);
     policy->revision->ordinal = ordinal;
-    policy->revision->digest = text(arena, digest);
+    policy->revision->digest = world_text(arena, digest);
     policy->activated_at =
         stamp(1795600000 * (int64_t)SECOND_US + (int64_t)ordinal * SECOND_US, arena);
-    policy->activated_by = text(arena, ordinal % 2 == 0 ? "bo" : "ci");
-    policy->cause = text(arena, ordinal == 1 ? "start" : "reload: chat prefers local");
+    policy->activated_by = world_text(arena, ordinal % 2 == 0 ? "bo" : "ci");
+    policy->cause = world_text(arena, ordinal == 1 ? "start" : "reload: chat prefers local");
     policy->rules = 7;
     policy->routes = 7;
     if (!files)
@@ -407,11 +394,11 @@ Aion__V1__Policy *world_policy(uint64_t ordinal, bool files, struct aion_arena *
              "    module: chat\nrules:\n  - intent: chat\n    fallback: [%s]\n    p95: %" PRIu64
              "ms\ndefault: local\n",
              ordinal % 2 == 0 ? "local, api" : "api, local", 2000 + ordinal * 100);
-    policy->files = made(arena, sizeof(*policy->files));
-    policy->files[0] = made(arena, sizeof(**policy->files));
+    policy->files = world_made(arena, sizeof(*policy->files));
+    policy->files[0] = world_made(arena, sizeof(**policy->files));
     aion__v1__policy_file__init(policy->files[0]);
-    policy->files[0]->path = text(arena, "10-routes.yaml");
-    policy->files[0]->content = text(arena, content);
+    policy->files[0]->path = world_text(arena, "10-routes.yaml");
+    policy->files[0]->content = world_text(arena, content);
     policy->n_files = 1;
     return policy;
 }
@@ -419,31 +406,31 @@ Aion__V1__Policy *world_policy(uint64_t ordinal, bool files, struct aion_arena *
 Aion__V1__ListHostsReply *world_hosts(const struct world *world, int64_t now_us,
                                       struct aion_arena *arena)
 {
-    Aion__V1__ListHostsReply *reply = made(arena, sizeof(*reply));
+    Aion__V1__ListHostsReply *reply = world_made(arena, sizeof(*reply));
     aion__v1__list_hosts_reply__init(reply);
-    reply->hosts = made(arena, world->counts[7] * sizeof(*reply->hosts));
+    reply->hosts = world_made(arena, world->counts[7] * sizeof(*reply->hosts));
     for (unsigned i = 0; i < world->counts[7]; i++) {
-        Aion__V1__HostInfo *host = made(arena, sizeof(*host));
+        Aion__V1__HostInfo *host = world_made(arena, sizeof(*host));
         char key[WORLD_KEY];
         int64_t values[WORLD_COLUMNS];
         aion__v1__host_info__init(host);
         world_key(world, 7, i, key);
         world_row(world, 7, i, now_us / 1000, values);
-        host->host_id = text(arena, key);
-        host->pool = text(arena, i < 3 ? "gpu" : "cpu");
-        host->version = text(arena, "0.1.0");
+        host->host_id = world_text(arena, key);
+        host->pool = world_text(arena, i < 3 ? "gpu" : "cpu");
+        host->version = world_text(arena, "0.1.0");
         host->slots = (uint32_t)values[1];
         host->running = (uint32_t)values[2];
         host->draining = values[0] == 4;
-        host->drained_by = text(arena, values[0] == 4 ? "bo" : "");
-        host->drain_reason = text(arena, values[0] == 4 ? "new disk" : "");
+        host->drained_by = world_text(arena, values[0] == 4 ? "bo" : "");
+        host->drain_reason = world_text(arena, values[0] == 4 ? "new disk" : "");
         host->attached_at = stamp(1795500000 * (int64_t)SECOND_US, arena);
-        host->modules = made(arena, sizeof(*host->modules));
-        host->modules[0] = made(arena, sizeof(**host->modules));
+        host->modules = world_made(arena, sizeof(*host->modules));
+        host->modules[0] = world_made(arena, sizeof(**host->modules));
         aion__v1__module_offer__init(host->modules[0]);
-        host->modules[0]->module = text(arena, i < 3 ? "vision" : "summarize");
-        host->modules[0]->version = text(arena, "2.1.0");
-        host->modules[0]->digest = text(arena, "sha256:9f3c1a20");
+        host->modules[0]->module = world_text(arena, i < 3 ? "vision" : "summarize");
+        host->modules[0]->version = world_text(arena, "2.1.0");
+        host->modules[0]->digest = world_text(arena, "sha256:9f3c1a20");
         host->n_modules = 1;
         reply->hosts[reply->n_hosts++] = host;
     }
@@ -452,7 +439,7 @@ Aion__V1__ListHostsReply *world_hosts(const struct world *world, int64_t now_us,
 
 static Google__Protobuf__Duration *span(int64_t seconds, struct aion_arena *arena)
 {
-    Google__Protobuf__Duration *duration = made(arena, sizeof(*duration));
+    Google__Protobuf__Duration *duration = world_made(arena, sizeof(*duration));
     google__protobuf__duration__init(duration);
     duration->seconds = seconds;
     return duration;
@@ -460,13 +447,13 @@ static Google__Protobuf__Duration *span(int64_t seconds, struct aion_arena *aren
 
 Aion__V1__RetentionPlan *world_plan(struct aion_arena *arena)
 {
-    Aion__V1__RetentionPlan *plan = made(arena, sizeof(*plan));
+    Aion__V1__RetentionPlan *plan = world_made(arena, sizeof(*plan));
     aion__v1__retention_plan__init(plan);
     plan->keep_succeeded = span(7 * 86400, arena);
     plan->keep_failed = span(30 * 86400, arena);
     plan->keep_idempotency = span(86400, arena);
     plan->sweep_every = span(600, arena);
     plan->revision = 3;
-    plan->changed_by = text(arena, "ana");
+    plan->changed_by = world_text(arena, "ana");
     return plan;
 }

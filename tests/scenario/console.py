@@ -57,6 +57,16 @@ def wait_dialog(screen, text):
     time.sleep(0.35)
 
 
+def act(screen, keys, asks, reason, done):
+    """An action: its keys, what its dialog asks, a reason, the key that confirms, and what is said when it is done."""
+    screen.keys(*keys)
+    wait_dialog(screen, asks)
+    screen.type(reason)
+    screen.keys("Tab", "y")
+    screen.wait(done)
+    screen.escape()
+
+
 def first_row(screen):
     """The route that stands on top."""
     rows = re.findall(r"(?m)^.(\S+/\S+) ", screen.screen())
@@ -147,31 +157,16 @@ def actions(mesh):
         screen.wait(r"LIVE 10 Hz")
         screen.keys("4")
         screen.wait(r"host-1 .* ok")
-        screen.keys("a", "d")
-        wait_dialog(screen, r"keeps 0 of \d+ slots: its tasks will wait")
-        screen.type("new disk")
-        screen.keys("Tab", "y")
-        screen.wait(r"host-1 is DRAINING")
-        screen.escape()
+        act(screen, "ad", r"keeps 0 of \d+ slots: its tasks will wait", "new disk", r"host-1 is DRAINING")
         screen.wait(r"host-1 .* DRAINING")
         host = mesh.http("GET", "/v1/hosts").json()["hosts"][0]
         assert host["draining"] and host["drainReason"] == "new disk", host
-        screen.keys("a", "u")
-        wait_dialog(screen, r"take tasks again")
-        screen.type("disk is in")
-        screen.keys("Tab", "y")
-        screen.wait(r"host-1 is in service")
-        screen.escape()
+        act(screen, "au", r"take tasks again", "disk is in", r"host-1 is in service")
         # the policy: what a reload would change is seen before it is done
         mesh.write_policy(POLICY.replace("name: quick", "name: faster"))
         screen.keys("2")
         screen.wait(r"\[2\]Router")
-        screen.keys("a", "r")
-        wait_dialog(screen, r"\+   - \{name: faster")
-        screen.type("renamed")
-        screen.keys("Tab", "y")
-        screen.wait(r"revision 2 is in force")
-        screen.escape()
+        act(screen, "ar", r"\+   - \{name: faster", "renamed", r"revision 2 is in force")
         policy = mesh.http("GET", "/v1/router/policy").json()
         assert policy["cause"] == "reload: renamed", policy
         screen.keys("7")

@@ -101,16 +101,21 @@ static void script_read(struct bench *bench, enum events_topic topic, const char
     }
 }
 
+static struct events_kafka_conf kafka(void)
+{
+    return (struct events_kafka_conf){.brokers = getenv("AION_TEST_KAFKA_BROKERS"),
+                                      .ca = "",
+                                      .cert = "",
+                                      .key = "",
+                                      .user = "",
+                                      .password = "",
+                                      .mechanism = ""};
+}
+
 static void kafka_open(struct bench *bench)
 {
     struct aion_err err;
-    bench->kafka = (struct events_kafka_conf){.brokers = getenv("AION_TEST_KAFKA_BROKERS"),
-                                              .ca = "",
-                                              .cert = "",
-                                              .key = "",
-                                              .user = "",
-                                              .password = "",
-                                              .mechanism = ""};
+    bench->kafka = kafka();
     const struct events_kafka_sink_conf conf = {.kafka = bench->kafka,
                                                 .exec = &bench->loop.exec,
                                                 .client = "aion-test",
@@ -335,13 +340,7 @@ static void stopping_with_records_under_way_is_no_trouble(void **state)
 /* The test's own beginning: the topics. */
 static bool make_topics(void)
 {
-    const struct events_kafka_conf conf = {.brokers = getenv("AION_TEST_KAFKA_BROKERS"),
-                                           .ca = "",
-                                           .cert = "",
-                                           .key = "",
-                                           .user = "",
-                                           .password = "",
-                                           .mechanism = ""};
+    const struct events_kafka_conf conf = kafka();
     struct events_topic_seen seen[EVENTS_TOPICS];
     struct events_topic_change changes[EVENTS_CHANGES_MAX];
     struct aion_err err;

@@ -252,6 +252,17 @@ static void count_done(struct store_op *op, const struct aion_err *err)
     assert_int_equal(counted->place, done_count++);
 }
 
+/* The store again, with its completions there. */
+static void open_on(struct bench *bench, struct gathered *gathered)
+{
+    struct store_conf conf = {.url = bench->url, .exec = &gathered->exec};
+    store_close(bench->store);
+    bench->store = store_open(&conf, &bench->err);
+    assert_non_null(bench->store);
+    bench_lease(bench, "one", true);
+    done_count = 0;
+}
+
 /* All of one shard: the order that every driver keeps. */
 static void completions_come_in_order_on_the_exec(void **state)
 {
@@ -260,12 +271,7 @@ static void completions_come_in_order_on_the_exec(void **state)
                                 .lock = PTHREAD_MUTEX_INITIALIZER,
                                 .wake = PTHREAD_COND_INITIALIZER};
     static struct counted ops[200];
-    store_close(bench->store);
-    struct store_conf conf = {.url = bench->url, .exec = &gathered.exec};
-    bench->store = store_open(&conf, &bench->err);
-    assert_non_null(bench->store);
-    bench_lease(bench, "one", true);
-    done_count = 0;
+    open_on(bench, &gathered);
     for (unsigned i = 0; i < aion_countof(ops); i++) {
         ops[i] = (struct counted){.accept = accept_at(bench, seq_at(T0 + i, 7)), .place = i};
         ops[i].accept.write.op.done = count_done;
@@ -285,12 +291,7 @@ static void a_completion_told_of_too_late_is_run_by_the_close(void **state)
                                 .lock = PTHREAD_MUTEX_INITIALIZER,
                                 .wake = PTHREAD_COND_INITIALIZER};
     static struct counted op;
-    store_close(bench->store);
-    struct store_conf conf = {.url = bench->url, .exec = &gathered.exec};
-    bench->store = store_open(&conf, &bench->err);
-    assert_non_null(bench->store);
-    bench_lease(bench, "one", true);
-    done_count = 0;
+    open_on(bench, &gathered);
     op = (struct counted){.accept = accept_at(bench, seq_at(T0, 7))};
     op.accept.write.op.done = count_done;
     assert_true(store_accept(bench->store, &op.accept, &bench->err));

@@ -67,6 +67,27 @@ static struct bench_word begin_at(struct bench *bench, const char **ret_id)
     return word;
 }
 
+/* The same; its first part has come to a reader at the other. */
+static struct bench_word begin_read(struct bench *owner, struct bench *reader, bool watched,
+                                    const char **ret_id)
+{
+    struct bench_word word = begin_at(owner, ret_id);
+    if (watched)
+        bench_watch(reader, *ret_id, 0, 0);
+    else
+        bench_stream(reader, *ret_id, 0);
+    bench_chunk(&owner->hosts[0], &word, 1, "first ");
+    bench_until(reader, reader->chunks == 1);
+    return word;
+}
+
+/* Until it has all shards and has asked its host what it has of them. */
+static void wait_for_all(struct bench *bench, size_t claims_before)
+{
+    bench_until(bench, bench_shards(bench) == STORE_ALL_SHARDS &&
+                           bench->hosts[0].claims > claims_before);
+}
+
 /* -- shards -------------------------------------------------------------------------- */
 static void each_has_half_and_both_have_all(void **state)
 {
@@ -223,10 +244,7 @@ static void output_is_read_through_both(void **state)
     const char *id;
     (void)state;
     attach_both(false);
-    struct bench_word word = begin_at(&two, &id);
-    bench_stream(&one, id, 0);
-    bench_chunk(&two.hosts[0], &word, 1, "first ");
-    bench_until(&one, one.chunks == 1);
+    struct bench_word word = begin_read(&two, &one, false, &id);
     bench_watch(&two, id, 0, 0);
     bench_chunk(&two.hosts[0], &word, 2, "second");
     bench_result(&two.hosts[0], &word, "done");
@@ -267,13 +285,10 @@ static void a_reader_follows_its_task_when_its_owner_dies(void **state)
     const char *id;
     (void)state;
     attach_both(false);
-    struct bench_word word = begin_at(&two, &id);
-    bench_watch(&one, id, 0, 0);
-    bench_chunk(&two.hosts[0], &word, 1, "first ");
-    bench_until(&one, one.chunks == 1);
+    struct bench_word word = begin_read(&two, &one, true, &id);
     size_t claims = one.hosts[0].claims;
     bench_kill(&two);
-    bench_until(&one, bench_shards(&one) == STORE_ALL_SHARDS && one.hosts[0].claims > claims);
+    wait_for_all(&one, claims);
     bench_chunk(&one.hosts[0], &word, 1,
                 "first "); /* the host says again what is not settled */
     bench_chunk(&one.hosts[0], &word, 2, "second");
@@ -292,13 +307,10 @@ static void a_reader_follows_its_task_when_its_owner_is_paused(void **state)
     const char *id;
     (void)state;
     attach_both(false);
-    struct bench_word word = begin_at(&two, &id);
-    bench_watch(&one, id, 0, 0);
-    bench_chunk(&two.hosts[0], &word, 1, "first ");
-    bench_until(&one, one.chunks == 1);
+    struct bench_word word = begin_read(&two, &one, true, &id);
     size_t claims = one.hosts[0].claims;
     two.paused = true;
-    bench_until(&one, bench_shards(&one) == STORE_ALL_SHARDS && one.hosts[0].claims > claims);
+    wait_for_all(&one, claims);
     bench_chunk(&one.hosts[0], &word, 2, "second");
     bench_result(&one.hosts[0], &word, "done");
     bench_until(&one, one.closed_code == 0);
@@ -310,13 +322,10 @@ static void a_reader_follows_its_task_when_it_is_given_away(void **state)
     const char *id;
     (void)state;
     attach_both(false);
-    struct bench_word word = begin_at(&one, &id);
-    bench_stream(&two, id, 0);
-    bench_chunk(&one.hosts[0], &word, 1, "first ");
-    bench_until(&two, two.chunks == 1);
+    struct bench_word word = begin_read(&one, &two, false, &id);
     size_t claims = two.hosts[0].claims;
     control_shards_leave(one.control);
-    bench_until(&two, bench_shards(&two) == STORE_ALL_SHARDS && two.hosts[0].claims > claims);
+    wait_for_all(&two, claims);
     bench_chunk(&two.hosts[0], &word, 1, "first ");
     bench_chunk(&two.hosts[0], &word, 2, "second");
     bench_result(&two.hosts[0], &word, "done");
@@ -393,7 +402,7 @@ static void who_was_paused_and_wakes_changes_nothing(void **state)
     size_t claims = two.hosts[0].claims;
     one.paused = true;
     bench_result(&one.hosts[0], &word, "late"); /* on its way when it stops */
-    bench_until(&two, bench_shards(&two) == STORE_ALL_SHARDS && two.hosts[0].claims > claims);
+    wait_for_all(&two, claims);
     bench_result(&two.hosts[0], &word, "in time");
     bench_until(&two, bench_is(&two, id, TASK_SUCCEEDED));
     one.paused = false;
@@ -418,7 +427,7 @@ static void a_write_that_comes_late_is_fenced(void **state)
     bench_until(&one, store_script_held(one.store) > 0);
     size_t claims = two.hosts[0].claims;
     one.paused = true;
-    bench_until(&two, bench_shards(&two) == STORE_ALL_SHARDS && two.hosts[0].claims > claims);
+    wait_for_all(&two, claims);
     bench_result(&two.hosts[0], &word, "in time");
     bench_until(&two, bench_is(&two, id, TASK_SUCCEEDED));
     store_script_hold(one.store, false);

@@ -170,3 +170,17 @@ int fixture_request(struct fixture *fixture, const char *method, const char *pat
     assert_true(whole(fixture));
     return (int)strtol(fixture->answer + 9, NULL, 10);
 }
+
+int fixture_setup(void **state)
+{
+    static struct fixture fixture;
+    fixture_start(&fixture, NULL);
+    *state = &fixture;
+    return 0;
+}
+
+int fixture_teardown(void **state)
+{
+    fixture_stop(*state);
+    return 0;
+}

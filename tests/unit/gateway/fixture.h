@@ -25,6 +25,9 @@ struct fixture {
 /* `adjust` (may be NULL) changes the options before the start. */
 void fixture_start(struct fixture *fixture, void (*adjust)(struct gw_conf *conf));
 void fixture_stop(struct fixture *fixture);
+/* Of a test that has one in *state. */
+int fixture_setup(void **state);
+int fixture_teardown(void **state);
 void fixture_connect(struct fixture *fixture);    /* a new connection in place of the old one */
 void fixture_disconnect(struct fixture *fixture); /* the client leaves */
 void fixture_send(struct fixture *fixture, const char *text);

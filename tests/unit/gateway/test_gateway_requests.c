@@ -12,20 +12,6 @@
 #define TASKS "/v1/tasks"
 #define TASK  "/v1/tasks/01a20d76-632a-710c-981b-a7685e08f2ba"
 
-static int start(void **state)
-{
-    static struct fixture fixture;
-    fixture_start(&fixture, NULL);
-    *state = &fixture;
-    return 0;
-}
-
-static int stop(void **state)
-{
-    fixture_stop(*state);
-    return 0;
-}
-
 /* -- who asks ----------------------------------------------------------------------------- */
 
 static void without_a_key_a_request_gets_401_and_how_to_send_one(void **state)
@@ -349,7 +335,7 @@ static void a_drain_finishes_what_was_begun(void **state)
     assert_true(drained);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {

@@ -10,20 +10,6 @@
 
 #define STREAM "GET /v1/stream/01a20d76-632a-710c-981b-a7685e08f2ba HTTP/1.1\r\n" HOST AUTH
 
-static int start(void **state)
-{
-    static struct fixture fixture;
-    fixture_start(&fixture, NULL);
-    *state = &fixture;
-    return 0;
-}
-
-static int stop(void **state)
-{
-    fixture_stop(*state);
-    return 0;
-}
-
 /* Asks, and waits until the upstream has the stream. */
 static void open_stream(struct fixture *fixture, const char *fields)
 {
@@ -177,7 +163,7 @@ static void a_drain_ends_streams_with_a_hint_to_come_back(void **state)
     assert_int_equal(fixture_request(fixture, "GET", "/readyz", "", NULL), 503);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {

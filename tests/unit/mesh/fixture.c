@@ -299,3 +299,17 @@ void fixture_unary(struct fixture *fixture, int method, const char *text,
                fixture);
     fixture_run_until(fixture, &fixture->finished);
 }
+
+int fixture_setup(void **state)
+{
+    static struct fixture fixture;
+    fixture_start(&fixture, NULL, NULL);
+    *state = &fixture;
+    return 0;
+}
+
+int fixture_teardown(void **state)
+{
+    fixture_stop(*state);
+    return 0;
+}

@@ -37,6 +37,9 @@ struct fixture {
 void fixture_start(struct fixture *fixture, const struct mesh_server_conf *conf,
                    const struct mesh_tls *client_tls);
 void fixture_stop(struct fixture *fixture);
+/* Of a test that has one in *state. */
+int fixture_setup(void **state);
+int fixture_teardown(void **state);
 /* Runs the loop until *flag; fails the test after 10 s. */
 void fixture_run_until(struct fixture *fixture, const bool *flag);
 /* One unary call by its method's index, with this text; fills finished, code, err, text. */

@@ -15,20 +15,6 @@
 
 #include <cmocka.h>
 
-static int start(void **state)
-{
-    static struct fixture fixture;
-    fixture_start(&fixture, NULL, NULL);
-    *state = &fixture;
-    return 0;
-}
-
-static int stop(void **state)
-{
-    fixture_stop(*state);
-    return 0;
-}
-
 /* -- health --------------------------------------------------------------- */
 
 static int health_status;
@@ -343,7 +329,7 @@ static void a_call_carries_its_trace_and_leaves_spans(void **state)
     aion_buf_done(&out);
 }
 
-#define test_of(name) cmocka_unit_test_setup_teardown(name, start, stop)
+#define test_of(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {

@@ -9,20 +9,6 @@
 
 #include <cmocka.h>
 
-static int start(void **state)
-{
-    static struct fixture fixture;
-    fixture_start(&fixture, NULL, NULL);
-    *state = &fixture;
-    return 0;
-}
-
-static int stop(void **state)
-{
-    fixture_stop(*state);
-    return 0;
-}
-
 static void a_unary_call_is_answered(void **state)
 {
     struct fixture *fixture = *state;
@@ -103,19 +89,23 @@ static void an_unstable_method_is_unimplemented(void **state)
                         "/mesh.test.Echo/Later is not served by this version");
 }
 
-static void a_held_call_is_answered_later(void **state)
+/* A call that its handler holds. */
+static struct mesh_rpc *begin_held(struct fixture *fixture)
 {
-    struct fixture *fixture = *state;
     Mesh__Test__Msg request = MESH__TEST__MSG__INIT;
-    bool held = false;
     fixture->finished = false;
-    mesh_unary(fixture->channel, fixture_method(MESH_TEST_ECHO_HELD), &request.base, NULL,
-               fixture_done, fixture);
+    struct mesh_rpc *rpc = mesh_unary(fixture->channel, fixture_method(MESH_TEST_ECHO_HELD),
+                                      &request.base, NULL, fixture_done, fixture);
     fixture->waiting = true;
     while (fixture->held == NULL)
         mesh_loop_run(fixture->loop);
-    held = true;
-    assert_true(held);
+    return rpc;
+}
+
+static void a_held_call_is_answered_later(void **state)
+{
+    struct fixture *fixture = *state;
+    begin_held(fixture);
     Mesh__Test__Msg reply = MESH__TEST__MSG__INIT;
     reply.text = (char *)(uintptr_t) "at last";
     mesh_reply(fixture->held, &reply.base);
@@ -131,25 +121,16 @@ static void a_deadline_ends_a_held_call_on_both_sides(void **state)
     struct mesh_rpc_opts opts = {.timeout_us = 50000};
     fixture_unary(fixture, MESH_TEST_ECHO_HELD, "x", &opts);
     assert_int_equal(fixture->code, AION_DEADLINE);
-    bool cancelled = false;
     fixture->waiting = true;
     while (fixture->cancels == 0)
         mesh_loop_run(fixture->loop);
-    cancelled = fixture->held == NULL;
-    assert_true(cancelled);
+    assert_null(fixture->held);
 }
 
 static void a_cancelled_call_tells_the_handler(void **state)
 {
     struct fixture *fixture = *state;
-    Mesh__Test__Msg request = MESH__TEST__MSG__INIT;
-    fixture->finished = false;
-    struct mesh_rpc *rpc = mesh_unary(fixture->channel, fixture_method(MESH_TEST_ECHO_HELD),
-                                      &request.base, NULL, fixture_done, fixture);
-    fixture->waiting = true;
-    while (fixture->held == NULL)
-        mesh_loop_run(fixture->loop);
-    mesh_rpc_cancel(rpc);
+    mesh_rpc_cancel(begin_held(fixture));
     fixture_run_until(fixture, &fixture->finished);
     assert_int_equal(fixture->code, AION_CANCELLED);
     fixture->waiting = true;
@@ -360,12 +341,7 @@ static void a_call_beyond_the_limit_is_refused_at_once(void **state)
     struct fixture fixture;
     struct mesh_server_conf conf = {.listen = "127.0.0.1:0", .calls_max = 1};
     fixture_start(&fixture, &conf, NULL);
-    Mesh__Test__Msg request = MESH__TEST__MSG__INIT;
-    mesh_unary(fixture.channel, fixture_method(MESH_TEST_ECHO_HELD), &request.base, NULL,
-               fixture_done, &fixture);
-    fixture.waiting = true;
-    while (fixture.held == NULL)
-        mesh_loop_run(fixture.loop);
+    begin_held(&fixture);
     fixture_unary(&fixture, MESH_TEST_ECHO_UNARY, "one too many", NULL);
     assert_int_equal(fixture.code, AION_EXHAUSTED);
     assert_string_equal(fixture.err.reason, "TOO_MANY_CALLS");
@@ -439,13 +415,7 @@ static void on_drained(void *user)
 static void a_drain_lets_a_call_in_flight_finish(void **state)
 {
     struct fixture *fixture = *state;
-    Mesh__Test__Msg request = MESH__TEST__MSG__INIT;
-    fixture->finished = false;
-    mesh_unary(fixture->channel, fixture_method(MESH_TEST_ECHO_HELD), &request.base, NULL,
-               fixture_done, fixture);
-    fixture->waiting = true;
-    while (fixture->held == NULL)
-        mesh_loop_run(fixture->loop);
+    begin_held(fixture);
     bool drained = false;
     mesh_server_drain(fixture->server, 5000000, on_drained, &drained);
     Mesh__Test__Msg reply = MESH__TEST__MSG__INIT;
@@ -458,7 +428,7 @@ static void a_drain_lets_a_call_in_flight_finish(void **state)
     assert_string_equal(fixture->text, "finished");
 }
 
-#define test_of(name) cmocka_unit_test_setup_teardown(name, start, stop)
+#define test_of(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {
