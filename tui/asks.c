@@ -1,11 +1,13 @@
 #include "asks.h"
 
+#include "copy.h"
+
 #include "aion/v1/modules.mesh.h"
 #include "aion/v1/ops.mesh.h"
 #include "aion/v1/retention.mesh.h"
 #include "aion/v1/router.mesh.h"
 #include "aion/v1/tasks.mesh.h"
-#include "codec/message.h"
+#include "codec/schema.h"
 
 #include <stdlib.h>
 
@@ -113,10 +115,9 @@ void tui_ask_answered(struct tui_answers *answers, enum tui_ask ask,
                       const ProtobufCMessage *message)
 {
     struct tui_answer *answer = &answers->list[ask];
-    const struct codec_message *schema = answer->method->reply;
     forget(answer);
-    if (schema->descriptor == message->descriptor)
-        answer->message = codec_message_copy(schema, message, &answer->arena);
+    if (answer->method->reply->descriptor == message->descriptor)
+        answer->message = tui_message_copy(message, &answer->arena);
 }
 
 void tui_ask_ended(struct tui_answers *answers, enum tui_ask ask, const struct aion_err *err)

@@ -1,8 +1,9 @@
 #include "feed.h"
 
+#include "copy.h"
+
 #include "base/arena.h"
 #include "base/list.h"
-#include "codec/message.h"
 #include "mesh/channel.h"
 
 #include <pthread.h>
@@ -94,11 +95,10 @@ static void free_item(struct item *item)
 
 /* False: no more for now. A part of a stream that is left out would make all that follows
  * untrue. */
-static bool put_message(struct call *call, const struct codec_message *schema,
-                        const ProtobufCMessage *message)
+static bool put_message(struct call *call, const ProtobufCMessage *message)
 {
     struct item *item = new_item(call->id);
-    item->message = codec_message_copy(schema, message, &item->arena);
+    item->message = tui_message_copy(message, &item->arena);
     if (item->message != NULL)
         return put_item(call->feed, item);
     free_item(item);
@@ -145,7 +145,7 @@ static void on_done(void *user, const struct mesh_result *result)
 {
     struct call *call = user;
     if (result->err == NULL && !call->dropped)
-        put_message(call, mesh_rpc_method(call->rpc)->reply, result->reply);
+        put_message(call, result->reply);
     end_call(call, result->err);
 }
 
@@ -154,7 +154,7 @@ static void on_message(struct mesh_rpc *rpc, const ProtobufCMessage *message)
     struct call *call = mesh_rpc_user(rpc);
     if (call->dropped)
         return;
-    if (put_message(call, mesh_rpc_method(rpc)->reply, message))
+    if (put_message(call, message))
         return;
     if (call->too_large) {
         mesh_rpc_cancel(rpc);
@@ -312,7 +312,7 @@ void tui_feed_call(struct tui_feed *feed, uint64_t id, enum tui_peer peer,
     begin->peer = peer;
     begin->method = method;
     aion_arena_init(&begin->arena, REQUEST_MAX, NULL, 0);
-    begin->request = codec_message_copy(method->request, request, &begin->arena);
+    begin->request = tui_message_copy(request, &begin->arena);
     if (begin->request == NULL)
         abort(); /* requests are ours, and small */
     aion_exec_post(mesh_loop_exec(feed->loop), &begin->job);
