@@ -105,7 +105,9 @@ static const struct tui_measure dependency[] = {
     M("p99", "P99", TUI_US, 6),               M("lag", "LAG", TUI_COUNT, 6),
     M("operations", "OPS/s", TUI_RATE, 7),
 };
-static const struct tui_measure certificate[] = {M("expires", "EXPIRES", TUI_DATE, 10)};
+static const struct tui_measure certificate[] = {
+    X("expires", "EXPIRES", TUI_DATE, 11, .warn = 5 * 86400, .alarm = 1), /* as `aion doctor` */
+};
 static const struct tui_measure process[] = {
     X("state", "STATE", TUI_STATE, 9, WORDS(process_states)),
     X("cpu", "CPU", TUI_SHARE, 6, .warn = 900000),
@@ -164,10 +166,16 @@ struct tui_word tui_word_of(const struct tui_measure *measure, int64_t value)
     return (struct tui_word){value == TUI_UNKNOWN ? "-" : "?", TUI_DIM};
 }
 
-enum tui_role tui_role_of(const struct tui_measure *measure, int64_t value)
+enum tui_role tui_role_of(const struct tui_measure *measure, int64_t value, int64_t at_us)
 {
     if (measure->unit == TUI_STATE)
         return tui_word_of(measure, value).role;
+    if (measure->unit == TUI_DATE && value >= 0) {
+        int64_t left = value - at_us / 1000000;
+        if (measure->alarm > 0 && left < measure->alarm)
+            return TUI_ALARM;
+        return measure->warn > 0 && left < measure->warn ? TUI_WARN : TUI_PLAIN;
+    }
     if (measure->alarm > 0 && value >= measure->alarm)
         return TUI_ALARM;
     return measure->warn > 0 && value >= measure->warn ? TUI_WARN : TUI_PLAIN;

@@ -34,7 +34,7 @@ struct tui_measure {
     const char *title; /* "P95" */
     enum tui_unit unit;
     uint8_t width;
-    int64_t warn, alarm; /* from here on; 0 = never */
+    int64_t warn, alarm; /* from here on; of a date: so many seconds before it; 0 = never */
     const struct tui_word *words;
     size_t word_count;
 };
@@ -50,7 +50,8 @@ extern const struct tui_kind_type tui_kinds[TUI_KINDS];
 
 /* The word of a state; "?" for numbers this console does not know. */
 struct tui_word tui_word_of(const struct tui_measure *measure, int64_t value);
-/* How alarming a value is: TUI_PLAIN, TUI_WARN, TUI_ALARM, or the state's role. */
-enum tui_role tui_role_of(const struct tui_measure *measure, int64_t value);
+/* How alarming a value was at that time: TUI_PLAIN, TUI_WARN, TUI_ALARM, or the state's role.
+ */
+enum tui_role tui_role_of(const struct tui_measure *measure, int64_t value, int64_t at_us);
 
 #endif

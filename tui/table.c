@@ -198,7 +198,7 @@ static void measure_value(const struct tui_scene *scene, const struct tui_row *r
         return;
     }
     out->number = now;
-    out->role = tui_role_of(measure, now);
+    out->role = tui_role_of(measure, now, scene->picture->at_us);
     if (base != NULL && now >= 0 && *base >= 0) {
         out->number = now - *base;
         out->change = true;

@@ -16,15 +16,15 @@ static bool is_bad(enum tui_role role)
 
 /* The worst of a row: its state, else the first alarming number, else a warning one. -1: fine.
  */
-static int worst_of(const struct tui_row *row)
+static int worst_of(const struct tui_row *row, int64_t at_us)
 {
     const struct tui_kind_type *kind = &tui_kinds[row->entity->kind];
     int worst = -1;
     if (kind->state >= 0 &&
-        is_bad(tui_role_of(&kind->measures[kind->state], row->values[kind->state])))
+        is_bad(tui_role_of(&kind->measures[kind->state], row->values[kind->state], at_us)))
         return kind->state;
     for (size_t i = 0; i < kind->count; i++) {
-        enum tui_role role = tui_role_of(&kind->measures[i], row->values[i]);
+        enum tui_role role = tui_role_of(&kind->measures[i], row->values[i], at_us);
         if (role == TUI_ALARM)
             return (int)i;
         if (role == TUI_WARN && worst < 0)
@@ -40,7 +40,7 @@ static size_t add_kind(const struct tui_scene *scene, enum tui_kind kind, struct
     struct tui_item *items = aion_arena_alloc(scene->arena, there * sizeof(*items));
     size_t all = items != NULL ? tui_entity_items(scene, kind, items, there) : 0;
     for (size_t i = 0; i < all && count < max; i++) {
-        int column = worst_of(items[i].object);
+        int column = worst_of(items[i].object, scene->picture->at_us);
         struct remark *remark =
             column >= 0 ? aion_arena_alloc(scene->arena, sizeof(*remark)) : NULL;
         if (remark == NULL)
@@ -71,7 +71,8 @@ static void attention_value(const struct tui_scene *scene, const struct tui_item
     const struct tui_measure *measure = &kind->measures[remark->column];
     int64_t value = remark->row->values[remark->column];
     char text[TUI_FORMAT_SIZE];
-    out->role = column->tag >= WHAT ? tui_role_of(measure, value) : TUI_PLAIN;
+    out->role =
+        column->tag >= WHAT ? tui_role_of(measure, value, scene->picture->at_us) : TUI_PLAIN;
     if (column->tag == KIND)
         out->text = aion_str_of(kind->name);
     else if (column->tag == NAME)

@@ -241,6 +241,22 @@ static void sorting_is_stable_and_turns_around(void **state)
     assert_non_null(strstr(row_text(&canvas, 0), "ONE-"));
 }
 
+/* An end that is near is worth a look before it has come. */
+static void certificates_alarm_before_they_end(void **state)
+{
+    const struct tui_measure *expires = &tui_kinds[TUI_CERTIFICATE].measures[0],
+                             *started = &tui_kinds[TUI_PROCESS].measures[5];
+    const int64_t end = 1795435200, day = 86400, second = 1000000;
+    (void)state;
+    assert_int_equal(tui_role_of(expires, end, (end - 6 * day) * second), TUI_PLAIN);
+    assert_int_equal(tui_role_of(expires, end, (end - 4 * day) * second), TUI_WARN);
+    assert_int_equal(tui_role_of(expires, end, (end - 1) * second), TUI_WARN);
+    assert_int_equal(tui_role_of(expires, end, end * second), TUI_ALARM);
+    assert_int_equal(tui_role_of(expires, TUI_UNKNOWN, end * second), TUI_PLAIN);
+    assert_int_equal(started->unit, TUI_DATE);
+    assert_int_equal(tui_role_of(started, end, (end + day) * second), TUI_PLAIN);
+}
+
 /* -- export ---------------------------------------------------------------- */
 
 static void export_has_units_and_no_control_characters(void **state)
@@ -280,6 +296,7 @@ int main(void)
         TEST(keys_mean_the_rows_that_were_seen),
         TEST(columns_go_by_rank_and_never_wrap),
         TEST(sorting_is_stable_and_turns_around),
+        TEST(certificates_alarm_before_they_end),
         TEST(export_has_units_and_no_control_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
