@@ -73,16 +73,14 @@ bool tui_cast_begin(struct tui_cast *cast, const char *path, int rows, int cols,
     return false;
 }
 
-bool tui_cast_frame(struct tui_cast *cast, aion_str bytes, struct tui_time now)
+static bool add_event(struct tui_cast *cast, char code, aion_str data, struct tui_time now)
 {
     struct aion_buf line;
     int64_t at = now.mono_us - cast->began_us;
-    if (bytes.size == 0)
-        return true;
     aion_buf_init(&line, CAST_MAX);
-    aion_buf_printf(&line, "[%lld.%06lld, \"o\", ", (long long)(at / SECOND_US),
-                    (long long)(at % SECOND_US));
-    aion_buf_json(&line, bytes);
+    aion_buf_printf(&line, "[%lld.%06lld, \"%c\", ", (long long)(at / SECOND_US),
+                    (long long)(at % SECOND_US), code);
+    aion_buf_json(&line, data);
     aion_buf_text(&line, "]\n");
     cast->bytes += line.size;
     bool good = cast->bytes <= CAST_MAX && write_all(cast->fd, aion_buf_view(&line));
@@ -90,4 +88,16 @@ bool tui_cast_frame(struct tui_cast *cast, aion_str bytes, struct tui_time now)
     if (!good)
         tui_cast_end(cast);
     return good;
+}
+
+bool tui_cast_frame(struct tui_cast *cast, aion_str bytes, struct tui_time now)
+{
+    return bytes.size == 0 || add_event(cast, 'o', bytes, now);
+}
+
+bool tui_cast_size(struct tui_cast *cast, int rows, int cols, struct tui_time now)
+{
+    char size[32];
+    int length = snprintf(size, sizeof(size), "%dx%d", cols, rows);
+    return add_event(cast, 'r', aion_str_n(size, (size_t)length), now);
 }

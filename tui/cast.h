@@ -19,6 +19,8 @@ bool tui_cast_begin(struct tui_cast *cast, const char *path, int rows, int cols,
                     struct tui_time now, struct aion_err *err);
 /* False: it ended, for want of room (64 MB) or of the disk. */
 bool tui_cast_frame(struct tui_cast *cast, aion_str bytes, struct tui_time now);
+/* The terminal has another size from now on. */
+bool tui_cast_size(struct tui_cast *cast, int rows, int cols, struct tui_time now);
 void tui_cast_end(struct tui_cast *cast);
 
 #endif

@@ -146,6 +146,12 @@ static void take_feed(struct console *console)
 
 /* -- what goes out --------------------------------------------------------- */
 
+static void lose_recording(struct console *console)
+{
+    console->app.recording = false;
+    tui_say(&console->app, TUI_WARN, "the recording has ended: no room");
+}
+
 static void fit(struct console *console)
 {
     int rows, cols;
@@ -154,6 +160,8 @@ static void fit(struct console *console)
     if (!tui_canvas_resize(&console->canvas, rows, cols))
         return;
     tui_term_resize(console->term, rows, cols);
+    if (console->app.recording && !tui_cast_size(&console->cast, rows, cols, time_now()))
+        lose_recording(console);
     console->app.redraw = true;
     console->urgent = true;
 }
@@ -176,10 +184,8 @@ static void draw(struct console *console)
     console->urgent = false;
     tui_app_draw(app, &console->canvas, now);
     tui_term_show(console->term, &console->canvas, &app->settings);
-    if (app->recording && !tui_cast_frame(&console->cast, tui_term_shown(console->term), now)) {
-        app->recording = false;
-        tui_say(app, TUI_WARN, "the recording has ended: no room");
-    }
+    if (app->recording && !tui_cast_frame(&console->cast, tui_term_shown(console->term), now))
+        lose_recording(console);
     tui_term_flush(console->term);
 }
 

@@ -333,12 +333,15 @@ def files(mesh):
         screen.wait(r" REC\b")
         screen.keys("2")
         screen.wait(r"\[2\]Router")
+        screen.resize(120, 35)
+        screen.wait(r"dropped 0")  # from 120 columns on
         screen.type(":record")
         screen.keys("Enter")
         screen.wait(r"the recording has ended")
         cast = [json.loads(line) for line in (folder / "screen.cast").read_text().splitlines()]
         assert cast[0] == {**cast[0], "version": 2, "width": 100, "height": 30}
         assert len(cast) > 2 and "Router" in "".join(event[2] for event in cast[1:])
+        assert [event[2] for event in cast[1:] if event[1] == "r"] == ["120x35"], cast[-5:]
         screen.keys("q")
         assert screen.exit_status() == 0
     finally:
