@@ -244,13 +244,13 @@ static void who_catches_up_has_missed_nothing(void **state)
     listen(&one, &request);
     mesh_rpc_pause(one.rpc);
     bench_turns(&bench, 5);
-    for (uint64_t i = 1; i <= 900; i++) {
+    for (uint64_t i = 1; i <= 700; i++) {
         fill(&event, note, i);
         control_tails_told(bench.control, &event, 1);
     }
     bench_turns(&bench, 20);
     mesh_rpc_resume(one.rpc);
-    bench_until(&bench, one.count == 900 || one.closed);
+    bench_until(&bench, one.count == 700 || one.closed);
     assert_false(one.closed);
     for (size_t i = 1; i < one.count; i++)
         assert_true(one.sequences[i] > one.sequences[i - 1]);
