@@ -37,6 +37,10 @@ struct query {
     struct mesh_call *call; /* held */
     struct aion_arena arena;
     uint32_t states; /* ListTasks: bits; what the store calls QUEUED may be HELD */
+    /* GetTask, while it waits for us to hear of an end */
+    struct control_task *task; /* one reference */
+    struct control_waiter waiter;
+    struct mesh_timer timer;
     union {
         struct store_op op;
         struct store_task_read read;
@@ -75,8 +79,59 @@ static void put_hold(struct control *control, const struct aion_uuid *id, Aion__
 }
 
 /* -- GetTask ------------------------------------------------------------------------ */
+enum { HEAR_US = 5000000 };
+
 /* The state in memory may be ahead of the store by a start that is not on disk yet: the store's
  * word is given whole. */
+static void task_tell(struct query *query)
+{
+    const struct store_task_read *read = &query->as.read;
+    Aion__V1__Task *task = control_reply_build(query->control, &read->task, &query->arena);
+    put_hold(query->control, &read->task.id, task);
+    if (task != NULL)
+        aion_v1_aion_tasks_get_task_reply(query->call, task);
+    else
+        mesh_fail(query->call, AION_EXHAUSTED, "the task does not fit in an answer");
+    query_end(query, NULL);
+}
+
+static void heard(struct query *query)
+{
+    mesh_timer_cancel(query->control->loop, &query->timer);
+    aion_list_remove(&query->waiter.link);
+    control_task_unref(query->task);
+    task_tell(query);
+}
+
+static void task_ended(struct control_waiter *waiter)
+{
+    heard(aion_container(waiter, struct query, waiter));
+}
+
+static void not_heard(struct mesh_timer *timer)
+{
+    heard(aion_container(timer, struct query, timer));
+}
+
+/* The store's word of an end may be ahead of us: it is in the database before its writer hears
+ * that it is. Who was told of the end must not be told an earlier state by another call: the
+ * answer waits until we have heard. False: nothing to wait for. */
+static bool hear_first(struct query *query)
+{
+    struct control *control = query->control;
+    const struct store_task_read *read = &query->as.read;
+    struct control_task *task = control_cache_find(&control->tasks, &read->task.id);
+    if (task == NULL || !task->settling || control_state_final(task->state) ||
+        !control_state_final((enum control_state)read->task.state))
+        return false;
+    query->task = control_task_ref(task);
+    query->waiter.ended = task_ended;
+    query->timer.fire = not_heard;
+    aion_list_add_last(&task->waiters, &query->waiter.link);
+    mesh_timer_set(control->loop, &query->timer, mesh_loop_now(control->loop) + HEAR_US);
+    return true;
+}
+
 static void task_read(struct store_op *op, const struct aion_err *err)
 {
     struct query *query = aion_container(op, struct query, as.op);
@@ -89,15 +144,10 @@ static void task_read(struct store_op *op, const struct aion_err *err)
         aion_err_reason(&own, "TASK_NOT_FOUND");
         err = &own;
     }
-    if (err == NULL) {
-        Aion__V1__Task *task = control_reply_build(query->control, &read->task, &query->arena);
-        put_hold(query->control, &read->task.id, task);
-        if (task != NULL)
-            aion_v1_aion_tasks_get_task_reply(query->call, task);
-        else
-            mesh_fail(query->call, AION_EXHAUSTED, "the task does not fit in an answer");
-    }
-    query_end(query, err);
+    if (err != NULL)
+        query_end(query, err);
+    else if (!hear_first(query))
+        task_tell(query);
 }
 
 /* What the store does not know yet, a direct task, is told as it is in memory: without its

@@ -221,6 +221,45 @@ static void a_result_is_kept_until_the_store_takes_it(void **state)
 }
 
 /* The start's write fails, the end's goes through: it must wait for the start. */
+struct told_task {
+    struct bench *bench;
+    bool answered;
+    Aion__V1__TaskState state;
+};
+
+static void on_told_task(void *user, const struct mesh_result *result)
+{
+    struct told_task *told = user;
+    assert_null(result->err);
+    told->answered = true;
+    told->state = ((const Aion__V1__Task *)result->reply)->state;
+}
+
+/* The end is in the store before control hears of it: nobody is told of it, and then that the
+ * task runs. */
+static void who_was_told_of_an_end_is_not_told_later_that_the_task_runs(void **state)
+{
+    struct bench *bench = *state;
+    Aion__V1__GetTaskRequest request = AION__V1__GET_TASK_REQUEST__INIT;
+    struct told_task told = {.bench = bench};
+    const char *id;
+    bench_attach(bench, 0, 1, NULL, 0);
+    const struct bench_word *word = bench_begin(bench, NULL, &id);
+    request.task_id = (char *)(uintptr_t)id;
+    store_script_mute(bench->store, STORE_FINISH);
+    bench_result(&bench->hosts[0], word, "done");
+    bench_turns(bench, 20);
+    mesh_unary(bench->channel, &aion_v1_aion_tasks_type.methods[AION_V1_AION_TASKS_GET_TASK],
+               &request.base, NULL, on_told_task, &told);
+    bench_turns(bench, 20);
+    assert_false(told.answered);
+    assert_int_equal(bench_status(bench, id)->state, TASK_RUNNING);
+    store_script_tell(bench->store);
+    bench_until(bench, told.answered);
+    assert_int_equal(told.state, TASK_SUCCEEDED);
+    assert_int_equal(bench_status(bench, id)->state, TASK_SUCCEEDED);
+}
+
 static void an_end_does_not_overtake_its_start(void **state)
 {
     struct bench *bench = *state;
@@ -357,6 +396,7 @@ int main(void)
         mesh_test(a_router_that_says_nothing_is_away),
         mesh_test(nothing_is_acknowledged_while_the_store_is_down),
         mesh_test(a_result_is_kept_until_the_store_takes_it),
+        mesh_test(who_was_told_of_an_end_is_not_told_later_that_the_task_runs),
         mesh_test(an_end_does_not_overtake_its_start),
         mesh_test(tasks_are_listed_by_pages),
         mesh_test(policies_are_kept_with_their_files),
