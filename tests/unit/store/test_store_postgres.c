@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <libpq-fe.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <spawn.h>
@@ -15,6 +16,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,6 +26,7 @@
 #define SECOND ((int64_t)1000000)
 
 extern char **environ;
+static int deaf = -1; /* a socket in the server's place, see below */
 static const char *server_url, *server_folder, *server_script;
 
 struct bench {
@@ -139,6 +142,8 @@ static int teardown(void **state)
     char text[96];
     store_close(bench->store);
     aion_arena_done(&bench->arena);
+    if (deaf >= 0)
+        close(deaf);
     snprintf(text, sizeof(text), "DROP SCHEMA IF EXISTS %s CASCADE", bench->schema);
     sql(text);
     free(bench);
@@ -586,6 +591,38 @@ static void a_killed_server_loses_nothing_acknowledged(void **state)
     assert_true(store_healthy(bench->store));
 }
 
+/* A socket in the server's place that takes connections and says nothing. */
+static int listen_in_its_place(void)
+{
+    const char *place = strchr(server_url, '@') + 1;
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)atoi(strchr(place, ':') + 1)),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(fd, 64), 0);
+    return fd;
+}
+
+/* What waits while it connects is told that the store is down, not that it was refused. */
+static void a_server_that_says_nothing_is_down(void **state)
+{
+    struct bench *bench = *state;
+    struct store_accept accept;
+    open_and_lease(bench);
+    assert_true(put_new(bench, &accept));
+    server("kill");
+    deaf = listen_in_its_place();
+    assert_false(put_new(bench, &accept));
+    assert_int_equal(bench->err.code, AION_UNAVAILABLE);
+    assert_string_equal(bench->err.reason, "STORE_DOWN");
+    close(deaf);
+    deaf = -1;
+    server("start");
+    wait_until(put_new(bench, &accept));
+}
+
 static void a_read_only_database_is_told_and_heals(void **state)
 {
     struct bench *bench = *state;
@@ -628,6 +665,7 @@ int main(void)
         bench_test(replicas_see_each_others_tasks),
         bench_test(cut_connections_lose_and_double_nothing),
         bench_test(a_killed_server_loses_nothing_acknowledged),
+        bench_test(a_server_that_says_nothing_is_down),
         bench_test(a_read_only_database_is_told_and_heals),
     };
     server_url = getenv("AION_TEST_POSTGRES_URL");

@@ -121,7 +121,7 @@ static void take_batch(struct pg_lane *lane)
 static void fail_waiting(struct pg_lane *lane)
 {
     struct aion_err err;
-    pg_connect_error(&lane->conn.failure, lane->store->url.place, &err);
+    pg_connect_error(&lane->why_down, lane->store->url.place, &err);
     pthread_mutex_lock(&lane->store->lanes_lock);
     struct store_op *chain = take_all_locked(lane);
     pthread_mutex_unlock(&lane->store->lanes_lock);
@@ -134,6 +134,7 @@ static void fail_waiting(struct pg_lane *lane)
 static void lane_down(struct pg_lane *lane, int64_t now_us)
 {
     lane->state = PG_LANE_DOWN;
+    lane->why_down = lane->conn.failure;
     lane->until_us = now_us + RETRY_US;
     if (lane->down_us == 0)
         lane->down_us = now_us;

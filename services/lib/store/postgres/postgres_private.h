@@ -88,8 +88,9 @@ struct pg_lane {
     bool mending; /* its batch is the mender's: nothing goes before that is settled */
     bool blocked; /* the socket takes no more for now */
     int64_t until_us;
-    int64_t down_us; /* since when it cannot be reached; 0 = it can */
-    bool told_down;  /* counted in lanes_down */
+    int64_t down_us;            /* since when it cannot be reached; 0 = it can */
+    struct pg_failure why_down; /* the last one: the connection's own is of its present try */
+    bool told_down;             /* counted in lanes_down */
     struct pg_gather gather;
     int64_t lingers_us; /* when the first lazy one came, while nothing urgent waits */
     struct pg_batch batch;
