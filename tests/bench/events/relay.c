@@ -2,9 +2,10 @@
  * producer, in CPU of the process with librdkafka's threads, and beside it the encoder alone.
  *   tests/servers/kafka.sh with -- build/release/tests/bench/events/bench_events [ROWS]
  * Makes the topics where they are missing. */
-#include "events/relay.h"
+#include "../../lib/kafka_env.h"
+
 #include "events/encode.h"
-#include "events/kafka/kafka.h"
+#include "events/relay.h"
 
 #include "aion/v1/router.pb-c.h"
 #include "base/clock.h"
@@ -136,31 +137,6 @@ static void run(struct bench *bench)
     }
 }
 
-static struct events_kafka_conf kafka(void)
-{
-    return (struct events_kafka_conf){.brokers = getenv("AION_TEST_KAFKA_BROKERS"),
-                                      .ca = "",
-                                      .cert = "",
-                                      .key = "",
-                                      .user = "",
-                                      .password = "",
-                                      .mechanism = ""};
-}
-
-static bool make_topics(struct aion_err *err)
-{
-    const struct events_kafka_conf conf = kafka();
-    struct events_topic_seen seen[EVENTS_TOPICS];
-    struct events_topic_change changes[EVENTS_CHANGES_MAX];
-    struct events_kafka_admin *admin = events_kafka_admin_open(&conf, err);
-    bool good = admin != NULL && events_kafka_topics(admin, 10 * SECOND_US, seen, err);
-    size_t count = good ? events_topics_plan(seen, 3600000, -1, changes) : 0;
-    for (size_t i = 0; i < count && good; i++)
-        good = events_kafka_change(admin, &changes[i], 10 * SECOND_US, err);
-    events_kafka_admin_close(admin);
-    return good;
-}
-
 /* -- figures ------------------------------------------------------------------------ */
 static void encoder_alone(const struct bench *bench, uint64_t rows)
 {
@@ -185,10 +161,12 @@ static void encoder_alone(const struct bench *bench, uint64_t rows)
 static void whole_way(struct bench *bench)
 {
     struct aion_err err;
-    const struct events_kafka_sink_conf sink_conf = {
-        .kafka = kafka(), .exec = &bench->exec, .client = "aion-bench", .records_max = 16384};
+    const struct events_kafka_sink_conf sink_conf = {.kafka = kafka_env(),
+                                                     .exec = &bench->exec,
+                                                     .client = "aion-bench",
+                                                     .records_max = 16384};
     struct events_sink *sink = events_kafka_sink_open(&sink_conf, &err);
-    if (sink == NULL || !make_topics(&err)) {
+    if (sink == NULL || !kafka_env_topics(3600000, 10 * SECOND_US, &err)) {
         fprintf(stderr, "%s (%s)\n", err.text, err.detail);
         exit(1);
     }

@@ -2,8 +2,9 @@
  * refused record does to those behind it, a topic that is deleted under way, a broker that goes
  * and comes, topics and their settings, positions and groups of readers.
  * Run by tests/servers/kafka.sh with -- ...; the broker is killed and started through it. */
+#include "../../lib/kafka_env.h"
+
 #include "events/dedup.h"
-#include "events/kafka/kafka.h"
 #include "events/relay.h"
 #include "events/script/script.h"
 
@@ -44,31 +45,17 @@ static void script(const char *verb, const char *const *words)
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-static struct events_kafka_conf kafka(void)
-{
-    return (struct events_kafka_conf){.brokers = getenv("AION_TEST_KAFKA_BROKERS"),
-                                      .ca = "",
-                                      .cert = "",
-                                      .key = "",
-                                      .user = "",
-                                      .password = "",
-                                      .mechanism = ""};
-}
-
 static void apply_topics(int64_t retention_ms)
 {
-    const struct events_kafka_conf conf = kafka();
+    const struct events_kafka_conf conf = kafka_env();
     struct events_topic_seen seen[EVENTS_TOPICS];
     struct events_topic_change changes[EVENTS_CHANGES_MAX];
     struct aion_err err;
+    if (!kafka_env_topics(retention_ms, WAIT_US, &err))
+        fail_msg("%s (%s)", err.text, err.detail);
+    /* what was just made is there when it is listed */
     struct events_kafka_admin *admin = events_kafka_admin_open(&conf, &err);
     assert_non_null(admin);
-    assert_true(events_kafka_topics(admin, WAIT_US, seen, &err));
-    size_t count = events_topics_plan(seen, retention_ms, -1, changes);
-    for (size_t i = 0; i < count; i++)
-        if (!events_kafka_change(admin, &changes[i], WAIT_US, &err))
-            fail_msg("%s (%s)", err.text, err.detail);
-    /* what was just made is there when it is listed */
     int64_t until = aion_clock_mono_us() + WAIT_US;
     do {
         assert_true(aion_clock_mono_us() < until);
@@ -194,7 +181,7 @@ static int setup(void **state)
     struct aion_err err;
     bench->exec.post = post;
     bench->fd = eventfd(0, EFD_NONBLOCK);
-    const struct events_kafka_sink_conf conf = {.kafka = kafka(),
+    const struct events_kafka_sink_conf conf = {.kafka = kafka_env(),
                                                 .exec = &bench->exec,
                                                 .client = "aion-test",
                                                 .records_max = 4096,
@@ -233,8 +220,10 @@ struct found {
 /* Records of the lifecycle with sequence > after: each key in order without its repeats. */
 static struct found read_all(uint64_t after)
 {
-    const struct events_kafka_reader_conf conf = {
-        .kafka = kafka(), .topic = "aion.tasks.lifecycle", .group = "", .from = "beginning"};
+    const struct events_kafka_reader_conf conf = {.kafka = kafka_env(),
+                                                  .topic = "aion.tasks.lifecycle",
+                                                  .group = "",
+                                                  .from = "beginning"};
     struct events_kafka_record record;
     struct aion_err err;
     struct found found = {0};
@@ -334,7 +323,7 @@ static void a_record_too_large_for_its_topic_holds_those_behind_it_until_that_is
     events_relay_wake(bench->relay, 7, row.sequence);
     for (uint32_t i = 0; i < 50; i++)
         add_row(bench, 7, 10);
-    wait_until(bench, bench->failed == 1);
+    wait_until(bench, bench->failed >= 1);
     assert_non_null(strstr(bench->last.text, "max.message.bytes"));
     int64_t until = aion_clock_mono_us() + 2000000;
     while (aion_clock_mono_us() < until)
@@ -342,7 +331,7 @@ static void a_record_too_large_for_its_topic_holds_those_behind_it_until_that_is
     assert_true(lag(bench) >= 51);
     tool(larger);
     wait_until(bench, done(bench));
-    assert_int_equal(bench->recovered, 1);
+    assert_int_equal(bench->recovered, bench->failed);
     assert_int_equal(read_all(before).records, 101);
     aion_buf_done(&hex);
     free(note);
@@ -374,7 +363,7 @@ static void settings_that_somebody_made_survive_a_change_of_retention(void **sta
         "configs",      "--alter",           "--entity-type",
         "topics",       "--entity-name",     "aion.audit.activity",
         "--add-config", "segment.ms=777777", NULL};
-    const struct events_kafka_conf conf = kafka();
+    const struct events_kafka_conf conf = kafka_env();
     struct events_topic_seen seen[EVENTS_TOPICS];
     struct aion_err err;
     (void)state;
@@ -404,7 +393,7 @@ static size_t read_some(const char *group, const char *from, size_t count,
                         struct aion_buf *position)
 {
     const struct events_kafka_reader_conf conf = {
-        .kafka = kafka(), .topic = "aion.tasks.lifecycle", .group = group, .from = from};
+        .kafka = kafka_env(), .topic = "aion.tasks.lifecycle", .group = group, .from = from};
     struct events_kafka_record record;
     struct aion_err err;
     size_t read = 0;
@@ -450,7 +439,7 @@ static void a_position_and_a_group_go_on_where_they_were(void **state)
 static void a_reader_of_what_is_not_there_says_what_is_wrong(void **state)
 {
     struct events_kafka_reader_conf conf = {
-        .kafka = kafka(), .topic = "aion.no.such", .group = "", .from = "beginning"};
+        .kafka = kafka_env(), .topic = "aion.no.such", .group = "", .from = "beginning"};
     struct aion_err err;
     (void)state;
     assert_null(events_kafka_reader_open(&conf, 5000000, &err));
@@ -469,7 +458,7 @@ static void a_reader_of_what_is_not_there_says_what_is_wrong(void **state)
 
 static void a_probe_goes_the_whole_way_and_leaves_nothing(void **state)
 {
-    const struct events_kafka_conf conf = kafka();
+    const struct events_kafka_conf conf = kafka_env();
     struct events_kafka_probe probe;
     struct aion_err err;
     (void)state;

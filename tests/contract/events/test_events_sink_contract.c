@@ -2,7 +2,8 @@
  * given (AION_TEST_KAFKA_BROKERS; tests/servers/kafka.sh with -- ...). Method: records are sent
  * through the interface, and read back as a consumer would; nothing in a test knows which
  * driver runs. */
-#include "events/kafka/kafka.h"
+#include "../../lib/kafka_env.h"
+
 #include "events/script/script.h"
 
 #include "base/clock.h"
@@ -101,21 +102,10 @@ static void script_read(struct bench *bench, enum events_topic topic, const char
     }
 }
 
-static struct events_kafka_conf kafka(void)
-{
-    return (struct events_kafka_conf){.brokers = getenv("AION_TEST_KAFKA_BROKERS"),
-                                      .ca = "",
-                                      .cert = "",
-                                      .key = "",
-                                      .user = "",
-                                      .password = "",
-                                      .mechanism = ""};
-}
-
 static void kafka_open(struct bench *bench)
 {
     struct aion_err err;
-    bench->kafka = kafka();
+    bench->kafka = kafka_env();
     const struct events_kafka_sink_conf conf = {.kafka = bench->kafka,
                                                 .exec = &bench->loop.exec,
                                                 .client = "aion-test",
@@ -337,24 +327,6 @@ static void stopping_with_records_under_way_is_no_trouble(void **state)
     }
 }
 
-/* The test's own beginning: the topics. */
-static bool make_topics(void)
-{
-    const struct events_kafka_conf conf = kafka();
-    struct events_topic_seen seen[EVENTS_TOPICS];
-    struct events_topic_change changes[EVENTS_CHANGES_MAX];
-    struct aion_err err;
-    struct events_kafka_admin *admin = events_kafka_admin_open(&conf, &err);
-    bool good = admin != NULL && events_kafka_topics(admin, WAIT_US, seen, &err);
-    size_t count = good ? events_topics_plan(seen, 3600000, -1, changes) : 0;
-    for (size_t i = 0; i < count && good; i++)
-        good = events_kafka_change(admin, &changes[i], WAIT_US, &err);
-    if (!good)
-        print_error("topics: %s (%s)\n", err.text, err.detail);
-    events_kafka_admin_close(admin);
-    return good;
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -372,8 +344,11 @@ int main(void)
                 print_message("kafka: no broker (AION_TEST_KAFKA_BROKERS)\n");
                 continue;
             }
-            if (!make_topics())
+            struct aion_err err;
+            if (!kafka_env_topics(3600000, WAIT_US, &err)) {
+                print_error("topics: %s (%s)\n", err.text, err.detail);
                 return 1;
+            }
         }
         failed += cmocka_run_group_tests_name(driver->name, tests, NULL, NULL);
     }
