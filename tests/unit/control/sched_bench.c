@@ -92,3 +92,17 @@ const char *sched_bench_run(struct sched_bench *bench, size_t count, int64_t run
     order[count] = '\0';
     return order;
 }
+
+int sched_bench_setup(void **state)
+{
+    static struct sched_bench bench;
+    sched_bench_start(&bench);
+    *state = &bench;
+    return 0;
+}
+
+int sched_bench_teardown(void **state)
+{
+    sched_bench_stop(*state);
+    return 0;
+}

@@ -25,6 +25,9 @@ struct sched_bench {
 
 void sched_bench_start(struct sched_bench *bench);
 void sched_bench_stop(struct sched_bench *bench); /* whatever waits or runs is taken out */
+/* Of a test that has one in *state. */
+int sched_bench_setup(void **state);
+int sched_bench_teardown(void **state);
 void sched_bench_configure(struct sched_bench *bench);
 /* A host of pool "cpu" with modules "a" and "b" that may get work. */
 struct control_sched_host *sched_bench_host(struct sched_bench *bench, uint32_t slots);

@@ -3,20 +3,6 @@
 #include "sched/sched_pace.h"
 #include "sched_bench.h"
 
-static int setup(void **state)
-{
-    static struct sched_bench bench;
-    sched_bench_start(&bench);
-    *state = &bench;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    sched_bench_stop(*state);
-    return 0;
-}
-
 /* -- choosing ----------------------------------------------------------------------- */
 static void the_host_with_the_largest_free_share_gets_the_next(void **state)
 {
@@ -278,7 +264,8 @@ static void hosts_of_two_minds_take_tasks_one_by_one(void **state)
 
 int main(void)
 {
-#define host_test(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define host_test(test) \
+    cmocka_unit_test_setup_teardown(test, sched_bench_setup, sched_bench_teardown)
     const struct CMUnitTest tests[] = {
         host_test(the_host_with_the_largest_free_share_gets_the_next),
         host_test(equals_share_by_chance_and_chance_by_the_seed),

@@ -2,20 +2,6 @@
  * order is written down; the simulation (tests/sim) judges large ones. */
 #include "sched_bench.h"
 
-static int setup(void **state)
-{
-    static struct sched_bench bench;
-    sched_bench_start(&bench);
-    *state = &bench;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    sched_bench_stop(*state);
-    return 0;
-}
-
 static void add_many(struct sched_bench *bench, const char *tenant, unsigned class,
                      unsigned count)
 {
@@ -268,7 +254,8 @@ static void the_same_calls_give_the_same_order(void **state)
 
 int main(void)
 {
-#define order_test(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define order_test(test) \
+    cmocka_unit_test_setup_teardown(test, sched_bench_setup, sched_bench_teardown)
     const struct CMUnitTest tests[] = {
         order_test(the_urgent_come_first_and_equals_in_order),
         order_test(a_lane_without_host_blocks_nobody),
