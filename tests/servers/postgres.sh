@@ -59,7 +59,21 @@ make_cluster() {
     rm -f "$dir/password"
 }
 
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+# Below the range that the kernel gives to clients: else one of them may have it when the server was killed and starts again.
+free_port() {
+    python3 - <<'END'
+import random, socket
+while True:
+    with socket.socket() as probe:
+        port = random.randrange(20000, 32000)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        print(port)
+        break
+END
+}
 
 # The cluster remembers its port and options, so that a second start is the same server again.
 configure() {
