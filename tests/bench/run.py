@@ -119,7 +119,6 @@ def main():
             f"server process's, from schedstat; rates and latencies\nare indicative only.\n\nVersions: {versions(context)}.\n\n"
             f"Noise: {context.noise.report()}.\n")
     print(context.noise.report())
-    shutil.rmtree(context.work)  # kept when a part fails: its servers' log is there
     if len(names) == len(PARTS):
         (SOURCE / "tests/bench/RESULTS.md").write_text(head + "\n" + "\n\n".join(parts) + "\n")
     shutil.rmtree(context.work, ignore_errors=True)  # what failed leaves its logs
