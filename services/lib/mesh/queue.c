@@ -14,9 +14,9 @@ enum {
     BUNDLE_MAX = 32 * 1024, /* below the limits of all requests; one larger goes by itself */
     HEAD_MAX = 15,          /* a tag and a length */
     TYPE_BYTES = 2,         /* of a field: length and bytes */
-    /* Of a message that is by itself, beside its bytes: our part, the core's buffer and slice,
-     * and what the heap loses between them (tests/bench/footprint). */
-    COST = 1024,
+    COST = 256,             /* of a message beside its bytes: our part and the core's buffer */
+    LEAST = 768 /* that one by itself counts for beside that: its slice, and what the heap loses
+                 * between small ones (tests/bench/footprint) */
 };
 
 /* -- a message or a bundle ------------------------------------------------ */
@@ -128,7 +128,7 @@ void mesh_queue_add_buffer(struct mesh_queue *queue, grpc_byte_buffer *buffer, s
 {
     struct mesh_out *out = out_new(queue);
     out->buffer = buffer;
-    count(queue, out, size);
+    count(queue, out, size > LEAST ? size : LEAST);
 }
 
 size_t mesh_queue_add(struct mesh_queue *queue, const ProtobufCMessage *message)
