@@ -79,7 +79,7 @@ static void put_hold(struct control *control, const struct aion_uuid *id, Aion__
 }
 
 /* -- GetTask ------------------------------------------------------------------------ */
-enum { HEAR_US = 5000000 };
+enum { HEAR_US = 5000000 }; /* then the store's word is told all the same */
 
 /* The state in memory may be ahead of the store by a start that is not on disk yet: the store's
  * word is given whole. */

@@ -165,11 +165,10 @@ static void enqueue(enum aion_log_level level, aion_str line)
     } else if (aion_buf_str(&logger.queue, line)) {
         logger.queued += line.size;
         bool first = logger.queue.size == line.size;
-        bool enough = logger.queue.size >= WAKE_BYTES;
-        bool told =
-            enough && logger.queue.size - line.size >= WAKE_BYTES; /* it is on its way */
+        bool enough = logger.queue.size >= WAKE_BYTES &&
+                      logger.queue.size - line.size < WAKE_BYTES; /* by this line */
         logger.urgent = logger.urgent || level >= AION_LOG_ERROR;
-        if (first || logger.urgent || (enough && !told))
+        if (first || logger.urgent || enough)
             pthread_cond_signal(&logger.wake);
     }
     pthread_mutex_unlock(&logger.lock);

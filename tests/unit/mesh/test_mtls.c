@@ -1,5 +1,6 @@
 /* Goal: only certificates of the mesh get in, and each gets what its id allows. Method: server
  * and clients of the runtime over loopback with two authorities made for the test. */
+#include "auth/start.h"
 #include "certs.h"
 #include "fixture.h"
 #include "mesh/core_private.h"
@@ -344,6 +345,7 @@ static void an_unreadable_file_is_named(void **state)
 
 int main(void)
 {
+    auth_start(); /* else OpenSSL clears up at exit beside the core's threads */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_service_calls_under_its_name),
         cmocka_unit_test(a_tenants_client_is_a_user_and_no_more),
