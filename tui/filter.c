@@ -1,19 +1,19 @@
 #include "filter.h"
 
-#include <regex.h>
+#include "pattern.h"
+
 #include <stdlib.h>
 
 struct tui_term {
-    bool negated, is_regex;
-    aion_str name, value; /* into text */
-    regex_t regex;
+    bool negated;
+    aion_str name, value;        /* into text */
+    struct tui_pattern *pattern; /* of value; NULL: a plain word */
     char text[TUI_FILTER_MAX];
 };
 
 static void free_term(struct tui_term *term)
 {
-    if (term->is_regex)
-        regfree(&term->regex);
+    tui_pattern_free(term->pattern);
     free(term);
 }
 
@@ -45,25 +45,6 @@ static bool next_word(aion_str *rest, char out[TUI_FILTER_MAX])
     return used > 0;
 }
 
-/* Counts like {1,9999} make glibc's compiler take memory without bound; back references time.
- */
-static bool compile(struct tui_term *term, struct aion_err *err)
-{
-    char why[96];
-    for (size_t i = 0; i < term->value.size; i++)
-        if (term->value.data[i] == '{' ||
-            (term->value.data[i] == '\\' && i + 1 < term->value.size &&
-             term->value.data[i + 1] >= '1' && term->value.data[i + 1] <= '9'))
-            return aion_fail(err, AION_INVALID,
-                             "\"%s\": counts {n} and back references are not taken",
-                             term->value.data);
-    int code = regcomp(&term->regex, term->value.data, REG_EXTENDED | REG_ICASE | REG_NOSUB);
-    if (code == 0)
-        return term->is_regex = true;
-    regerror(code, &term->regex, why, sizeof(why));
-    return aion_fail(err, AION_INVALID, "\"%s\": %s", term->value.data, why);
-}
-
 static aion_str behind(aion_str text, size_t count)
 {
     return aion_str_n(text.data + count, text.size - count);
@@ -86,7 +67,8 @@ static bool parse(struct tui_term *term, struct aion_err *err)
     if (rest.size < 2 || rest.data[0] != '~')
         return true;
     term->value = behind(rest, 1);
-    return compile(term, err);
+    term->pattern = tui_pattern_new(term->value, err);
+    return term->pattern != NULL;
 }
 
 static bool add_term(struct tui_filter *filter, const char *word, struct aion_err *err)
@@ -139,33 +121,35 @@ bool tui_filter_holds(aion_str text, aion_str typed)
     return false;
 }
 
-static bool field_matches(const struct tui_term *term, aion_str text)
+static enum tui_verdict field_matches(const struct tui_term *term, aion_str text)
 {
-    char copy[512];
-    if (!term->is_regex)
-        return tui_filter_holds(text, term->value);
-    aion_str_copy(copy, sizeof(copy), text);
-    return regexec(&term->regex, copy, 0, NULL, 0) == 0;
+    if (term->pattern != NULL)
+        return tui_pattern_match(term->pattern, text);
+    return tui_filter_holds(text, term->value) ? TUI_YES : TUI_NO;
 }
 
-static bool term_matches(const struct tui_term *term, const struct tui_field *fields,
-                         size_t count)
+static enum tui_verdict term_matches(const struct tui_term *term,
+                                     const struct tui_field *fields, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
+    enum tui_verdict verdict = TUI_NO;
+    for (size_t i = 0; i < count && verdict != TUI_YES; i++) {
         if (term->name.size > 0 && !starts(aion_str_of(fields[i].name), term->name))
             continue;
-        if (field_matches(term, fields[i].text))
-            return true;
+        enum tui_verdict field = field_matches(term, fields[i].text);
+        verdict = field == TUI_NO ? verdict : field;
     }
-    return false;
+    return verdict;
 }
 
+/* What could not be judged is not hidden. */
 bool tui_filter_match(const struct tui_filter *filter, const struct tui_field *fields,
                       size_t count)
 {
-    for (size_t i = 0; i < filter->count; i++)
-        if (term_matches(filter->terms[i], fields, count) == filter->terms[i]->negated)
+    for (size_t i = 0; i < filter->count; i++) {
+        const struct tui_term *term = filter->terms[i];
+        if (term_matches(term, fields, count) == (term->negated ? TUI_YES : TUI_NO))
             return false;
+    }
     return true;
 }
 
@@ -173,7 +157,7 @@ aion_str tui_filter_value(const struct tui_filter *filter, const char *name)
 {
     for (size_t i = 0; i < filter->count; i++) {
         const struct tui_term *term = filter->terms[i];
-        if (!term->negated && !term->is_regex && aion_str_is(term->name, name))
+        if (!term->negated && term->pattern == NULL && aion_str_is(term->name, name))
             return term->value;
     }
     return (aion_str){0};

@@ -4,7 +4,8 @@
  *   !done           nowhere              ~^sum.*l$    a regular expression
  *   route:~local$   both                 "two words"  with a blank in it
  *
- * Letters match in either case. */
+ * Letters match in either case. Expressions are Perl's (pattern.h). A row is not hidden by an
+ * expression that takes too long to judge it. */
 #ifndef TUI_FILTER_H
 #define TUI_FILTER_H
 

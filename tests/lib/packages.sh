@@ -3,7 +3,7 @@
 
 AION_BUILD_PACKAGES=(build-essential cmake ninja-build pkg-config protobuf-compiler libprotobuf-dev libprotoc-dev protobuf-c-compiler
     libprotobuf-c-dev libgrpc-dev libssl-dev libsqlite3-dev libpq-dev libfyaml-dev libjansson-dev libnghttp2-dev
-    libncurses-dev librdkafka-dev)
+    libncurses-dev libpcre2-dev librdkafka-dev)
 AION_TEST_PACKAGES=(libcmocka-dev clang-14 libclang-rt-14-dev clang-format-14 shellcheck python3 python3-venv curl openssl
     ccache procps nodejs postgresql libvterm-dev tmux ncurses-term fiu-utils openjdk-17-jre-headless maven kcat)
 
