@@ -13,6 +13,7 @@
 #include "base/spare.h"
 #include "mesh/call.h"
 #include "mesh/loop.h"
+#include "mesh/moderate.h"
 
 #include <grpc/byte_buffer.h>
 #include <grpc/byte_buffer_reader.h>
@@ -58,6 +59,8 @@ struct mesh_loop {
     bool busy;                 /* the last row had several of those */
     struct mesh_row written;   /* what the row's handlers wrote to sockets */
     int64_t row_us;            /* since when that is kept */
+    unsigned done;             /* completions since the last look at the sockets */
+    struct mesh_moderation moderation;
     int64_t now_us;
     int64_t cpu_mark_ns;
     _Atomic int64_t longest_ns, longest_ever_ns; /* written by the I/O thread alone */

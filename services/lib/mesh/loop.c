@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -147,6 +148,18 @@ static void begin_row(struct mesh_loop *loop)
     mesh_gather(&loop->written);
 }
 
+/* The row is over and all of it has left: the next look at the sockets may find more if it
+ * comes a little later. */
+static void moderate(struct mesh_loop *loop, int64_t until_us)
+{
+    int64_t wait_us = mesh_moderate(&loop->moderation, loop->now_us, loop->done);
+    loop->done = 0;
+    if (wait_us == 0 || until_us - loop->now_us <= wait_us)
+        return;
+    struct timespec wait = {.tv_nsec = (long)wait_us * 1000};
+    nanosleep(&wait, NULL); /* cut short by a signal, it has done no harm */
+}
+
 static grpc_event next_event(struct mesh_loop *loop, int64_t until_us)
 {
     grpc_event event;
@@ -156,13 +169,17 @@ static grpc_event next_event(struct mesh_loop *loop, int64_t until_us)
     }
     if (next_in_row(loop, &event))
         return event;
-    if (long_row(loop)) {
+    bool looked = long_row(loop);
+    if (looked) {
         loop->busy = loop->found > 1;
         loop->row = loop->found = 0;
     }
     release_held(loop);
-    if (!mesh_gather_end(&loop->written) && until_us - loop->now_us > FULL_US)
+    bool left = mesh_gather_end(&loop->written);
+    if (!left && until_us - loop->now_us > FULL_US)
         until_us = loop->now_us + FULL_US;
+    if (looked && left)
+        moderate(loop, until_us);
     event = grpc_completion_queue_next(loop->cq, mesh_timespec(until_us), NULL);
     begin_row(loop);
     return event;
@@ -173,6 +190,7 @@ static void run_op(struct mesh_loop *loop, struct mesh_op *op, bool ok)
     loop->now_us = aion_clock_mono_us();
     if (loop->row_us == 0)
         loop->row_us = loop->now_us;
+    loop->done++;
     aion_tsan_acquire(op);
     op->done(op, ok);
 }
