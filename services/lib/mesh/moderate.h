@@ -19,7 +19,8 @@ enum {
     MESH_MODERATE_WAITING = 50,  /* epochs before it is measured anew what it is without */
     MESH_MODERATE_HOLDING = 8,   /* epochs from the first trial that failed to the next */
     MESH_MODERATE_HOLDING_MAX = 256,
-    MESH_MODERATE_SLOW = 3, /* epochs in a row that make a trial fail */
+    MESH_MODERATE_PAUSE_US = 500000, /* with few completions, after which all is forgotten */
+    MESH_MODERATE_SLOW = 3,          /* epochs in a row that make a trial fail */
 };
 
 /* All zero is how it begins. */
@@ -31,6 +32,7 @@ struct mesh_moderation {
     unsigned left;    /* epochs of this phase */
     unsigned slow;    /* in a row */
     unsigned holding; /* of the next MESH_HOLDS */
+    int64_t quiet_us; /* few completions came since */
 };
 
 /* `done` completions were handled since the last call, and a look is due now. The answer is how

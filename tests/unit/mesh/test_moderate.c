@@ -131,6 +131,16 @@ static void after_the_rush_nothing_is_waited_for(void **state)
     assert_true(run(128, 14, true).waited > 0); /* and the next rush is helped again */
 }
 
+static void other_callers_after_a_pause_are_tried_at_once(void **state)
+{
+    (void)state;
+    run(16, 14, true);
+    now_us += SECOND;
+    mesh_moderate(&moderation, now_us, 0);
+    struct outcome with = run(128, 14, true);
+    assert_true(with.waited > with.looks / 2);
+}
+
 static void one_slow_epoch_does_not_end_it(void **state)
 {
     int64_t wait_us = 0;
@@ -153,6 +163,7 @@ int main(void)
         test_of(a_server_with_all_its_hands_full_does_not_wait),
         test_of(few_calls_are_never_waited_for),
         test_of(after_the_rush_nothing_is_waited_for),
+        test_of(other_callers_after_a_pause_are_tried_at_once),
         test_of(one_slow_epoch_does_not_end_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
