@@ -2,14 +2,10 @@
 
 #include <stdbool.h>
 
-static void measure(struct mesh_moderation *moderation, uint64_t rate)
+/* A twentieth less. */
+static bool slower(uint64_t rate, uint64_t than)
 {
-    if (rate < MESH_MODERATE_RATE_MIN)
-        return;
-    moderation->base = rate;
-    moderation->phase = MESH_WAITS;
-    moderation->left = MESH_MODERATE_WAITING;
-    moderation->slow = 0;
+    return rate * 20 < than * 19;
 }
 
 static void hold(struct mesh_moderation *moderation)
@@ -17,36 +13,54 @@ static void hold(struct mesh_moderation *moderation)
     unsigned epochs = moderation->holding > 0 ? moderation->holding : MESH_MODERATE_HOLDING;
     moderation->phase = MESH_HOLDS;
     moderation->left = epochs;
+    moderation->strikes = 0;
     moderation->holding =
         epochs < MESH_MODERATE_HOLDING_MAX ? epochs * 2 : MESH_MODERATE_HOLDING_MAX;
 }
 
-/* Other callers may come after a pause: what was found out of the last ones is forgotten. */
-static void forget(struct mesh_moderation *moderation)
+/* An epoch without waiting. After one with it that was slow: is it the waiting, or is all of
+ * the machine slower now? */
+static void measure(struct mesh_moderation *moderation, uint64_t rate)
 {
-    moderation->phase = MESH_MEASURES;
-    moderation->holding = 0;
+    if (rate < MESH_MODERATE_RATE_MIN)
+        return;
+    bool strike = moderation->waited > 0 && slower(moderation->waited, rate);
+    moderation->strikes = strike ? moderation->strikes + 1 : 0;
+    if (moderation->strikes == MESH_MODERATE_STRIKES) {
+        hold(moderation);
+        return;
+    }
+    moderation->base = rate;
+    moderation->phase = MESH_WAITS;
+    moderation->left = MESH_MODERATE_WAITING;
 }
 
-/* One slow epoch may be another program's doing; more than one in a row are ours. */
+static void measure_next(struct mesh_moderation *moderation, uint64_t waited)
+{
+    moderation->phase = MESH_MEASURES;
+    moderation->waited = waited;
+}
+
 static void judge(struct mesh_moderation *moderation, uint64_t rate)
 {
-    bool slower = rate * 20 < moderation->base * 19;
-    moderation->slow = slower ? moderation->slow + 1 : 0;
-    if (moderation->slow == MESH_MODERATE_SLOW) {
-        hold(moderation);
-    } else if (--moderation->left == 0) {
-        forget(moderation);
+    if (slower(rate, moderation->base)) {
+        measure_next(moderation, rate);
+        return;
     }
+    moderation->strikes = 0;
+    if (--moderation->left > 0)
+        return;
+    measure_next(moderation, 0);
+    moderation->holding = 0;
 }
 
 static void end_epoch(struct mesh_moderation *moderation, int64_t elapsed_us)
 {
     uint64_t rate = moderation->done * 1000 / (uint64_t)elapsed_us;
-    moderation->quiet_us =
-        rate < MESH_MODERATE_RATE_MIN ? moderation->quiet_us + elapsed_us : 0;
+    bool few = rate < MESH_MODERATE_RATE_MIN;
+    moderation->quiet_us = few ? moderation->quiet_us + elapsed_us : 0;
     if (moderation->quiet_us >= MESH_MODERATE_PAUSE_US)
-        forget(moderation);
+        *moderation = (struct mesh_moderation){.done = 0};
     switch (moderation->phase) {
     case MESH_MEASURES:
         measure(moderation, rate);
@@ -56,7 +70,7 @@ static void end_epoch(struct mesh_moderation *moderation, int64_t elapsed_us)
         break;
     case MESH_HOLDS:
         if (--moderation->left == 0)
-            moderation->phase = MESH_MEASURES;
+            measure_next(moderation, 0);
         break;
     }
 }

@@ -20,18 +20,19 @@ enum {
     MESH_MODERATE_HOLDING = 8,   /* epochs from the first trial that failed to the next */
     MESH_MODERATE_HOLDING_MAX = 256,
     MESH_MODERATE_PAUSE_US = 500000, /* with few completions, after which all is forgotten */
-    MESH_MODERATE_SLOW = 3,          /* epochs in a row that make a trial fail */
+    MESH_MODERATE_STRIKES = 2, /* slow epochs, each beside one without waiting, end a trial */
 };
 
-/* All zero is how it begins. */
+/* All zero is how it begins. Rates are completions a ms. */
 struct mesh_moderation {
     enum { MESH_MEASURES, MESH_WAITS, MESH_HOLDS } phase;
     int64_t epoch_us; /* when this one began */
     uint64_t done;    /* completions in it */
-    uint64_t base;    /* a ms, without waiting */
+    uint64_t base;    /* the rate of the last epoch without waiting */
+    uint64_t waited;  /* of one with it that was slow, just before; 0: it was not */
     unsigned left;    /* epochs of this phase */
-    unsigned slow;    /* in a row */
-    unsigned holding; /* of the next MESH_HOLDS */
+    unsigned strikes;
+    unsigned holding; /* epochs of the next MESH_HOLDS */
     int64_t quiet_us; /* few completions came since */
 };
 

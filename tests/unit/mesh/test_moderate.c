@@ -141,16 +141,26 @@ static void other_callers_after_a_pause_are_tried_at_once(void **state)
     assert_true(with.waited > with.looks / 2);
 }
 
-static void one_slow_epoch_does_not_end_it(void **state)
+/* Completions a ms through so many epochs. */
+static int64_t at_rate(unsigned rate, int epochs)
 {
     int64_t wait_us = 0;
+    for (int i = 0; i < epochs * (MESH_MODERATE_EPOCH_US / 1000); i++) {
+        now_us += 1000;
+        wait_us = mesh_moderate(&moderation, now_us, rate);
+    }
+    return wait_us;
+}
+
+static void a_machine_that_gets_slower_does_not_end_it(void **state)
+{
     (void)state;
-    for (int epoch = 0; epoch < 40; epoch++)
-        for (int i = 0; i < 20; i++) {
-            now_us += 1000;
-            wait_us = mesh_moderate(&moderation, now_us, epoch == 20 ? 50 : 100);
-        }
-    assert_int_equal(wait_us, MESH_MODERATE_WAIT_US);
+    mesh_moderate(&moderation, now_us, 0); /* the first epoch begins */
+    assert_int_equal(at_rate(100, 10), MESH_MODERATE_WAIT_US);
+    assert_int_equal(at_rate(70, 1), 0); /* measured at once whether it is the waiting */
+    assert_int_equal(at_rate(70, 1), MESH_MODERATE_WAIT_US);
+    assert_int_equal(at_rate(70, 10), MESH_MODERATE_WAIT_US);
+    assert_int_equal(at_rate(100, 10), MESH_MODERATE_WAIT_US);
 }
 
 #define test_of(test) cmocka_unit_test_setup(test, anew)
@@ -164,7 +174,7 @@ int main(void)
         test_of(few_calls_are_never_waited_for),
         test_of(after_the_rush_nothing_is_waited_for),
         test_of(other_callers_after_a_pause_are_tried_at_once),
-        test_of(one_slow_epoch_does_not_end_it),
+        test_of(a_machine_that_gets_slower_does_not_end_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
