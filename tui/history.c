@@ -21,8 +21,10 @@ static bool grow(struct tui_segment *segment, size_t more)
 
 static void put(struct tui_segment *segment, uint64_t value)
 {
-    if (!grow(segment, VARINT_MAX))
+    if (segment->torn || !grow(segment, VARINT_MAX)) {
+        segment->torn = true;
         return;
+    }
     while (value >= 0x80) {
         segment->bytes[segment->size++] = (char)(0x80 | (value & 0x7F));
         value >>= 7;
@@ -153,6 +155,31 @@ void tui_history_done(struct tui_history *history)
     tui_picture_done(&history->last);
 }
 
+/* All of the frame, or none of it. */
+static bool add_frame(struct tui_segment *segment, const struct tui_picture *picture,
+                      const struct tui_picture *before)
+{
+    size_t size = segment->size;
+    int64_t last_us = segment->last_us;
+    put_frame(segment, picture, before);
+    if (!segment->torn)
+        return true;
+    segment->torn = false;
+    segment->size = size;
+    segment->last_us = last_us;
+    return false;
+}
+
+static void drop_if_empty(struct tui_history *history)
+{
+    struct tui_segment *newest = &history->segments[history->count - 1];
+    if (newest->size > 0)
+        return;
+    history->bytes -= newest->capacity;
+    free(newest->bytes);
+    history->count--;
+}
+
 void tui_history_add(struct tui_history *history, const struct tui_picture *picture)
 {
     struct tui_segment *segment =
@@ -160,16 +187,20 @@ void tui_history_add(struct tui_history *history, const struct tui_picture *pict
     const struct tui_picture *before = &history->last;
     if (picture->at_us <= tui_history_newest(history))
         return;
-    if (segment == NULL || picture->at_us - segment->first_us >= TUI_SEGMENT_US) {
+    if (segment == NULL || history->last_unknown ||
+        picture->at_us - segment->first_us >= TUI_SEGMENT_US) {
         segment = open_segment(history, picture->at_us);
         before = NULL; /* a segment begins with everything */
     }
     size_t capacity = segment->capacity;
-    put_frame(segment, picture, before);
+    bool added = add_frame(segment, picture, before);
     history->bytes += segment->capacity - capacity;
+    if (added)
+        history->last_unknown = !tui_picture_copy(&history->last, picture);
+    else
+        drop_if_empty(history);
     while (history->bytes > history->bytes_max && history->count > 1)
         drop_oldest(history);
-    tui_picture_copy(&history->last, picture);
 }
 
 int64_t tui_history_oldest(const struct tui_history *history)

@@ -15,6 +15,7 @@ struct tui_segment {
     int64_t first_us, last_us;
     char *bytes;
     size_t size, capacity;
+    bool torn; /* memory ran out in the frame that is being added */
 };
 
 struct tui_history {
@@ -22,11 +23,13 @@ struct tui_history {
     size_t count;
     size_t bytes, bytes_max;
     struct tui_picture last; /* the newest that was added */
+    bool last_unknown;       /* memory ran out over it: the next one is written whole */
 };
 
 void tui_history_init(struct tui_history *history, size_t bytes_max);
 void tui_history_done(struct tui_history *history);
-/* Adds a picture newer than all before; an older one is left out. */
+/* Adds a picture newer than all before; an older one is left out, and one that there is no
+ * memory for. */
 void tui_history_add(struct tui_history *history, const struct tui_picture *picture);
 /* UTC of the oldest and the newest picture; 0 = none. */
 int64_t tui_history_oldest(const struct tui_history *history);

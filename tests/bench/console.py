@@ -300,12 +300,18 @@ class Bench:
             self.throttled(control)
 
     def readers(self, control, got):
-        """What control spends on nobody, on CONSOLES of them, on one that wants every event."""
-        for name, count, seconds, more in (("nobody", 0, WHOLE, ()), ("consoles", CONSOLES, WHOLE, ()), ("every", 1, 8, ("all",))):
-            figures, used = fleet.consoles(self.build, control, count, seconds, *more)
-            got[name] = {**figures, "cpu": 100 * used / seconds}
+        """What control spends on nobody, on CONSOLES of them, on one that wants every event. The first two in turn: what the machine does
+        besides is of the same size as the difference."""
+        got["nobody"], got["consoles"] = [], []
+        for name, count in 2 * (("nobody", 0), ("consoles", CONSOLES)) + (("nobody", 0),):
+            got[name].append(self.reading(control, count, WHOLE))
+        got["every"] = self.reading(control, 1, 8, "all")
         got["control_rss"] = resident_mib(control.pid)
         got["telemetry"] = control.metric("aion_control_telemetry_bytes{") / 1e6
+
+    def reading(self, control, count, seconds, *more):
+        figures, used = fleet.consoles(self.build, control, count, seconds, *more)
+        return {**figures, "cpu": 100 * used / seconds}
 
     def past_and_live(self, control, got):
         """Hashes of all cells at the ends of seconds, as they were live and as control finds them again."""
