@@ -1,4 +1,5 @@
 /* Reading tasks: StatusById, GetTask, ListTasks. */
+#include "control_hear.h"
 #include "control_private.h"
 
 #include <stdlib.h>
@@ -37,10 +38,7 @@ struct query {
     struct mesh_call *call; /* held */
     struct aion_arena arena;
     uint32_t states; /* ListTasks: bits; what the store calls QUEUED may be HELD */
-    /* GetTask, while it waits for us to hear of an end */
-    struct control_task *task; /* one reference */
-    struct control_waiter waiter;
-    struct mesh_timer timer;
+    struct control_hearing hearing;
     union {
         struct store_op op;
         struct store_task_read read;
@@ -68,6 +66,15 @@ static void query_end(struct query *query, const struct aion_err *err)
     free(query);
 }
 
+/* Calls `tell` when control, too, knows what the tasks say. */
+static void query_tell(struct query *query, const struct store_task *tasks, size_t count,
+                       void (*tell)(struct control_hearing *hearing))
+{
+    query->hearing = (struct control_hearing){
+        .control = query->control, .tasks = tasks, .count = count, .heard = tell};
+    control_hear(&query->hearing);
+}
+
 /* The store knows no holds: a task that one has is said to be so. */
 static void put_hold(struct control *control, const struct aion_uuid *id, Aion__V1__Task *task)
 {
@@ -79,12 +86,11 @@ static void put_hold(struct control *control, const struct aion_uuid *id, Aion__
 }
 
 /* -- GetTask ------------------------------------------------------------------------ */
-enum { HEAR_US = 5000000 }; /* then the store's word is told all the same */
-
 /* The state in memory may be ahead of the store by a start that is not on disk yet: the store's
  * word is given whole. */
-static void task_tell(struct query *query)
+static void task_tell(struct control_hearing *hearing)
 {
+    struct query *query = aion_container(hearing, struct query, hearing);
     const struct store_task_read *read = &query->as.read;
     Aion__V1__Task *task = control_reply_build(query->control, &read->task, &query->arena);
     put_hold(query->control, &read->task.id, task);
@@ -93,43 +99,6 @@ static void task_tell(struct query *query)
     else
         mesh_fail(query->call, AION_EXHAUSTED, "the task does not fit in an answer");
     query_end(query, NULL);
-}
-
-static void heard(struct query *query)
-{
-    mesh_timer_cancel(query->control->loop, &query->timer);
-    aion_list_remove(&query->waiter.link);
-    control_task_unref(query->task);
-    task_tell(query);
-}
-
-static void task_ended(struct control_waiter *waiter)
-{
-    heard(aion_container(waiter, struct query, waiter));
-}
-
-static void not_heard(struct mesh_timer *timer)
-{
-    heard(aion_container(timer, struct query, timer));
-}
-
-/* The store's word of an end may be ahead of us: it is in the database before its writer hears
- * that it is. Who was told of the end must not be told an earlier state by another call: the
- * answer waits until we have heard. False: nothing to wait for. */
-static bool hear_first(struct query *query)
-{
-    struct control *control = query->control;
-    const struct store_task_read *read = &query->as.read;
-    struct control_task *task = control_cache_find(&control->tasks, &read->task.id);
-    if (task == NULL || !task->settling || control_state_final(task->state) ||
-        !control_state_final((enum control_state)read->task.state))
-        return false;
-    query->task = control_task_ref(task);
-    query->waiter.ended = task_ended;
-    query->timer.fire = not_heard;
-    aion_list_add_last(&task->waiters, &query->waiter.link);
-    mesh_timer_set(control->loop, &query->timer, mesh_loop_now(control->loop) + HEAR_US);
-    return true;
 }
 
 static void task_read(struct store_op *op, const struct aion_err *err)
@@ -146,8 +115,8 @@ static void task_read(struct store_op *op, const struct aion_err *err)
     }
     if (err != NULL)
         query_end(query, err);
-    else if (!hear_first(query))
-        task_tell(query);
+    else
+        query_tell(query, &read->task, 1, task_tell);
 }
 
 /* What the store does not know yet, a direct task, is told as it is in memory: without its
@@ -204,16 +173,12 @@ static size_t put_tasks(struct query *query, Aion__V1__ListTasksReply *reply)
     return read;
 }
 
-static void list_read(struct store_op *op, const struct aion_err *err)
+static void list_tell(struct control_hearing *hearing)
 {
-    struct query *query = aion_container(op, struct query, as.op);
+    struct query *query = aion_container(hearing, struct query, hearing);
     const struct store_list *list = &query->as.list;
     Aion__V1__ListTasksReply reply = AION__V1__LIST_TASKS_REPLY__INIT;
     char token[24];
-    if (err != NULL) {
-        query_end(query, err);
-        return;
-    }
     size_t read = put_tasks(query, &reply);
     if (list->next != 0) {
         snprintf(token, sizeof(token), "%llu", (unsigned long long)list->next);
@@ -225,6 +190,15 @@ static void list_read(struct store_op *op, const struct aion_err *err)
         mesh_fail(query->call, AION_EXHAUSTED,
                   "the page does not fit in an answer: ask for fewer tasks");
     query_end(query, NULL);
+}
+
+static void list_read(struct store_op *op, const struct aion_err *err)
+{
+    struct query *query = aion_container(op, struct query, as.op);
+    if (err != NULL)
+        query_end(query, err);
+    else
+        query_tell(query, query->as.list.tasks, query->as.list.count, list_tell);
 }
 
 static bool read_states(const Aion__V1__ListTasksRequest *request, uint32_t *ret_states,

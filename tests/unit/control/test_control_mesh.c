@@ -235,6 +235,17 @@ static void on_told_task(void *user, const struct mesh_result *result)
     told->state = ((const Aion__V1__Task *)result->reply)->state;
 }
 
+static void on_told_list(void *user, const struct mesh_result *result)
+{
+    struct told_task *told = user;
+    assert_null(result->err);
+    const Aion__V1__ListTasksReply *reply = (const Aion__V1__ListTasksReply *)result->reply;
+    assert_int_equal(reply->n_tasks, 2);
+    told->answered = true;
+    told->state = reply->tasks[0]->state;
+    assert_int_equal(reply->tasks[1]->state, told->state);
+}
+
 /* The end is in the store before control hears of it: nobody is told of it, and then that the
  * task runs. */
 static void who_was_told_of_an_end_is_not_told_later_that_the_task_runs(void **state)
@@ -258,6 +269,29 @@ static void who_was_told_of_an_end_is_not_told_later_that_the_task_runs(void **s
     bench_until(bench, told.answered);
     assert_int_equal(told.state, TASK_SUCCEEDED);
     assert_int_equal(bench_status(bench, id)->state, TASK_SUCCEEDED);
+}
+
+/* The same of a list, which waits for all ends in it. */
+static void a_list_tells_no_end_before_other_calls_do(void **state)
+{
+    struct bench *bench = *state;
+    Aion__V1__ListTasksRequest request = AION__V1__LIST_TASKS_REQUEST__INIT;
+    struct told_task told = {.bench = bench};
+    const char *ids[2];
+    bench_attach(bench, 0, 2, NULL, 0);
+    store_script_mute(bench->store, STORE_FINISH);
+    for (size_t i = 0; i < 2; i++)
+        bench_result(&bench->hosts[0], bench_begin(bench, NULL, &ids[i]), "done");
+    bench_turns(bench, 20);
+    mesh_unary(bench->channel, &aion_v1_aion_tasks_type.methods[AION_V1_AION_TASKS_LIST_TASKS],
+               &request.base, NULL, on_told_list, &told);
+    bench_turns(bench, 20);
+    assert_false(told.answered);
+    store_script_tell(bench->store);
+    bench_until(bench, told.answered);
+    assert_int_equal(told.state, TASK_SUCCEEDED);
+    assert_int_equal(bench_status(bench, ids[0])->state, TASK_SUCCEEDED);
+    assert_int_equal(bench_status(bench, ids[1])->state, TASK_SUCCEEDED);
 }
 
 static void an_end_does_not_overtake_its_start(void **state)
@@ -397,6 +431,7 @@ int main(void)
         mesh_test(nothing_is_acknowledged_while_the_store_is_down),
         mesh_test(a_result_is_kept_until_the_store_takes_it),
         mesh_test(who_was_told_of_an_end_is_not_told_later_that_the_task_runs),
+        mesh_test(a_list_tells_no_end_before_other_calls_do),
         mesh_test(an_end_does_not_overtake_its_start),
         mesh_test(tasks_are_listed_by_pages),
         mesh_test(policies_are_kept_with_their_files),
