@@ -9,15 +9,6 @@
 
 enum { READY_POLL_US = 100000, READY_WAIT_US = 5000000 };
 
-struct mesh_channel *gw_mesh_channel(struct gw_mesh *self, const struct mesh_method *method)
-{
-    if (strcmp(method->service, "aion.v1.Router") == 0)
-        return self->router;
-    if (strcmp(method->service, "aion.v1.Retention") == 0)
-        return self->retention;
-    return self->control;
-}
-
 /* -- on the mesh's thread ----------------------------------------------------------------- */
 
 static void run_done(struct aion_job *job)
@@ -131,8 +122,8 @@ struct gw_upstream *gw_mesh_new(const struct gw_mesh_conf *conf, struct aion_err
     struct gw_mesh *self = calloc(1, sizeof(*self));
     if (self == NULL)
         return aion_fail_null(err, AION_UNAVAILABLE, "out of memory");
-    self->ops =
-        (struct gw_upstream){unary, cancel, gw_feed_open, gw_feed_credit, gw_feed_close};
+    self->ops = (struct gw_upstream){unary, cancel, gw_upstream_open, gw_upstream_credit,
+                                     gw_upstream_close};
     self->mesh = conf->mesh;
     self->gateway = gw_loop_exec(conf->loop);
     self->batch_last = &self->batch_first;

@@ -1,5 +1,6 @@
-/* The mesh upstream: unary calls (upstream_mesh.c) and streams (feed.c, watch.c). All state but
- * `batch` belongs to the mesh's thread. */
+/* The mesh upstream: unary calls (upstream_mesh.c) and streams (upstream_streams.c, of which
+ * watch.c has one kind; both hand on by feed.c). All state but `batch` belongs to the mesh's
+ * thread. */
 #ifndef GATEWAY_UPSTREAM_PRIVATE_H
 #define GATEWAY_UPSTREAM_PRIVATE_H
 
@@ -47,10 +48,22 @@ struct gw_feed {
     char first[512];           /* the arena's first block: ten thousand streams are idle */
 };
 
-struct mesh_channel *gw_mesh_channel(struct gw_mesh *self, const struct mesh_method *method);
-void gw_feed_open(struct gw_upstream *upstream, const struct gw_stream_spec *spec);
-void gw_feed_credit(struct gw_upstream *upstream, uint64_t id, uint32_t bytes);
-void gw_feed_close(struct gw_upstream *upstream, uint64_t id);
+/* The channel to whom this method is a method of. */
+static inline struct mesh_channel *gw_mesh_channel(const struct gw_mesh *self,
+                                                   const struct mesh_method *method)
+{
+    if (strcmp(method->service, "aion.v1.Router") == 0)
+        return self->router;
+    if (strcmp(method->service, "aion.v1.Retention") == 0)
+        return self->retention;
+    return self->control;
+}
+
+/* -- feed.c */
+static inline aion_str gw_feed_key(const uint64_t *id) /* in gw_mesh.feeds */
+{
+    return aion_str_n(id, sizeof(*id));
+}
 void gw_feed_free(struct gw_feed *feed); /* out of the map, too */
 /* Hands one message, or the end, to the gateway's loop. Returns what of credit it takes:
  * `credit`, or with 0 the bytes it became; 0 when it could not be shown and the end went
@@ -66,5 +79,10 @@ void gw_watch_add(struct gw_feed *feed);
 void gw_watch_credit(struct gw_feed *feed, uint32_t bytes);
 void gw_watch_remove(struct gw_feed *feed);
 void gw_watch_retry(struct mesh_timer *timer);
+
+/* -- upstream_streams.c: struct gw_upstream's open, credit, close */
+void gw_upstream_open(struct gw_upstream *upstream, const struct gw_stream_spec *spec);
+void gw_upstream_credit(struct gw_upstream *upstream, uint64_t id, uint32_t bytes);
+void gw_upstream_close(struct gw_upstream *upstream, uint64_t id);
 
 #endif

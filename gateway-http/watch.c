@@ -73,8 +73,7 @@ static void got_reply(struct mesh_rpc *rpc, const ProtobufCMessage *message)
 {
     struct gw_mesh *self = mesh_rpc_user(rpc);
     const Aion__V1__WatchStreamsReply *reply = aion_v1_aion_tasks_watch_streams_read(message);
-    struct gw_feed *feed =
-        aion_map_get(&self->feeds, aion_str_n(&reply->watch_id, sizeof(reply->watch_id)));
+    struct gw_feed *feed = aion_map_get(&self->feeds, gw_feed_key(&reply->watch_id));
     self->watch_failures = 0;
     if (feed == NULL || !feed->watched)
         return; /* closed meanwhile */
