@@ -1,6 +1,7 @@
 /* aion: the whole mesh in one executable. */
 #include "auth/start.h"
 #include "cli.h"
+#include "store/store.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -67,6 +68,14 @@ static int run(const struct cli_command *command, int argc, char **argv)
     return CLI_OK;
 }
 
+static void print_version(void)
+{
+    printf("aion %s\nstore drivers:", AION_VERSION);
+    for (size_t i = 0; store_driver_name(i) != NULL; i++)
+        printf("%s %s", i > 0 ? "," : "", store_driver_name(i));
+    printf("\nevent sinks: kafka\n");
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "--help";
@@ -76,7 +85,7 @@ int main(int argc, char **argv)
         return argc > 1 ? CLI_OK : CLI_USAGE;
     }
     if (strcmp(name, "--version") == 0) {
-        printf("aion %s\nstore drivers: sqlite\n", AION_VERSION);
+        print_version();
         return CLI_OK;
     }
     const struct cli_command *command = find(name);

@@ -6,7 +6,12 @@
 #include <stdlib.h>
 
 static const struct store_driver *const drivers[] = {
-    &store_sqlite_driver, &store_postgres_driver, &store_script_driver};
+    &store_sqlite_driver, &store_postgres_driver, &store_script_driver /* tests' */};
+
+const char *store_driver_name(size_t i)
+{
+    return i + 1 < aion_countof(drivers) ? drivers[i]->name : NULL;
+}
 
 /* One blocked thread. */
 struct store_waiter {

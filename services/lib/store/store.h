@@ -152,6 +152,8 @@ struct store_info {
  *  - DATA_LOSS: the file is damaged; the text names it and says what to do.
  *  - UNAVAILABLE: it cannot be opened or written. */
 struct store *store_open(const struct store_conf *conf, struct aion_err *err);
+/* What a URL may begin with, of i = 0, 1, ...; NULL: no more. */
+const char *store_driver_name(size_t i);
 /* Commits what was submitted, joins all threads, runs what completions are left on this thread,
  * frees. Call it after the exec's loop has ended; a job that the loop was given and has not run
  * is still to be run then, and frees itself. NULL fine. */
