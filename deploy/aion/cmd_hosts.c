@@ -16,10 +16,10 @@ const struct cli_command cli_hosts = {"hosts",
                                       "       aion hosts undrain HOST [--reason TEXT]"
                                       "\n\n"
                                       "drain: the host gets no new work from now on, what runs "
-                                      "there finishes; it holds while the\n"
-                                      "host goes and comes back, until undrain or the end of "
-                                      "control. The reason is shown to others\n"
-                                      "and kept in the audit log.\n\n"
+                                      "there finishes; it holds until\n"
+                                      "undrain, whichever hosts and controls go and come back "
+                                      "meanwhile. The reason is shown to\n"
+                                      "others and kept in the audit log.\n\n"
                                       "  aion hosts drain host-1 --reason \"new kernel\"",
                                       "show the module hosts, take them out of service", words,
                                       run};
