@@ -279,10 +279,12 @@ static int wait_for_word(int fd)
 {
     char text[UP_TELL_MAX];
     size_t used = 0;
+    bool ended = false;
     struct pollfd wait = {fd, POLLIN, 0};
     while (used < sizeof(text) - 1 && poll(&wait, 1, DETACH_WAIT_S * 1000) > 0) {
         ssize_t n = read(fd, text + used, sizeof(text) - 1 - used);
-        if (n <= 0)
+        ended = n <= 0;
+        if (ended)
             break;
         used += (size_t)n;
     }
@@ -291,9 +293,15 @@ static int wait_for_word(int fd)
         fputs(text, stdout);
         return CLI_OK;
     }
-    fprintf(stderr, "aion up: %s",
-            used > 0 ? text + strlen("failed: ")
-                     : "the mesh is not ready after 60 s; see aion logs\n");
+    if (used > 0)
+        fprintf(stderr, "aion up: %s", text + strlen("failed: "));
+    else if (ended)
+        fprintf(stderr, "aion up: the supervisor ended without a word; see aion logs\n");
+    else
+        fprintf(stderr,
+                "aion up: the mesh is not ready after %d s, and goes on trying; see aion "
+                "logs, or end it by aion down\n",
+                DETACH_WAIT_S);
     return CLI_FAILED;
 }
 

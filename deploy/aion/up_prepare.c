@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/rand.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -75,11 +76,26 @@ void up_renew(struct up *up)
         fprintf(stderr, "aion up: certificates were not renewed: %s\n", err.text);
 }
 
+/* The file that the environment names to the gateway: it has those keys, so `aion env` must,
+ * too. */
+static bool take_api_keys(struct up *up, const char *file, struct aion_err *err)
+{
+    char *whole = realpath(file, NULL);
+    bool good =
+        whole != NULL && aion_str_copy(up->run.api_key_file, CLI_PATH_MAX, aion_str_of(whole));
+    free(whole);
+    return good || aion_fail_errno(err, AION_NOT_FOUND,
+                                   "AION_GATEWAY_API_KEYS_FILE: there is no file \"%s\"", file);
+}
+
 /* One key for the person who started the mesh: "SECRET:admin". */
 static bool make_api_key(struct up *up, struct aion_err *err)
 {
     uint8_t secret[24];
     char text[2 * sizeof(secret) + 16] = "aion_";
+    const char *given = getenv("AION_GATEWAY_API_KEYS_FILE");
+    if (given != NULL && given[0] != '\0')
+        return take_api_keys(up, given, err);
     if (!cli_path(up->run.api_key_file, up->run.home, "api-key"))
         return aion_fail(err, AION_INVALID, "the home's path is too long");
     if (access(up->run.api_key_file, F_OK) == 0)

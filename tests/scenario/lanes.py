@@ -57,6 +57,7 @@ def watch_tasks(mesh):
     listened, and whoever begins anew with a time has missed nothing."""
     mesh.write_keys("key-of-one-tenant@one:user", "key-of-the-other@other:user", "key-of-an-admin-here@default:admin")
     mesh.up()
+    same(mesh.env["AION_API_KEY"], "key-of-one-tenant")
     own, other = Listener(mesh, key="key-of-one-tenant"), Listener(mesh, key="key-of-the-other")
     ends = Listener(mesh, "?states=TASK_STATE_SUCCEEDED&tenant=*", key="key-of-an-admin-here")
 

@@ -52,9 +52,10 @@ static bool read_roles(aion_str roles, size_t number, enum auth_role *ret_role,
         while (role <= AUTH_ROLE_ADMIN && !aion_str_is(name, names[role]))
             role++;
         if (role > AUTH_ROLE_ADMIN)
-            return aion_fail(err, AION_INVALID,
-                             "entry %zu: role \"%.*s\" is none of user, manager, admin", number,
-                             AION_STR_ARG(name));
+            return aion_fail(
+                err, AION_INVALID,
+                "api_keys: entry %zu: role \"%.*s\" is none of user, manager, admin", number,
+                AION_STR_ARG(name));
         if (role > (unsigned)*ret_role)
             *ret_role = (enum auth_role)role;
     }
@@ -82,20 +83,21 @@ static bool read_entry(struct auth_keys *keys, aion_str text, size_t number,
     aion_str rest = text;
     aion_str who = aion_str_trim(aion_str_cut(&rest, ':'));
     if (rest.data == NULL)
-        return aion_fail(err, AION_INVALID, "entry %zu: expected secret[@tenant]:role1|role2",
-                         number);
+        return aion_fail(err, AION_INVALID,
+                         "api_keys: entry %zu: expected secret[@tenant]:role1|role2", number);
     aion_str tenant = who;
     aion_str secret = aion_str_cut(&tenant, '@');
     if (tenant.data == NULL)
         tenant = AION_STR("default");
     if (!secret_valid(secret))
-        return aion_fail(err, AION_INVALID,
-                         "entry %zu: the secret must be %d..%d visible ASCII characters",
-                         number, SECRET_MIN, SECRET_MAX);
+        return aion_fail(
+            err, AION_INVALID,
+            "api_keys: entry %zu: the secret must be %d..%d visible ASCII characters", number,
+            SECRET_MIN, SECRET_MAX);
     if (!tenant_valid(tenant))
         return aion_fail(err, AION_INVALID,
-                         "entry %zu: tenant \"%.*s\" must be 1..%d of a-z 0-9 . _ -", number,
-                         AION_STR_ARG(tenant), TENANT_MAX);
+                         "api_keys: entry %zu: tenant \"%.*s\" must be 1..%d of a-z 0-9 . _ -",
+                         number, AION_STR_ARG(tenant), TENANT_MAX);
     if (keys->count == KEYS_MAX)
         return aion_fail(err, AION_EXHAUSTED, "more than %d keys", KEYS_MAX);
     struct entry *entry = &keys->entries[keys->count];
