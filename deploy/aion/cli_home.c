@@ -113,7 +113,7 @@ static bool parse(const struct aion_buf *text, struct cli_run *run)
 bool cli_run_read(const char *home, struct cli_run *ret_run, struct aion_err *err)
 {
     struct aion_buf text;
-    struct aion_err why;
+    struct aion_err why = {.code = AION_OK};
     char path[CLI_PATH_MAX];
     *ret_run = (struct cli_run){.pid = 0};
     aion_buf_init(&text, RUN_MAX);
@@ -122,6 +122,10 @@ bool cli_run_read(const char *home, struct cli_run *ret_run, struct aion_err *er
     aion_buf_done(&text);
     if (good)
         return true;
+    if (why.code == AION_DENIED) {
+        *err = why;
+        return false;
+    }
     return aion_fail(err, AION_UNAVAILABLE,
                      "no mesh runs in %s; start one by `aion up` (or name its home by --home)",
                      home);

@@ -100,12 +100,23 @@ static void print_json(const struct cli_process *process, const struct seen *see
     aion_buf_done(&out);
 }
 
+static void begin_json(const struct cli_run *mesh)
+{
+    struct aion_buf out;
+    aion_buf_init(&out, 8 * CLI_PATH_MAX);
+    aion_buf_text(&out, "{\"home\":");
+    aion_buf_json(&out, aion_str_of(mesh->home));
+    aion_buf_printf(&out, ",\"pid\":%d,\"processes\":[", mesh->pid);
+    fputs(out.data, stdout);
+    aion_buf_done(&out);
+}
+
 static int show(const struct cli_run *mesh, bool json)
 {
     uint64_t rss_kib = 0;
     bool all = true;
     if (json)
-        printf("{\"home\":\"%s\",\"pid\":%d,\"processes\":[", mesh->home, mesh->pid);
+        begin_json(mesh);
     else
         printf("%-10s %-8s %7s %6s %6s %8s %9s %8s\n", "PROCESS", "STATE", "PID", "PORT",
                "ADMIN", "UP s", "RSS MiB", "RESTARTS");
