@@ -50,6 +50,8 @@ int cli_unexpected(const struct cli_command *command, const struct cli_args *arg
 /* Prints "aion: text" on stderr, and what to do about it where that is known; the exit status
  * of the error's code. */
 int cli_error(const struct aion_err *err);
+/* The same about what was given: INVALID is wrong usage. */
+int cli_error_given(const struct aion_err *err);
 
 /* -- home (cli_home.c) ---------------------------------------------------- */
 enum { CLI_PATH_MAX = 1024, CLI_PROCESSES_MAX = 24 };

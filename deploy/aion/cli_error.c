@@ -56,3 +56,9 @@ int cli_error(const struct aion_err *err)
         fprintf(stderr, "      %s\n", mend);
     return status_of(err->code);
 }
+
+int cli_error_given(const struct aion_err *err)
+{
+    int status = cli_error(err);
+    return err->code == AION_INVALID ? CLI_USAGE : status;
+}

@@ -67,7 +67,8 @@ bool cli_kafka_load(struct cli_kafka *kafka, struct aion_err *err)
                         &kafka->arena, err))
         return false;
     if (!events_retention_ms(aion_str_of(kafka->environment), &kafka->retention_ms))
-        return aion_fail(err, AION_INVALID, "AION_ENV: \"%s\" is neither dev nor prod",
+        return aion_fail(err, AION_INVALID,
+                         "--environment (AION_ENV): \"%s\" is neither dev nor prod",
                          kafka->environment);
     return events_kafka_conf_check(&kafka->conf, err);
 }

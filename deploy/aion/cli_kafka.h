@@ -11,9 +11,9 @@ enum { CLI_KAFKA_FLAGS_MAX = 32 };
 #define CLI_KAFKA_WORDS                                                                     \
     "--brokers", "--tls", "--ca", "--cert", "--key", "--user", "--password", "--mechanism", \
         "--environment"
-#define CLI_KAFKA_USAGE                                                                        \
-    "[--brokers HOST:PORT,...] [--tls] [--ca F] [--cert F --key F] [--user U] [--environment " \
-    "dev|prod]"
+#define CLI_KAFKA_USAGE                                                                    \
+    "[--brokers HOST:PORT,...] [--tls] [--ca F] [--cert F --key F] [--user U --mechanism " \
+    "M] [--environment dev|prod]"
 
 struct cli_kafka {
     struct events_kafka_conf conf;

@@ -1,7 +1,9 @@
 #include "cli_rows.h"
 
 #include "cli_filter.h"
+#include "google/protobuf/struct.schema.h"
 
+#include <stdio.h>
 #include <string.h>
 
 const char *cli_state_name(Aion__V1__TaskState state)
@@ -36,4 +38,15 @@ int cli_rows_print(Aion__V1__Task *const *tasks, size_t count, bool errors)
             cli_table_text(&table, "");
     }
     return cli_table_print(&table);
+}
+
+int cli_result_print(const Aion__V1__TaskResult *result)
+{
+    if (result->body_case == AION__V1__TASK_RESULT__BODY_JSON)
+        return cli_print_json(&google__protobuf__struct__schema, &result->json->base);
+    if (result->body_case == AION__V1__TASK_RESULT__BODY_TEXT)
+        printf("%s\n", result->text);
+    else if (result->body_case == AION__V1__TASK_RESULT__BODY_DATA)
+        fwrite(result->data.data, 1, result->data.len, stdout);
+    return CLI_OK;
 }

@@ -10,5 +10,7 @@
 const char *cli_state_name(Aion__V1__TaskState state);
 /* A table of tasks on stdout; `errors` adds what the last attempt ended with. */
 int cli_rows_print(Aion__V1__Task *const *tasks, size_t count, bool errors);
+/* The body of a result on stdout as it is; behind a text or JSON the line ends. */
+int cli_result_print(const Aion__V1__TaskResult *result);
 
 #endif

@@ -7,7 +7,11 @@
 static const char *const words[] = {"--home", "--theme", "--settings", "--ascii", NULL};
 static int run(int argc, char **argv);
 const struct cli_command cli_console = {
-    "console", "[--theme NAME] [--ascii] [--settings FILE] [--home DIR]",
+    "console",
+    "[--theme NAME] [--ascii] [--settings FILE] [--home DIR]"
+    "\n\n"
+    "? in it says which keys work.\n\n"
+    "  aion console --theme light",
     "show the mesh live, and act on it", words, run};
 
 /* $XDG_CONFIG_HOME/aion/console, else ~/.config/aion/console; "" = neither is known. */

@@ -53,6 +53,9 @@ static void check_fsync(struct doctor *doctor)
     if (!cli_path(path, doctor->home, ".doctor"))
         return;
     int fd = open(path, O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        doctor_report(doctor, DOCTOR_FAIL, "fsync",
+                      "no file can be made in the home: disk full or read-only?");
     for (int i = 0; fd >= 0 && i < FSYNCS; i++) {
         int64_t began = aion_clock_mono_us();
         if (write(fd, block, sizeof(block)) != (ssize_t)sizeof(block) || fsync(fd) != 0) {
@@ -167,9 +170,10 @@ static void check_processes(struct doctor *doctor)
 
 static void check_mesh(struct doctor *doctor)
 {
-    static const char *const certificates[] = {"tls/ca.crt",     "tls/control.crt",
-                                               "tls/router.crt", "tls/gateway.crt",
-                                               "tls/host-1.crt", "tls/user-admin.crt"};
+    static const char *const certificates[] = {
+        "tls/ca.crt",      "tls/control.crt", "tls/router.crt",     "tls/retention.crt",
+        "tls/gateway.crt", "tls/host-1.crt",  "tls/user-admin.crt",
+    };
     doctor_report(doctor, DOCTOR_FINE, "aion", "%s", AION_VERSION);
     check_home(doctor);
     if (access(doctor->home, W_OK) == 0)
@@ -186,7 +190,7 @@ static int check(struct doctor *doctor, const char *part, const char *home)
 {
     struct aion_err err;
     if (!cli_home(home, doctor->home, &err) || !cli_kafka_load(&doctor->kafka, &err))
-        return cli_error(&err);
+        return cli_error_given(&err);
     doctor->running = cli_run_read(doctor->home, &doctor->mesh, &err);
     if (part == NULL)
         check_mesh(doctor);

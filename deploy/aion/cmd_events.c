@@ -26,7 +26,7 @@ static int follow(struct cli_tail *tail)
                          "aion.tasks.lifecycle, aion.metrics.runtime, aion.audit.activity",
                          tail->argument);
     if (!cli_kafka_load(&tail->kafka, &err))
-        return cli_error(&err);
+        return cli_error_given(&err);
     cli_tail_catch();
     tail->dedup = events_dedup_new(0);
     aion_buf_init(&tail->line, LINE_MAX_BYTES);
@@ -79,8 +79,11 @@ static int run_verb(struct cli_tail *tail, bool kafka)
     if (tail->verb == NULL)
         return cli_usage(&cli_events, "name a verb");
     if (strcmp(tail->verb, "tail") == 0) {
-        if (tail->argument == NULL || kafka)
+        if (tail->argument == NULL)
             return cli_usage(&cli_events, "tail needs a topic, as aion.tasks.lifecycle");
+        if (kafka)
+            return cli_usage(&cli_events, "--kafka is of forget; tail reads from Kafka when "
+                                          "there are --brokers");
         if (tail->from == NULL)
             tail->from = "end";
         return follow(tail);
@@ -88,6 +91,9 @@ static int run_verb(struct cli_tail *tail, bool kafka)
     if (strcmp(tail->verb, "forget") == 0) {
         if ((tail->argument != NULL) == kafka)
             return cli_usage(&cli_events, "forget needs a group, or --kafka");
+        if (tail->from != NULL || tail->group[0] != '\0' || tail->json || !tail->follow)
+            return cli_usage(&cli_events,
+                             "--from, --group, --json and --no-follow are of tail");
         return cli_tail_forget(tail);
     }
     return cli_usage(&cli_events, "no verb \"%s\"", tail->verb);

@@ -19,7 +19,10 @@ const struct cli_command cli_explain = {"explain",
                                         "\n\n"
                                         "The decision that routed the task, with the rule or "
                                         "route of the policy as it stood then;\n"
-                                        "its attempts, what happened to it, and what it cost.",
+                                        "its attempts, what happened to it, and what it cost."
+                                        "\n\n"
+                                        "  aion explain "
+                                        "019bd2cc-51a0-7c6e-8f3a-d1f0a2b7c901",
                                         "say why a task went where it went", words, run};
 
 /* -- the decision --------------------------------------------------------- */

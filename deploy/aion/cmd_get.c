@@ -1,6 +1,9 @@
 /* aion get, aion watch: the console's views without a screen. */
 #include "cli_mesh.h"
 
+#include "base/clock.h"
+#include "format.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -21,12 +24,24 @@ static const char *const get_words[] = {NAMES, "-o", "--at", "--filter", "--home
 static const char *const watch_words[] = {NAMES,      "-o",    "--every", "--count",
                                           "--filter", "--all", "--home",  NULL};
 const struct cli_command cli_get = {
-    "get", "VIEW|TABLE [-o json|table] [--at TIME] [--filter TERMS] [--home DIR]",
+    "get",
+    "VIEW|TABLE [-o json|table] [--at TIME] [--filter TERMS] [--home DIR]"
+    "\n\n"
+    "TERMS: as the console's / takes them.\n"
+    "TIME: 11:55, 2026-11-23T11:55:07Z, or how long ago: 90s, 5m, 2h.\n\n"
+    "  aion get tasks -o json --filter 'intent:noop !state:done'\n"
+    "  aion get hosts --at 5m",
     "print a view of the console once", get_words, run_get};
 const struct cli_command cli_watch = {
     "watch",
     "VIEW|TABLE [-o json|table] [--every SECONDS] [--count N] [--filter TERMS] [--all] [--home "
-    "DIR]",
+    "DIR]"
+    "\n\n"
+    "A picture every second (--every), --count of them; of events each as it comes, a sample "
+    "when\n"
+    "there are many, with --all none left out. TERMS: as the console's / takes them.\n\n"
+    "  aion watch routes --every 10\n"
+    "  aion watch task_events -o json --filter state:dead",
     "print a view again and again, or events as they come", watch_words, run_watch};
 
 static bool take_number(const char *text, int64_t most, int64_t *ret)
@@ -66,6 +81,7 @@ static int no_such(const struct cli_command *command, const char *what)
 
 static int check(const struct cli_command *command, struct tui_batch *batch, const char *form)
 {
+    int64_t at_us;
     if (batch->what == NULL)
         return cli_usage(command, "name a view or a table");
     if (!tui_batch_knows(batch->what))
@@ -73,6 +89,13 @@ static int check(const struct cli_command *command, struct tui_batch *batch, con
     if (form != NULL && strcmp(form, "json") != 0 && strcmp(form, "table") != 0)
         return cli_usage(command, "-o: \"%s\" is neither json nor table", form);
     batch->json = form != NULL && strcmp(form, "json") == 0;
+    if (batch->at != NULL &&
+        !tui_parse_time(aion_str_of(batch->at), aion_clock_utc_us(), false, &at_us))
+        return cli_usage(
+            command,
+            "--at: \"%s\" is no time: 11:55, 11:55:07, 2026-11-23T11:55:07Z, or how "
+            "long ago: 90s, 5m, 2h",
+            batch->at);
     return CLI_OK;
 }
 

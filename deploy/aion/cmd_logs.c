@@ -113,5 +113,9 @@ static int run(int argc, char **argv)
     if (!cli_home(home, path, &err))
         return cli_error(&err);
     int status = show(path, only, (long)lines, follow);
-    return status != CLI_NOT_FOUND ? status : cli_usage(&cli_logs, "no process \"%s\"", only);
+    return status != CLI_NOT_FOUND ? status
+                                   : cli_usage(&cli_logs,
+                                               "no process \"%s\"; there are gateway, "
+                                               "control, router, retention, host-1",
+                                               only);
 }

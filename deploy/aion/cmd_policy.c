@@ -11,7 +11,15 @@ static const char *const words[] = {"get",       "validate", "reload", "rollback
 static int run(int argc, char **argv);
 const struct cli_command cli_policy = {
     "policy",
-    "get | validate | reload | rollback [ORDINAL] | revisions   [-o json] [--home DIR]",
+    "get | validate | reload | rollback [ORDINAL] | revisions   [-o json|table] [--home DIR]"
+    "\n\n"
+    "get: the policy in force, file by file, and why a later one was refused. validate: what "
+    "is\n"
+    "wrong with the files as they are now. reload: puts them in force. rollback: the revision "
+    "of\n"
+    "this ordinal, or the one before, until the files change; they stay as they are.\n\n"
+    "  aion policy validate && aion policy reload\n"
+    "  aion policy rollback 1",
     "show and change the routing policy", words, run};
 
 struct policy {
@@ -138,9 +146,9 @@ static int run(int argc, char **argv)
         if ((value = cli_value(&args, "--home")) != NULL)
             policy.home = value;
         else if ((value = cli_value(&args, "-o")) != NULL) {
-            if (strcmp(value, "json") != 0)
-                return cli_usage(&cli_policy, "-o: \"%s\" is not json", value);
-            policy.json = true;
+            policy.json = strcmp(value, "json") == 0;
+            if (!policy.json && strcmp(value, "table") != 0)
+                return cli_usage(&cli_policy, "-o: \"%s\" is neither json nor table", value);
         } else if (policy.verb == NULL)
             policy.verb = argv[args.at++];
         else if (strcmp(policy.verb, "rollback") == 0 && policy.ordinal == 0 &&

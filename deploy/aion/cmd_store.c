@@ -2,6 +2,7 @@
  * becomes a cluster. The mesh must be down. */
 #include "cli.h"
 
+#include "base/file.h"
 #include "store/store_dump.h"
 
 #include <errno.h>
@@ -17,7 +18,7 @@ static int run(int argc, char **argv);
 const struct cli_command cli_store = {
     "store",
     "export [--from URL] --to FILE | import --from FILE [--to URL] [--resume] | migrate "
-    "[--from URL] --to URL [--resume]",
+    "[--from URL] --to URL [--resume]   [--home DIR]",
     "the store as a file, and from one to another; the mesh must be down", words, run};
 
 struct wish {
@@ -26,11 +27,26 @@ struct wish {
     char url[CLI_PATH_MAX + 32];
 };
 
-/* What control would open: AION_STORE_URL, else the file in the home. */
+/* The URL with its password, out of a file: the line's end is none of it. */
+static const char *url_of_file(struct wish *wish, const char *file, struct aion_err *err)
+{
+    struct aion_buf text;
+    aion_buf_init(&text, sizeof(wish->url) - 1);
+    bool good = aion_file_read(file, &text, err);
+    if (good)
+        aion_str_copy(wish->url, sizeof(wish->url), aion_buf_view(&text));
+    aion_buf_done(&text);
+    wish->url[strcspn(wish->url, "\r\n")] = '\0';
+    return good ? wish->url : NULL;
+}
+
+/* What control would open: AION_STORE_URL_FILE, AION_STORE_URL, else the file in the home. */
 static const char *own_url(struct wish *wish, struct aion_err *err)
 {
-    const char *given = getenv("AION_STORE_URL");
+    const char *given = getenv("AION_STORE_URL"), *file = getenv("AION_STORE_URL_FILE");
     char home[CLI_PATH_MAX], path[CLI_PATH_MAX];
+    if (file != NULL && file[0] != '\0')
+        return url_of_file(wish, file, err);
     if (given != NULL && given[0] != '\0')
         return given;
     if (!cli_home(wish->home, home, err))
@@ -167,12 +183,12 @@ static bool run_migrate(struct wish *wish, struct store_dump *dump, struct aion_
 /* -- the command --------------------------------------------------------------------- */
 static const struct verb {
     const char *name;
-    bool needs_from, needs_to;
+    bool needs_from, needs_to, resumes;
     bool (*run)(struct wish *wish, struct store_dump *dump, struct aion_err *err);
 } verbs[] = {
-    {"export", false, true, run_export},
-    {"import", true, false, run_import},
-    {"migrate", false, true, run_migrate},
+    {"export", false, true, false, run_export},
+    {"import", true, false, true, run_import},
+    {"migrate", false, true, true, run_migrate},
 };
 
 static const struct verb *find(const char *name)
@@ -213,6 +229,8 @@ static int run(int argc, char **argv)
     int status = read_wish(&args, &wish);
     if (status != CLI_OK)
         return status;
+    if (wish.resume && !verb->resumes)
+        return cli_usage(&cli_store, "%s takes no --resume", verb->name);
     if (verb->needs_from && wish.from == NULL)
         return cli_usage(&cli_store, "%s needs --from", verb->name);
     if (verb->needs_to && wish.to == NULL)

@@ -3,10 +3,11 @@
 #include "submit.h"
 
 #include "aion/v1/tasks.mesh.h"
+#include "base/clock.h"
 #include "base/file.h"
+#include "cli_rows.h"
 #include "codec/json.h"
 #include "codec/message.h"
-#include "google/protobuf/struct.schema.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -18,7 +19,8 @@ enum {
     PARAMS_MAX = 64,
     INPUT_MAX = 4 * 1024 * 1024,
     JSON_MAX = 6 * 1024 * 1024,
-    WAIT_MOST_S = 60
+    WAIT_MOST_S = 60, /* of one call; the rest is asked for again and again */
+    WAIT_LIMIT_S = 7 * 86400
 };
 
 static const char *const words[] = {"--home", "--param",  "--input",    "--json",
@@ -81,7 +83,7 @@ static bool request_from_json(struct submit *submit, struct aion_err *err)
 
 /* -- building the request ------------------------------------------------- */
 
-/* A number when it looks like one, true, false and null as such, else a text. */
+/* A number when it looks like one, true and false as such, else a text. */
 static void set_value(Google__Protobuf__Value *value, const char *text)
 {
     char *end;
@@ -100,7 +102,7 @@ static void set_value(Google__Protobuf__Value *value, const char *text)
     }
 }
 
-static bool add_params(struct submit *submit, struct aion_err *err)
+static void add_params(struct submit *submit)
 {
     struct aion_arena *arena = &submit->client.arena;
     Google__Protobuf__Struct *params = aion_arena_alloc(arena, sizeof(*params));
@@ -108,9 +110,6 @@ static bool add_params(struct submit *submit, struct aion_err *err)
     params->fields = aion_arena_array(arena, submit->param_count, sizeof(*params->fields));
     for (size_t i = 0; i < submit->param_count; i++) {
         const char *equals = strchr(submit->params[i], '=');
-        if (equals == NULL || equals == submit->params[i])
-            return aion_fail(err, AION_INVALID, "--param \"%s\": expected NAME=VALUE",
-                             submit->params[i]);
         Google__Protobuf__Struct__FieldsEntry *entry = aion_arena_alloc(arena, sizeof(*entry));
         google__protobuf__struct__fields_entry__init(entry);
         entry->key = aion_arena_text(
@@ -121,7 +120,6 @@ static bool add_params(struct submit *submit, struct aion_err *err)
         params->fields[params->n_fields++] = entry;
     }
     submit->request->params = params;
-    return true;
 }
 
 static bool add_input(struct submit *submit, struct aion_err *err)
@@ -141,19 +139,14 @@ static bool add_input(struct submit *submit, struct aion_err *err)
     return good;
 }
 
-static bool add_priority(struct submit *submit, struct aion_err *err)
+/* 0: there is none of this name. */
+static Aion__V1__Priority priority_of(const char *name)
 {
     static const char *const names[] = {"", "critical", "high", "normal", "low", "batch"};
-    if (submit->priority == NULL)
-        return true;
     for (unsigned i = 1; i < aion_countof(names); i++)
-        if (strcmp(submit->priority, names[i]) == 0) {
-            submit->request->priority = (Aion__V1__Priority)i;
-            return true;
-        }
-    return aion_fail(err, AION_INVALID,
-                     "--priority \"%s\" is none of critical, high, normal, low, batch",
-                     submit->priority);
+        if (strcmp(name, names[i]) == 0)
+            return (Aion__V1__Priority)i;
+    return AION__V1__PRIORITY__PRIORITY_UNSPECIFIED;
 }
 
 static bool build(struct submit *submit, struct aion_err *err)
@@ -168,7 +161,10 @@ static bool build(struct submit *submit, struct aion_err *err)
             AION__V1__TASK_REQUEST___IDEMPOTENCY_KEY_IDEMPOTENCY_KEY;
         submit->request->idempotency_key = (char *)(uintptr_t)submit->key;
     }
-    return add_params(submit, err) && add_input(submit, err) && add_priority(submit, err);
+    if (submit->priority != NULL)
+        submit->request->priority = priority_of(submit->priority);
+    add_params(submit);
+    return add_input(submit, err);
 }
 
 /* -- following ------------------------------------------------------------ */
@@ -176,13 +172,6 @@ static bool build(struct submit *submit, struct aion_err *err)
 static bool is_final(Aion__V1__TaskState state)
 {
     return state >= AION__V1__TASK_STATE__TASK_STATE_SUCCEEDED;
-}
-
-static const char *state_name(Aion__V1__TaskState state)
-{
-    const ProtobufCEnumValue *value =
-        protobuf_c_enum_descriptor_get_value(&aion__v1__task_state__descriptor, (int)state);
-    return value != NULL ? value->name + strlen("TASK_STATE_") : "UNKNOWN";
 }
 
 static const Aion__V1__Task *get_task(struct submit *submit, const char *task_id,
@@ -253,26 +242,21 @@ static int print_result(const struct submit *submit, const Aion__V1__Task *task)
         return cli_print_json(&aion__v1__task__schema, &task->base);
     if (task->engine != NULL)
         fprintf(stderr, "task %s %s; route %s by %s (%s), policy %llu\n", task->task_id,
-                state_name(task->state), task->engine->route, task->engine->chosen_by,
+                cli_state_name(task->state), task->engine->route, task->engine->chosen_by,
                 task->engine->reason,
                 (unsigned long long)(task->engine->policy_revision != NULL
                                          ? task->engine->policy_revision->ordinal
                                          : 0));
     else
-        fprintf(stderr, "task %s %s\n", task->task_id, state_name(task->state));
+        fprintf(stderr, "task %s %s\n", task->task_id, cli_state_name(task->state));
     if (task->error != NULL)
         fprintf(stderr, "%s: %s\n", task->error->reason, task->error->message);
     if (submit->stream || task->result == NULL) {
         if (submit->stream)
             printf("\n");
-    } else if (task->result->body_case == AION__V1__TASK_RESULT__BODY_TEXT) {
-        printf("%s\n", task->result->text);
-    } else if (task->result->body_case == AION__V1__TASK_RESULT__BODY_DATA) {
-        fwrite(task->result->data.data, 1, task->result->data.len, stdout);
-    } else if (task->result->body_case == AION__V1__TASK_RESULT__BODY_JSON) {
-        return cli_print_json(&google__protobuf__struct__schema, &task->result->json->base);
+        return CLI_OK;
     }
-    return CLI_OK;
+    return cli_result_print(task->result);
 }
 
 static int conclude(const struct submit *submit, const Aion__V1__Task *task)
@@ -283,18 +267,18 @@ static int conclude(const struct submit *submit, const Aion__V1__Task *task)
     return bad ? CLI_TASK_FAILED : status;
 }
 
-/* Asks again and again with the server's own wait, at most wait_s in all. */
+/* The server has waited already, for as long as a call may: asks again and again until then. */
 static const Aion__V1__Task *wait_for_end(struct submit *submit, const Aion__V1__Task *task,
-                                          struct aion_err *err)
+                                          int64_t until_us, struct aion_err *err)
 {
     static const char spinner[] = "|/-\\";
     bool terminal = isatty(STDERR_FILENO) == 1;
     char task_id[64];
     aion_str_copy(task_id, sizeof(task_id), aion_str_of(task->task_id));
-    int64_t tries = submit->wait_s * 10;
-    for (int64_t i = 0; task != NULL && !is_final(task->state) && i < tries; i++) {
+    for (unsigned i = 0;
+         task != NULL && !is_final(task->state) && aion_clock_mono_us() < until_us; i++) {
         if (terminal)
-            fprintf(stderr, "\r%c %s", spinner[i % 4], state_name(task->state));
+            fprintf(stderr, "\r%c %s", spinner[i % 4], cli_state_name(task->state));
         usleep(100000);
         task = get_task(submit, task_id, err);
     }
@@ -308,6 +292,7 @@ static int submit_and_follow(struct submit *submit)
     struct aion_err err;
     Google__Protobuf__Duration wait = GOOGLE__PROTOBUF__DURATION__INIT;
     int64_t asked = submit->wait_s > WAIT_MOST_S ? WAIT_MOST_S : submit->wait_s;
+    int64_t until_us = aion_clock_mono_us() + submit->wait_s * 1000000;
     if (!build(submit, &err))
         return cli_error(&err);
     cli_submit_id(submit->request, &submit->client.arena);
@@ -322,9 +307,24 @@ static int submit_and_follow(struct submit *submit)
         const char *task_id = task->task_id;
         task = follow(submit, task_id, &err) ? get_task(submit, task_id, &err) : NULL;
     } else if (task != NULL && submit->wait_s > 0) {
-        task = wait_for_end(submit, task, &err);
+        task = wait_for_end(submit, task, until_us, &err);
     }
     return task != NULL ? conclude(submit, task) : cli_error(&err);
+}
+
+static int check_values(const struct submit *submit)
+{
+    for (size_t i = 0; i < submit->param_count; i++) {
+        const char *equals = strchr(submit->params[i], '=');
+        if (equals == NULL || equals == submit->params[i])
+            return cli_usage(&cli_submit, "--param \"%s\": expected NAME=VALUE",
+                             submit->params[i]);
+    }
+    if (submit->priority != NULL && priority_of(submit->priority) == 0)
+        return cli_usage(&cli_submit,
+                         "--priority \"%s\" is none of critical, high, normal, low, batch",
+                         submit->priority);
+    return CLI_OK;
 }
 
 static int check_args(const struct submit *submit)
@@ -338,7 +338,11 @@ static int check_args(const struct submit *submit)
          submit->input != NULL || submit->priority != NULL || submit->param_count > 0))
         return cli_usage(&cli_submit, "--batch: what a task needs stands in its line; it "
                                       "neither waits nor streams");
-    return CLI_OK;
+    if (submit->json != NULL && (submit->key != NULL || submit->input != NULL ||
+                                 submit->priority != NULL || submit->param_count > 0))
+        return cli_usage(&cli_submit, "--json: what the task needs stands in its file, not in "
+                                      "--param, --input, --priority or --key");
+    return check_values(submit);
 }
 
 static int read_args(struct submit *submit, int argc, char **argv)
@@ -350,8 +354,10 @@ static int read_args(struct submit *submit, int argc, char **argv)
         if (strcmp(argv[args.at], "--wait") == 0)
             submit->wait_s = WAIT_MOST_S, args.at++;
         else if ((value = cli_value(&args, "--wait")) != NULL) {
-            if (!aion_str_i64(aion_str_of(value), &submit->wait_s) || submit->wait_s < 0)
-                return cli_usage(&cli_submit, "--wait: \"%s\" is no number of seconds", value);
+            if (!aion_str_i64(aion_str_of(value), &submit->wait_s) || submit->wait_s < 0 ||
+                submit->wait_s > WAIT_LIMIT_S)
+                return cli_usage(&cli_submit, "--wait: \"%s\" is not 0..%d seconds", value,
+                                 WAIT_LIMIT_S);
         } else if ((value = cli_value(&args, "--home")) != NULL)
             submit->home = value;
         else if ((value = cli_value(&args, "--input")) != NULL)

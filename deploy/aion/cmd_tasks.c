@@ -53,7 +53,7 @@ static void print_line(const char *before, const char *text)
     cli_print_clean(text);
 }
 
-static void print_task(const Aion__V1__Task *task)
+static int print_task(const Aion__V1__Task *task)
 {
     cli_rows_print((Aion__V1__Task *const[]){(Aion__V1__Task *)(uintptr_t)task}, 1, false);
     for (size_t i = 0; i < task->n_events; i++) {
@@ -67,8 +67,7 @@ static void print_task(const Aion__V1__Task *task)
         print_line(": ", task->error->message);
         printf("\n");
     }
-    if (task->result != NULL && task->result->body_case == AION__V1__TASK_RESULT__BODY_TEXT)
-        printf("%s\n", task->result->text);
+    return task->result != NULL ? cli_result_print(task->result) : CLI_OK;
 }
 
 static int get(struct cli_deed *deed)
@@ -78,9 +77,7 @@ static int get(struct cli_deed *deed)
     request.task_id = (char *)(uintptr_t)deed->ids[0];
     const ProtobufCMessage *reply =
         cli_ask(deed, cli_tasks_method(AION_V1_AION_TASKS_GET_TASK), &request.base, &status);
-    if (reply != NULL)
-        print_task((const Aion__V1__Task *)reply);
-    return status;
+    return reply != NULL ? print_task((const Aion__V1__Task *)reply) : status;
 }
 
 /* -- list ----------------------------------------------------------------- */
@@ -143,9 +140,7 @@ static int cancel(struct cli_deed *deed)
         (char *)(uintptr_t)(reason != NULL ? reason : "cancelled by aion tasks cancel");
     const ProtobufCMessage *reply =
         cli_ask(deed, cli_tasks_method(AION_V1_AION_TASKS_CANCEL), &request.base, &status);
-    if (reply != NULL)
-        print_task((const Aion__V1__Task *)reply);
-    return status;
+    return reply != NULL ? print_task((const Aion__V1__Task *)reply) : status;
 }
 
 /* -- the tables ----------------------------------------------------------- */

@@ -78,10 +78,10 @@ static int run_verb(struct topics *topics, int (*verb)(struct topics *topics))
 {
     struct aion_err err;
     if (!cli_kafka_load(&topics->kafka, &err))
-        return cli_error(&err);
+        return cli_error_given(&err);
     topics->admin = events_kafka_admin_open(&topics->kafka.conf, &err);
     if (topics->admin == NULL)
-        return cli_error(&err);
+        return cli_error_given(&err);
     int status = events_kafka_topics(topics->admin, CLI_KAFKA_TIMEOUT_US, topics->seen, &err)
                      ? verb(topics)
                      : cli_error(&err);
@@ -119,6 +119,10 @@ static int run(int argc, char **argv)
     int status = parse(&topics, &args);
     if (status == CLI_OK && topics.verb == NULL)
         status = cli_usage(&cli_topics, "name a verb");
+    else if (status == CLI_OK && strcmp(topics.verb, "list") == 0 &&
+             (topics.dry_run || topics.replicas > 0))
+        status = cli_usage(&cli_topics, "list changes nothing: --dry-run and --replicas are "
+                                        "of apply");
     else if (status == CLI_OK && strcmp(topics.verb, "list") == 0)
         status = run_verb(&topics, list);
     else if (status == CLI_OK && strcmp(topics.verb, "apply") == 0)

@@ -145,7 +145,7 @@ int cli_tail_mesh(struct cli_tail *tail)
     struct aion_err err;
     bool given = strcmp(tail->from, "end") != 0 && strcmp(tail->from, "beginning") != 0;
     if (given && !parse_place(&place, tail->from, &err))
-        return cli_error(&err);
+        return cli_error_given(&err);
     int status = cli_client_open(&tail->client, tail->home, &err) ? follow(tail, &place)
                                                                   : cli_error(&err);
     print_place(&place, &tail->position);

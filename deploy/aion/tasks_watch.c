@@ -19,7 +19,9 @@ static void on_chunk(struct mesh_rpc *rpc, const ProtobufCMessage *message)
     if (watching->deed->json)
         cli_print_json(&aion__v1__stream_chunk__schema, message);
     else if (chunk->payload_case == AION__V1__STREAM_CHUNK__PAYLOAD_TEXT)
-        printf("%s", chunk->text);
+        fputs(chunk->text, stdout);
+    else if (chunk->payload_case == AION__V1__STREAM_CHUNK__PAYLOAD_DATA)
+        fwrite(chunk->data.data, 1, chunk->data.len, stdout);
     else if (chunk->final != NULL)
         printf("\n%s\n", cli_state_name(chunk->final->state));
     fflush(stdout);

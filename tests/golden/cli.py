@@ -11,7 +11,7 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-COMMANDS = ("up", "down", "status", "env", "logs", "submit", "tasks", "explain", "dead", "policy", "budgets", "hosts", "audit", "store", "doctor", "topics", "events",
+COMMANDS = ("up", "down", "status", "console", "get", "watch", "env", "logs", "submit", "tasks", "explain", "dead", "policy", "budgets", "hosts", "audit", "store", "doctor", "topics", "events",
             "completion")
 NO_MESH = ["--home", "HOME"]
 
@@ -24,7 +24,8 @@ CASES = {
         ["sumbit"], ["x"], ["--colour"],
         ["submit"], ["submit", "noop", "--colour"], ["submit", "--param"], ["submit", "noop", "-o", "xml"],
         ["submit", "noop", "--wait=soon"],
-        ["submit", "noop", "--batch", "f"], ["submit", "--batch", "f", "--wait"], ["submit", "--batch"], ["submit", "noop", "--param", "novalue", *NO_MESH],
+        ["submit", "noop", "--batch", "f"], ["submit", "--batch", "f", "--wait"], ["submit", "--batch"], ["submit", "noop", "--param", "novalue"],
+        ["submit", "noop", "--priority", "soon"], ["submit", "--json", "f", "--key", "k"], 
         ["tasks"], ["tasks", "get"], ["tasks", "eat"], ["tasks", "list", "-o", "xml"],
         ["tasks", "list", "--state", "asleep"], ["tasks", "list", "--limit", "0"], ["tasks", "list", "--since", "noon"], ["tasks", "get", "--rate", "1"],
         ["tasks", "watch", "t", "--state", "dead"], ["tasks", "watch", "t", "u"],
@@ -41,12 +42,14 @@ CASES = {
         ["budgets", "set", "a", "--limit", "1", "--period", "week"], ["budgets", "set", "a", "--limit", "1", "--period", "day", "--key", "k"],
         ["hosts"], ["hosts", "eat"], ["hosts", "drain"], ["hosts", "drain", "host-1"], ["hosts", "drain", "host-1", "--reason", ""],
         ["hosts", "list", "--reason", "x"], ["audit"], ["audit", "eat"], ["audit", "list", "--since", "x"], ["audit", "verify", "--limit", "1"],
-        ["store"], ["store", "eat"], ["store", "export"], ["store", "import"], ["store", "migrate", "--colour"],
+        ["store"], ["store", "eat"], ["store", "export"], ["store", "export", "--to", "f", "--resume"], ["store", "import"], ["store", "migrate", "--colour"],
         ["up", "--port-base"], ["up", "--port-base", "x", *NO_MESH], ["up", "--port-base", "70000", *NO_MESH],
         ["topics"], ["topics", "eat"], ["topics", "list"], ["topics", "list", "--brokers", "nowhere"], ["topics", "apply", "--replicas", "0"],
         ["topics", "apply", "--brokers", "a:1", "--environment", "stage"], ["doctor", "kafka", "--brokers"],
         ["doctor", "kafka", "--brokers", "a:1", "--user", "u", *NO_MESH], ["events"], ["events", "tail"], ["events", "tail", "aion.tasks"],
-        ["events", "forget"], ["events", "forget", "g", "--kafka"],
+        ["events", "forget"], ["events", "forget", "g", "--kafka"], ["events", "forget", "g", "--json"],
+        ["events", "tail", "aion.tasks.lifecycle", "--kafka"], ["events", "tail", "aion.tasks.lifecycle", "--from", "noon", *NO_MESH],
+        ["topics", "list", "--dry-run"], ["get"], ["get", "hosts", "-o", "xml"], ["get", "hosts", "--at", "noon"], ["watch", "hosts", "--every", "0"],
         ["status", "more"], ["logs", "nobody", *NO_MESH], ["control", "--colour"], ["router", "--listen"],
     ],
     "no-mesh": [

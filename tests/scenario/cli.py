@@ -81,6 +81,10 @@ def queue(mesh):
     same(again["HOLD"], hold["HOLD"])
     ids = [asked(mesh, "submit", "noop", "--param", f"text=number {number}")["taskId"] for number in range(12)]
     eventually("all are held", lambda: sorted(listed(mesh, "held")) == sorted(ids))
+    began = time.monotonic()
+    waited = asked(mesh, "submit", "noop", "--wait=6")
+    assert waited["state"] == "TASK_STATE_HELD" and 6 <= time.monotonic() - began < 11, waited
+    same(mesh.run("tasks", "cancel", waited["taskId"]).returncode, 0)
     same(rows(mesh.run("tasks", "list", "--state", "HELD", "--since", "1h", "--limit", "3"))[0]["TASK"], ids[-1])
     has(mesh.run("tasks", "list", "--limit", "3").stderr, "there are more")
     same(rows(mesh.run("tasks", "list", "--state", "held", "--until", "1h")), [])
@@ -103,7 +107,7 @@ def queue(mesh):
     refused(mesh, 1, "UUID", "tasks", "get", "nonsense")
     refused(mesh, 4, "`aion tasks list` shows the tasks there are", "tasks", "watch", hold["HOLD"])
     has(mesh.run("tasks", "watch", ids[0]).stdout, "SUCCEEDED")
-    same(len(rows(mesh.run("tasks", "list", "--tenant", "*", "--limit", "1000"))), 13)
+    same(len(rows(mesh.run("tasks", "list", "--tenant", "*", "--limit", "1000"))), 14)
     same(rows(mesh.run("tasks", "list", "--tenant", "other")), [])
     refused(mesh, 2, "or --all to mean every task", "tasks", "hold")
     (everything,) = asked(mesh, "tasks", "hold", "--all"),

@@ -13,7 +13,7 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from mesh import Mesh, eventually, has, run_scenario, same, skip  # noqa: E402
+from mesh import Mesh, eventually, has, run_scenario, same, skip, write  # noqa: E402
 
 PRICED = """version: 1
 routes:
@@ -202,6 +202,12 @@ def store_move(mesh):
     out = mesh.run("store", "export", "--to", file, check=True).stdout
     has(out, "outcome                  20")
     has(mesh.run("store", "export", "--to", file).stderr, "is there already")
+    named = pathlib.Path(mesh.home, "url")  # as control takes it
+    write(named, f"sqlite:{mesh.home}/aion.db\n")
+    os.environ["AION_STORE_URL_FILE"] = str(named)
+    with Mesh(mesh.executable) as elsewhere:
+        has(elsewhere.run("store", "export", "--to", mesh.home + "/named", check=True).stdout, "outcome                  20")
+    del os.environ["AION_STORE_URL_FILE"]
     others = [Mesh(mesh.executable, tempfile.mkdtemp(prefix="aion-moved-", dir=mesh.home)) for _ in range(2)]
     others[0].run("store", "import", "--from", file, check=True)
     others[1].run("store", "migrate", "--from", f"sqlite:{mesh.home}/aion.db", "--to", f"sqlite:{others[1].home}/aion.db",
