@@ -115,15 +115,21 @@ static void check_identity(struct doctor *doctor)
                       err.text);
 }
 
+/* Of the gateway that runs, which may have been started elsewhere; else of this shell, where
+ * `aion up` would start it: it takes what it is let, the hard limit. */
 static void check_limits(struct doctor *doctor)
 {
+    const struct cli_process *gateway =
+        doctor->running ? cli_run_process(&doctor->mesh, "gateway") : NULL;
+    bool runs = gateway != NULL && gateway->pid > 0;
     struct rlimit files;
-    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+    if (prlimit(runs ? gateway->pid : 0, RLIMIT_NOFILE, NULL, &files) != 0)
         return;
-    bool low = files.rlim_cur < FILES_WANTED;
-    doctor_report(doctor, low ? DOCTOR_WARN : DOCTOR_FINE, "open files", "%llu%s",
-                  (unsigned long long)files.rlim_cur,
-                  low ? "; many streams need more: ulimit -n 65536" : "");
+    rlim_t most = runs ? files.rlim_cur : files.rlim_max;
+    bool low = most < FILES_WANTED;
+    doctor_report(doctor, low ? DOCTOR_WARN : DOCTOR_FINE, "open files", "%llu%s%s",
+                  (unsigned long long)most, runs ? " of the gateway" : "",
+                  low ? "; many streams need more: ulimit -n 65536, then `aion up`" : "");
 }
 
 /* What control says of its store: aion_store_up{driver="postgres"} 1. */

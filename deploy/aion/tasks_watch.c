@@ -10,7 +10,18 @@ struct watching {
     struct cli_deed *deed;
     struct aion_err err;
     bool closed, failed;
+    bool bad; /* the task ended, but did not succeed */
 };
+
+static void print_final(const Aion__V1__StreamChunk__Final *final)
+{
+    printf("\n%s\n", cli_state_name(final->state));
+    if (final->error == NULL)
+        return;
+    printf("%s: ", final->error->reason);
+    cli_print_clean(final->error->message);
+    printf("\n");
+}
 
 static void on_chunk(struct mesh_rpc *rpc, const ProtobufCMessage *message)
 {
@@ -23,7 +34,9 @@ static void on_chunk(struct mesh_rpc *rpc, const ProtobufCMessage *message)
     else if (chunk->payload_case == AION__V1__STREAM_CHUNK__PAYLOAD_DATA)
         fwrite(chunk->data.data, 1, chunk->data.len, stdout);
     else if (chunk->final != NULL)
-        printf("\n%s\n", cli_state_name(chunk->final->state));
+        print_final(chunk->final);
+    if (chunk->final != NULL)
+        watching->bad = chunk->final->state != AION__V1__TASK_STATE__TASK_STATE_SUCCEEDED;
     fflush(stdout);
 }
 
@@ -56,7 +69,9 @@ static int follow(struct watching *watching)
 {
     while (!watching->closed)
         mesh_loop_run(watching->deed->client.loop);
-    return watching->failed ? cli_error(&watching->err) : CLI_OK;
+    if (watching->failed)
+        return cli_error(&watching->err);
+    return watching->bad ? CLI_TASK_FAILED : CLI_OK;
 }
 
 static const struct mesh_rpc_opts when_ready = {.wait_for_ready = true};
