@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 enum { TAIL_DEFAULT = 50, LINE_MAX_SIZE = 16384 };
@@ -17,7 +18,8 @@ static const char *const names[] = {"gateway", "control", "router", "retention",
 
 struct tail {
     const char *name;
-    FILE *file;
+    char path[CLI_PATH_MAX];
+    FILE *file; /* NULL: not there yet */
 };
 
 /* Puts the file where its last `lines` lines begin. */
@@ -53,21 +55,44 @@ static bool print_new(struct tail *tail)
     return any;
 }
 
+/* True: the supervisor has begun another file, and writes no more to ours. */
+static bool was_rotated(const struct tail *tail)
+{
+    struct stat ours, now;
+    if (stat(tail->path, &now) != 0)
+        return false;
+    return tail->file == NULL || fstat(fileno(tail->file), &ours) != 0 ||
+           ours.st_ino != now.st_ino || ours.st_dev != now.st_dev;
+}
+
+/* What is new, over a change of files: of the old one first what it ended with. */
+static bool follow_on(struct tail *tail)
+{
+    bool rotated = was_rotated(tail);
+    bool any = print_new(tail);
+    if (!rotated)
+        return any;
+    if (tail->file != NULL)
+        fclose(tail->file);
+    tail->file = fopen(tail->path, "re");
+    return print_new(tail) || any;
+}
+
 static int show(const char *home, const char *only, long lines, bool follow)
 {
     struct tail tails[aion_countof(names)];
-    char path[CLI_PATH_MAX];
     size_t count = 0, opened = 0;
     for (size_t i = 0; i < aion_countof(names); i++) {
         if (only != NULL && strcmp(only, names[i]) != 0)
             continue;
-        snprintf(path, sizeof(path), "%.900s/logs/%s.log", home, names[i]);
-        tails[count] = (struct tail){names[i], fopen(path, "re")};
-        if (tails[count].file != NULL) {
-            seek_tail(tails[count].file, lines);
+        struct tail *tail = &tails[count++];
+        tail->name = names[i];
+        snprintf(tail->path, sizeof(tail->path), "%.900s/logs/%s.log", home, names[i]);
+        tail->file = fopen(tail->path, "re");
+        if (tail->file != NULL) {
+            seek_tail(tail->file, lines);
             opened++;
         }
-        count++;
     }
     if (count > 0 && opened == 0) {
         fprintf(stderr, "aion: no logs in %s: no mesh has run there; start one by `aion up`\n",
@@ -78,7 +103,7 @@ static int show(const char *home, const char *only, long lines, bool follow)
     do {
         bool any = false;
         for (size_t i = 0; i < count; i++)
-            any = print_new(&tails[i]) || any;
+            any = (follow ? follow_on(&tails[i]) : print_new(&tails[i])) || any;
         fflush(stdout);
         if (follow && !any)
             nanosleep(&pause, NULL);

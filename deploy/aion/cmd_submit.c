@@ -30,9 +30,10 @@ static int run(int argc, char **argv);
 const struct cli_command cli_submit = {
     "submit",
     "INTENT [--param NAME=VALUE]... [--input FILE|-] "
-    "[--priority CLASS] [--key KEY] [--wait[=SECONDS]] "
-    "[--stream] [-o json] [--home DIR]\n       aion submit "
-    "--json FILE|- [--wait[=SECONDS]] [--stream]\n       aion submit --batch FILE|- [-o json] "
+    "[--priority CLASS] [--key KEY] "
+    "[[--wait[=SECONDS]] [-o json] | --stream] [--home DIR]\n       aion submit "
+    "--json FILE|- [[--wait[=SECONDS]] [-o json] | --stream] [--home DIR]\n       aion submit "
+    "--batch FILE|- [-o json] "
     "[--home DIR]"
     "\n\n"
     "--batch: one task a line, as JSON like /v1/tasks has it; each is taken or refused by\n"
@@ -342,6 +343,9 @@ static int check_args(const struct submit *submit)
                                  submit->priority != NULL || submit->param_count > 0))
         return cli_usage(&cli_submit, "--json: what the task needs stands in its file, not in "
                                       "--param, --input, --priority or --key");
+    if (submit->stream && (submit->wait_s >= 0 || submit->print_json))
+        return cli_usage(&cli_submit, "--stream follows the task to its end and writes its "
+                                      "output as it is: without --wait and -o json");
     return check_values(submit);
 }
 

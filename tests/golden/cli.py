@@ -25,7 +25,7 @@ CASES = {
         ["submit"], ["submit", "noop", "--colour"], ["submit", "--param"], ["submit", "noop", "-o", "xml"],
         ["submit", "noop", "--wait=soon"],
         ["submit", "noop", "--batch", "f"], ["submit", "--batch", "f", "--wait"], ["submit", "--batch"], ["submit", "noop", "--param", "novalue"],
-        ["submit", "noop", "--priority", "soon"], ["submit", "--json", "f", "--key", "k"], 
+        ["submit", "noop", "--priority", "soon"], ["submit", "--json", "f", "--key", "k"], ["submit", "noop", "--stream", "-o", "json"],
         ["tasks"], ["tasks", "get"], ["tasks", "eat"], ["tasks", "list", "-o", "xml"],
         ["tasks", "list", "--state", "asleep"], ["tasks", "list", "--limit", "0"], ["tasks", "list", "--since", "noon"], ["tasks", "get", "--rate", "1"],
         ["tasks", "watch", "t", "--state", "dead"], ["tasks", "watch", "t", "u"],

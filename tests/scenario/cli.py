@@ -5,6 +5,7 @@ import os
 import pathlib
 import signal
 import sqlite3
+import subprocess
 import sys
 import time
 
@@ -320,6 +321,28 @@ def silence(mesh):
     has(mesh.http("GET", "/v1/budgets").body.decode(), "it stands in the home's api-key")
     mesh.down()
     refused(mesh, 3, "start one by `aion up`", "budgets", "list")
+
+
+def logs(mesh):
+    """`logs -f` goes on in the next file when one is full: no line of either is missed. No mesh is needed for it."""
+    file = pathlib.Path(mesh.home, "logs", "router.log")
+    file.parent.mkdir()
+    write(file, "first\n")
+    follower = subprocess.Popen([mesh.executable, "logs", "-f", "router", "--home", mesh.home], stdout=subprocess.PIPE, text=True)
+    try:
+        lines = [follower.stdout.readline()]
+        with file.open("a") as old:
+            old.write("last of the old\n")
+        file.rename(file.with_suffix(".log.1"))
+        write(file, "first of the new\n")
+        lines += [follower.stdout.readline() for _ in range(2)]
+        with file.open("a") as new:
+            new.write("next\n")
+        lines.append(follower.stdout.readline())
+    finally:
+        follower.kill()
+        follower.wait()
+    same([line.split("| ")[1].strip() for line in lines], ["first", "last of the old", "first of the new", "next"])
 
 
 if __name__ == "__main__":
