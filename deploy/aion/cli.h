@@ -71,6 +71,7 @@ struct cli_run {
     int64_t started_s;
     char trust_domain[128];
     char api_key_file[CLI_PATH_MAX];
+    bool https; /* of the gateway, which was given a certificate for it */
     struct cli_process processes[CLI_PROCESSES_MAX];
     size_t process_count;
 };
@@ -82,6 +83,9 @@ bool cli_home(const char *given, char out[CLI_PATH_MAX], struct aion_err *err);
  */
 bool cli_run_read(const char *home, struct cli_run *ret_run, struct aion_err *err);
 bool cli_run_write(const struct cli_run *run, struct aion_err *err);
+/* "http://127.0.0.1:8080": the gateway's. */
+enum { CLI_URL_MAX = 64 };
+const char *cli_run_url(const struct cli_run *run, char out[CLI_URL_MAX]);
 const struct cli_process *cli_run_process(const struct cli_run *run, const char *name);
 bool cli_path(char out[CLI_PATH_MAX], const char *dir, const char *name);
 

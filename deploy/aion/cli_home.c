@@ -41,6 +41,14 @@ const struct cli_process *cli_run_process(const struct cli_run *run, const char 
     return NULL;
 }
 
+const char *cli_run_url(const struct cli_run *run, char out[CLI_URL_MAX])
+{
+    const struct cli_process *gateway = cli_run_process(run, "gateway");
+    snprintf(out, CLI_URL_MAX, "http%s://127.0.0.1:%d", run->https ? "s" : "",
+             gateway != NULL ? gateway->port : 0);
+    return out;
+}
+
 /* -- writing -------------------------------------------------------------- */
 
 bool cli_run_write(const struct cli_run *run, struct aion_err *err)
@@ -55,7 +63,7 @@ bool cli_run_write(const struct cli_run *run, struct aion_err *err)
     aion_buf_json(&out, aion_str_of(run->trust_domain));
     aion_buf_text(&out, ",\"api_key_file\":");
     aion_buf_json(&out, aion_str_of(run->api_key_file));
-    aion_buf_text(&out, ",\"processes\":[");
+    aion_buf_printf(&out, ",\"https\":%s,\"processes\":[", run->https ? "true" : "false");
     for (size_t i = 0; i < run->process_count; i++) {
         const struct cli_process *process = &run->processes[i];
         aion_buf_printf(&out,
@@ -102,6 +110,7 @@ static bool parse(const struct aion_buf *text, struct cli_run *run)
     copy_text(run->home, sizeof(run->home), root, "home");
     copy_text(run->trust_domain, sizeof(run->trust_domain), root, "trust_domain");
     copy_text(run->api_key_file, sizeof(run->api_key_file), root, "api_key_file");
+    run->https = json_is_true(json_object_get(root, "https"));
     run->pid = number(root, "pid");
     run->started_s = json_integer_value(json_object_get(root, "started_s"));
     for (size_t i = 0; i < json_array_size(list) && i < CLI_PROCESSES_MAX; i++)

@@ -69,7 +69,7 @@ static int run(int argc, char **argv)
     struct cli_args args = {argc, argv, 1};
     struct cli_run mesh;
     struct aion_err err;
-    char path[CLI_PATH_MAX], url[64];
+    char path[CLI_PATH_MAX], url[CLI_URL_MAX];
     const char *home = NULL, *value;
     while (args.at < argc) {
         if ((value = cli_value(&args, "--home")) == NULL)
@@ -78,10 +78,8 @@ static int run(int argc, char **argv)
     }
     if (!cli_home(home, path, &err) || !cli_run_read(path, &mesh, &err))
         return cli_error(&err);
-    const struct cli_process *gateway = cli_run_process(&mesh, "gateway");
-    snprintf(url, sizeof(url), "http://127.0.0.1:%d", gateway != NULL ? gateway->port : 0);
     export_text("AION_HOME", mesh.home);
-    export_text("AION_URL", url);
+    export_text("AION_URL", cli_run_url(&mesh, url));
     if (!export_key(&mesh, &err))
         return cli_error(&err);
     export_address(&mesh, "AION_CONTROL", "control");

@@ -33,6 +33,7 @@ static bool lock_home(const char *home, int *ret_fd, struct aion_err *err)
 {
     char path[CLI_PATH_MAX];
     struct cli_run other;
+    char url[CLI_URL_MAX];
     struct stat about;
     if (!aion_file_mkdirs(home, 0700, err))
         return false;
@@ -48,9 +49,8 @@ static bool lock_home(const char *home, int *ret_fd, struct aion_err *err)
         return true;
     close(*ret_fd);
     if (cli_run_read(home, &other, err))
-        return aion_fail(err, AION_EXISTS,
-                         "a mesh runs in %s already: pid %d, http://127.0.0.1:%d", home,
-                         other.pid, other.process_count > 0 ? other.processes[0].port : 0);
+        return aion_fail(err, AION_EXISTS, "a mesh runs in %s already: pid %d, %s", home,
+                         other.pid, cli_run_url(&other, url));
     return aion_fail(err, AION_EXISTS, "a mesh is starting in %s already", home);
 }
 

@@ -103,10 +103,17 @@ static void add_common(struct up *up, struct up_child *child, const char *progra
     add(up, child, "--trust-domain=%s", up->run.trust_domain);
 }
 
+/* An empty value is none. */
+static bool is_set(const char *name)
+{
+    const char *value = getenv(name);
+    return value != NULL && value[0] != '\0';
+}
+
 /* Whoever names a store by the environment has it, and no password is in a command line. */
 static bool has_store(void)
 {
-    return getenv("AION_STORE_URL") != NULL || getenv("AION_STORE_URL_FILE") != NULL;
+    return is_set("AION_STORE_URL") || is_set("AION_STORE_URL_FILE");
 }
 
 static void add_own(struct up *up, struct up_child *child, size_t index)
@@ -153,6 +160,7 @@ bool up_plan(struct up *up, struct aion_err *err)
 {
     if (!choose_base(up, err) || !open_gateway(up, err))
         return false;
+    up->run.https = is_set("AION_GATEWAY_HTTP_CERT");
     for (size_t i = 0; i < aion_countof(names); i++) {
         struct cli_process *row = &up->run.processes[up->run.process_count++];
         struct up_child *child = &up->children[up->count++];

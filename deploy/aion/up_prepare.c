@@ -94,6 +94,10 @@ static bool make_api_key(struct up *up, struct aion_err *err)
     uint8_t secret[24];
     char text[2 * sizeof(secret) + 16] = "aion_";
     const char *given = getenv("AION_GATEWAY_API_KEYS_FILE");
+    if ((given == NULL || given[0] == '\0') && getenv("AION_GATEWAY_API_KEYS") != NULL)
+        return aion_fail(err, AION_INVALID,
+                         "AION_GATEWAY_API_KEYS: the mesh reads its keys from a file: write "
+                         "them into one, and name it by AION_GATEWAY_API_KEYS_FILE");
     if (given != NULL && given[0] != '\0')
         return take_api_keys(up, given, err);
     if (!cli_path(up->run.api_key_file, up->run.home, "api-key"))

@@ -31,14 +31,14 @@ static void leave_parent(struct up *up)
 
 void up_tell_ready(struct up *up)
 {
-    char text[UP_TELL_MAX];
+    char text[UP_TELL_MAX], url[CLI_URL_MAX];
     if (up->told || !all_ready(up))
         return;
     up->told = true;
     snprintf(text, sizeof(text),
-             "ready: http://127.0.0.1:%d (key in %s), gRPC control 127.0.0.1:%d; stop: aion "
+             "ready: %s (key in %s), gRPC control 127.0.0.1:%d; stop: aion "
              "down --home %s\n",
-             up->port_base, up->run.api_key_file, up->port_base + 1, up->run.home);
+             cli_run_url(&up->run, url), up->run.api_key_file, up->port_base + 1, up->run.home);
     tell_parent(up, text);
     leave_parent(up);
     if (up->quiet)

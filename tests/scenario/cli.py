@@ -5,9 +5,11 @@ import os
 import pathlib
 import signal
 import sqlite3
+import ssl
 import subprocess
 import sys
 import time
+import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from durable import PRICED, hostile_policy  # noqa: E402
@@ -343,6 +345,24 @@ def logs(mesh):
         follower.kill()
         follower.wait()
     same([line.split("| ")[1].strip() for line in lines], ["first", "last of the old", "first of the new", "next"])
+
+
+def told(mesh):
+    """What `up` and `env` tell is what the gateway was given by the environment: HTTPS, keys in a file."""
+    mesh.up()
+    has(mesh.env["AION_URL"], "http://")
+    mesh.down()
+    os.environ["AION_GATEWAY_API_KEYS"] = "a-key-that-is-long-enough:admin"
+    refused(mesh, 1, "name it by AION_GATEWAY_API_KEYS_FILE", "up", "--port-base", "0", "--detach")
+    del os.environ["AION_GATEWAY_API_KEYS"]
+    mesh.write_keys("a-key-that-is-long-enough@acme:user")
+    os.environ["AION_GATEWAY_HTTP_CERT"] = mesh.home + "/tls/gateway.crt"
+    os.environ["AION_GATEWAY_HTTP_KEY"] = mesh.home + "/tls/gateway.key"
+    mesh.up()
+    same(mesh.env["AION_API_KEY"], "a-key-that-is-long-enough")
+    has(mesh.env["AION_URL"], "https://")
+    request = urllib.request.Request(mesh.env["AION_URL"] + "/v1/tasks", headers={"Authorization": "Bearer " + mesh.env["AION_API_KEY"]})
+    same(urllib.request.urlopen(request, context=ssl._create_unverified_context(), timeout=10).status, 200)
 
 
 if __name__ == "__main__":
