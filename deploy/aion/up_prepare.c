@@ -88,18 +88,26 @@ static bool take_api_keys(struct up *up, const char *file, struct aion_err *err)
                                    "AION_GATEWAY_API_KEYS_FILE: there is no file \"%s\"", file);
 }
 
+/* The keys that the environment holds itself: in a file of the home's while this mesh runs, so
+ * that `aion env` finds them, too. */
+static bool keep_api_keys(struct up *up, const char *keys, struct aion_err *err)
+{
+    return (cli_path(up->run.api_key_file, up->run.home, "api-keys") ||
+            aion_fail(err, AION_INVALID, "the home's path is too long")) &&
+           aion_file_replace(up->run.api_key_file, aion_str_of(keys), 0600, err);
+}
+
 /* One key for the person who started the mesh: "SECRET:admin". */
 static bool make_api_key(struct up *up, struct aion_err *err)
 {
     uint8_t secret[24];
     char text[2 * sizeof(secret) + 16] = "aion_";
-    const char *given = getenv("AION_GATEWAY_API_KEYS_FILE");
-    if ((given == NULL || given[0] == '\0') && getenv("AION_GATEWAY_API_KEYS") != NULL)
-        return aion_fail(err, AION_INVALID,
-                         "AION_GATEWAY_API_KEYS: the mesh reads its keys from a file: write "
-                         "them into one, and name it by AION_GATEWAY_API_KEYS_FILE");
-    if (given != NULL && given[0] != '\0')
-        return take_api_keys(up, given, err);
+    const char *file = getenv("AION_GATEWAY_API_KEYS_FILE");
+    const char *keys = getenv("AION_GATEWAY_API_KEYS");
+    if (file != NULL && file[0] != '\0')
+        return take_api_keys(up, file, err);
+    if (keys != NULL && keys[0] != '\0')
+        return keep_api_keys(up, keys, err);
     if (!cli_path(up->run.api_key_file, up->run.home, "api-key"))
         return aion_fail(err, AION_INVALID, "the home's path is too long");
     if (access(up->run.api_key_file, F_OK) == 0)

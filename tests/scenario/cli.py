@@ -352,9 +352,13 @@ def told(mesh):
     mesh.up()
     has(mesh.env["AION_URL"], "http://")
     mesh.down()
-    os.environ["AION_GATEWAY_API_KEYS"] = "a-key-that-is-long-enough:admin"
-    refused(mesh, 1, "name it by AION_GATEWAY_API_KEYS_FILE", "up", "--port-base", "0", "--detach")
+    os.environ["AION_GATEWAY_API_KEYS"] = "one-key-that-is-long-enough:admin,another-key-that-is-long:user"
+    mesh.up()
+    same(mesh.env["AION_API_KEY"], "one-key-that-is-long-enough")
+    request = urllib.request.Request(mesh.env["AION_URL"] + "/v1/tasks", headers={"Authorization": "Bearer another-key-that-is-long"})
+    same(urllib.request.urlopen(request, timeout=10).status, 200)
     del os.environ["AION_GATEWAY_API_KEYS"]
+    mesh.down()
     mesh.write_keys("a-key-that-is-long-enough@acme:user")
     os.environ["AION_GATEWAY_HTTP_CERT"] = mesh.home + "/tls/gateway.crt"
     os.environ["AION_GATEWAY_HTTP_KEY"] = mesh.home + "/tls/gateway.key"
