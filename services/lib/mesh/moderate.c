@@ -22,8 +22,10 @@ static void hold(struct mesh_moderation *moderation)
  * the machine slower now? */
 static void measure(struct mesh_moderation *moderation, uint64_t rate)
 {
-    if (rate < MESH_MODERATE_RATE_MIN)
+    if (rate < MESH_MODERATE_RATE_MIN) {
+        moderation->waited = 0; /* nothing beside it to compare it with */
         return;
+    }
     bool strike = moderation->waited > 0 && slower(moderation->waited, rate);
     moderation->strikes = strike ? moderation->strikes + 1 : 0;
     if (moderation->strikes == MESH_MODERATE_STRIKES) {

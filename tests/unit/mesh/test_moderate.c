@@ -163,6 +163,20 @@ static void a_machine_that_gets_slower_does_not_end_it(void **state)
     assert_int_equal(at_rate(100, 10), MESH_MODERATE_WAIT_US);
 }
 
+/* Between a slow epoch and the next one without waiting hardly anybody called: the two are not
+ * beside each other, and the later one says nothing of the first. */
+static void epochs_with_a_lull_between_them_are_not_compared(void **state)
+{
+    (void)state;
+    mesh_moderate(&moderation, now_us, 0); /* the first epoch begins */
+    assert_int_equal(at_rate(100, 2), MESH_MODERATE_WAIT_US);
+    for (int i = 0; i < 3 * MESH_MODERATE_STRIKES; i++) {
+        assert_int_equal(at_rate(70, 1), 0);
+        assert_int_equal(at_rate(MESH_MODERATE_RATE_MIN / 2, 2), 0);
+        assert_int_equal(at_rate(100, 1), MESH_MODERATE_WAIT_US);
+    }
+}
+
 #define test_of(test) cmocka_unit_test_setup(test, anew)
 
 int main(void)
@@ -175,6 +189,7 @@ int main(void)
         test_of(after_the_rush_nothing_is_waited_for),
         test_of(other_callers_after_a_pause_are_tried_at_once),
         test_of(a_machine_that_gets_slower_does_not_end_it),
+        test_of(epochs_with_a_lull_between_them_are_not_compared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
