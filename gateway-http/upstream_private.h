@@ -67,7 +67,7 @@ static inline aion_str gw_feed_key(const uint64_t *id) /* in gw_mesh.feeds */
 void gw_feed_free(struct gw_feed *feed); /* out of the map, too */
 /* Hands one message, or the end, to the gateway's loop. Returns what of credit it takes:
  * `credit`, or with 0 the bytes it became; 0 when it could not be shown and the end went
- * instead. */
+ * instead: the gateway's loop has forgotten the stream, so the caller ends it. */
 uint32_t gw_feed_message(struct gw_feed *feed, const struct codec_message *schema,
                          const ProtobufCMessage *message, uint64_t cursor, uint32_t credit,
                          bool final, const char *name);

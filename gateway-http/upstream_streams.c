@@ -16,12 +16,26 @@ enum {
 
 /* -- a call of its own -------------------------------------------------------------------- */
 
+/* Nobody listens any more; call_closed frees it. */
+static void forsake(struct gw_feed *feed)
+{
+    feed->sink = NULL;
+    mesh_rpc_cancel(feed->rpc);
+    if (feed->paused)
+        mesh_rpc_resume(feed->rpc);
+}
+
 static void got_message(struct mesh_rpc *rpc, const ProtobufCMessage *message)
 {
     struct gw_feed *feed = mesh_rpc_user(rpc);
     if (feed->sink == NULL)
         return;
-    feed->queued += gw_feed_message(feed, feed->method->reply, message, 0, 0, false, NULL);
+    uint32_t taken = gw_feed_message(feed, feed->method->reply, message, 0, 0, false, NULL);
+    if (taken == 0) {
+        forsake(feed);
+        return;
+    }
+    feed->queued += taken;
     if (feed->queued > PAUSE_ABOVE) {
         feed->paused = true;
         mesh_rpc_pause(rpc);
@@ -138,10 +152,7 @@ static void run_close(struct aion_job *job)
     if (feed != NULL && feed->watched) {
         gw_watch_remove(feed);
     } else if (feed != NULL && feed->rpc != NULL) {
-        feed->sink = NULL; /* nobody listens; call_closed frees it */
-        mesh_rpc_cancel(feed->rpc);
-        if (feed->paused)
-            mesh_rpc_resume(feed->rpc);
+        forsake(feed);
     }
     free(order);
 }

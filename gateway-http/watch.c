@@ -65,8 +65,9 @@ static void got_chunk(struct gw_feed *feed, const Aion__V1__StreamChunk *chunk)
         feed->cursor = chunk->cursor;
     uint32_t cost = (uint32_t)payload + CHUNK_COST;
     feed->queued += cost;
-    gw_feed_message(feed, &aion__v1__stream_chunk__schema, &chunk->base, chunk->cursor, cost,
-                    chunk->final != NULL, name_of(chunk));
+    if (gw_feed_message(feed, &aion__v1__stream_chunk__schema, &chunk->base, chunk->cursor,
+                        cost, chunk->final != NULL, name_of(chunk)) == 0)
+        gw_watch_remove(feed); /* its end was handed on */
 }
 
 static void got_reply(struct mesh_rpc *rpc, const ProtobufCMessage *message)
