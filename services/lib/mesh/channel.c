@@ -140,7 +140,9 @@ bool mesh_channel_set_target(struct mesh_channel *channel, const char *text,
                              struct aion_err *err)
 {
     struct mesh_addresses *target = malloc(sizeof(*target));
-    if (target == NULL || !parse_target(channel, text, target, err)) {
+    if (target == NULL)
+        return aion_fail(err, AION_UNAVAILABLE, "out of memory");
+    if (!parse_target(channel, text, target, err)) {
         free(target);
         return false;
     }

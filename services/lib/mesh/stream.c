@@ -41,6 +41,8 @@ static void take_message(struct mesh_rpc *rpc)
     struct aion_err err;
     if (mesh_buffer_view(rpc->received, &rpc->messages, &wire))
         message = codec_unpack(rpc->method->reply, wire, &limits, &rpc->messages, &err);
+    else
+        aion_err_set(&err, __func__, AION_EXHAUSTED, "the message is too large");
     if (message != NULL) {
         rpc->ops->message(rpc, message);
     } else { /* what we cannot read ends the call, with our reason */
