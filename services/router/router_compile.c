@@ -334,20 +334,24 @@ static bool read_route(struct compile *c, const struct yaml_node *map)
 
 /* -- rules ---------------------------------------------------------------- */
 
+/* Names under one of two keys; both at once would hide one of them. */
+static bool read_either(struct compile *c, const struct yaml_node *map, const char *one,
+                        const char *many, struct router_names *ret_names)
+{
+    const struct yaml_node *a = yaml_get(map, one), *b = yaml_get(map, many);
+    if (a != NULL && b != NULL)
+        return FAULT(c, b, "give either %s or %s", one, many);
+    const struct yaml_node *node = a != NULL ? a : b;
+    return node == NULL || read_names(c, node, ret_names);
+}
+
 static bool read_when(struct compile *c, const struct yaml_node *map, struct router_rule *rule)
 {
     static const char *const known[] = {"intent",   "intents", "tenant", "tenants",
                                         "priority", "privacy", NULL};
     const struct yaml_node *node;
-    if (!only(c, map, known))
-        return false;
-    if ((node = yaml_get(map, "intents")) == NULL)
-        node = yaml_get(map, "intent");
-    if (node != NULL && !read_names(c, node, &rule->intents))
-        return false;
-    if ((node = yaml_get(map, "tenants")) == NULL)
-        node = yaml_get(map, "tenant");
-    if (node != NULL && !read_names(c, node, &rule->tenants))
+    if (!only(c, map, known) || !read_either(c, map, "intent", "intents", &rule->intents) ||
+        !read_either(c, map, "tenant", "tenants", &rule->tenants))
         return false;
     if ((node = yaml_get(map, "priority")) != NULL &&
         !read_priorities(c, node, &rule->priorities))
@@ -448,6 +452,10 @@ static void read_file(struct compile *c, const struct router_file *file)
     static const char *const known[] = {"version", "routes", "rules", "default", NULL};
     struct aion_err err;
     const char *path = aion_arena_text(&c->policy->arena, aion_str_of(file->path));
+    if (strlen(file->path) > ROUTER_PATH_MAX) {
+        (void)fault_at(c, file->path, 1, 1, "a path longer than %d bytes", ROUTER_PATH_MAX);
+        return;
+    }
     if (path == NULL || file->content.size > ROUTER_FILE_BYTES_MAX) {
         (void)fault_at(c, file->path, 1, 1, "larger than %d bytes", ROUTER_FILE_BYTES_MAX);
         return;

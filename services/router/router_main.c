@@ -14,6 +14,7 @@ static void stop(void *self)
     if (router->cached != NULL)
         aion_snap_unref(&router->cached->snap);
     aion_snapshot_done(&router->active);
+    pthread_mutex_destroy(&router->activating);
     pthread_mutex_destroy(&router->lock);
     free(router);
 }
@@ -28,6 +29,7 @@ static void *start(struct program *program, const void *conf, struct aion_err *e
     aion_snapshot_init(&router->active);
     aion_list_init(&router->streams);
     pthread_mutex_init(&router->lock, NULL);
+    pthread_mutex_init(&router->activating, NULL);
     struct mesh_channel_conf control = {.name = "control",
                                         .target = router->conf->control,
                                         .tls = program->tls,

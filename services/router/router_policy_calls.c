@@ -285,7 +285,12 @@ void router_rollback_policy(struct mesh_call *call,
     struct router_file files[ROUTER_FILES_MAX];
     char cause[64];
     const Aion__V1__Policy *revision = find_revision(router, request->ordinal, arena, &err);
-    if (revision == NULL || revision->n_files > ROUTER_FILES_MAX) {
+    if (revision != NULL && revision->n_files > ROUTER_FILES_MAX) {
+        aion_err_set(&err, __func__, AION_INTERNAL, "the revision has %zu files, more than %d",
+                     revision->n_files, ROUTER_FILES_MAX);
+        revision = NULL;
+    }
+    if (revision == NULL) {
         mesh_fail_with(call, &err);
         return;
     }

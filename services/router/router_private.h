@@ -16,8 +16,10 @@ struct router {
     struct aion_snapshot active;  /* router_policy; published by workers too */
     struct router_policy *cached; /* the I/O thread's */
     uint64_t cached_generation;
-    pthread_mutex_t lock; /* one reload or rollback at a time; guards rejected */
+    pthread_mutex_t lock;
     struct router_fault rejected AION_GUARDED_BY(lock); /* line 0 = none */
+    pthread_mutex_t activating; /* one reload or rollback at a time: they come into force in the
+                                   order in which control records them */
     bool ready;
     struct mesh_timer reconcile_timer;
     struct aion_link streams; /* of DecideStream, open */

@@ -98,7 +98,7 @@ static bool record(struct router *router, struct router_policy *policy, struct a
     return recorded != NULL;
 }
 
-struct router_policy *router_activate(struct router *router, const struct router_file *files,
+static struct router_policy *activate(struct router *router, const struct router_file *files,
                                       size_t count, const char *by, const char *cause,
                                       struct aion_err *err)
 {
@@ -118,6 +118,16 @@ struct router_policy *router_activate(struct router *router, const struct router
     }
     aion_snap_ref(&policy->snap); /* the caller's */
     publish(router, policy);
+    return policy;
+}
+
+struct router_policy *router_activate(struct router *router, const struct router_file *files,
+                                      size_t count, const char *by, const char *cause,
+                                      struct aion_err *err)
+{
+    pthread_mutex_lock(&router->activating);
+    struct router_policy *policy = activate(router, files, count, by, cause, err);
+    pthread_mutex_unlock(&router->activating);
     return policy;
 }
 

@@ -156,6 +156,12 @@ static void faults_say_file_line_and_column(void **state)
         {"routes:\n  - {name: a, intents: [x], module: m}\nrules:\n  - {name: r, use: [a, "
          "a]}\n",
          4, "twice"},
+        {"routes:\n  - {name: a, intents: [x], module: m}\n"
+         "rules:\n  - {name: r, when: {intent: x, intents: [y]}, use: [a]}\n",
+         4, "either intent or intents"},
+        {"routes:\n  - {name: a, intents: [x], module: m}\n"
+         "rules:\n  - name: r\n    when:\n      tenants: [t]\n      tenant: u\n",
+         6, "either tenant or tenants"},
         {"rotes: []\n", 1, "nearest: routes"},
         {"routes: [\n", 2, ""},
         {"version: 2\n", 1, "1..1"},
