@@ -33,3 +33,8 @@ struct retention_cutoffs retention_cutoffs(const struct retention_plan *plan,
                                       now_utc_us - plan->keep_failed,
                                       now_utc_us - plan->keep_idempotency};
 }
+
+int64_t retention_due(int64_t due_us, int64_t replanned, int64_t now_us)
+{
+    return replanned > 0 && due_us > now_us + replanned ? now_us + replanned : due_us;
+}

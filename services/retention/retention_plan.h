@@ -22,4 +22,8 @@ struct retention_cutoffs {
 struct retention_cutoffs retention_cutoffs(const struct retention_plan *plan,
                                            int64_t now_utc_us);
 
+/* When the next sweep is due after a plan with another sweep_every came (0: none came): a
+ * sooner one does not wait for the old one's time. */
+int64_t retention_due(int64_t due_us, int64_t replanned, int64_t now_us);
+
 #endif

@@ -8,6 +8,8 @@
 #include "program/program.h"
 #include "retention_plan.h"
 
+#include <stdatomic.h>
+
 struct retention_conf {
     const char *control;
     int64_t batch;
@@ -23,6 +25,8 @@ struct retention {
     const struct retention_conf *conf;
     struct mesh_channel *control;
     struct mesh_timer sweep_timer;
+    int64_t due_us;            /* the next sweep by the timer */
+    _Atomic int64_t replanned; /* a new plan's sweep_every, from a worker; 0 = none came */
     struct retention_sweep *scheduled; /* the timer's own sweep, NULL = none runs */
 };
 

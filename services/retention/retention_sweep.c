@@ -7,7 +7,10 @@
 
 #include <stdlib.h>
 
-enum { TRY_AGAIN_US = 5000000 };
+enum {
+    TRY_AGAIN_US = 5000000,
+    LOOK_US = 10000000, /* whether another plan came: the least sweep_every */
+};
 
 static const struct aion_metric_family deleted_family = {
     .name = "aion_retention_deleted",
@@ -137,18 +140,32 @@ static struct retention_sweep *begin(struct retention *retention, struct mesh_ca
 
 /* -- by the timer --------------------------------------------------------- */
 
+static void on_time(struct mesh_timer *timer);
+
+static void wait_for(struct retention *retention, int64_t due_us)
+{
+    int64_t look_us = mesh_loop_now(retention->program->loop) + LOOK_US;
+    retention->due_us = due_us;
+    retention->sweep_timer.fire = on_time;
+    mesh_timer_set(retention->program->loop, &retention->sweep_timer,
+                   due_us < look_us ? due_us : look_us);
+}
+
 static void on_time(struct mesh_timer *timer)
 {
     struct retention *retention = aion_container(timer, struct retention, sweep_timer);
-    if (retention->scheduled == NULL)
+    int64_t now_us = mesh_loop_now(retention->program->loop);
+    int64_t due_us =
+        retention_due(retention->due_us, atomic_exchange(&retention->replanned, 0), now_us);
+    if (due_us > now_us)
+        wait_for(retention, due_us);
+    else if (retention->scheduled == NULL)
         retention->scheduled = begin(retention, NULL, false);
 }
 
 void retention_schedule(struct retention *retention, int64_t in_us)
 {
-    retention->sweep_timer.fire = on_time;
-    mesh_timer_set(retention->program->loop, &retention->sweep_timer,
-                   mesh_loop_now(retention->program->loop) + in_us);
+    wait_for(retention, mesh_loop_now(retention->program->loop) + in_us);
 }
 
 /* -- by a call ------------------------------------------------------------ */
@@ -220,10 +237,13 @@ static void retention_set_plan(struct mesh_call *call, const Aion__V1__Retention
     whole.changed_by = aion_arena_text(mesh_arena(call), mesh_principal(call)->subject);
     const ProtobufCMessage *reply =
         ask(call, AION_V1_STATE_PUT_RETENTION_PLAN, &whole.base, &err);
-    if (reply == NULL)
+    if (reply == NULL) {
         mesh_fail_with(call, &err);
-    else
-        mesh_reply(call, reply);
+        return;
+    }
+    struct retention *retention = mesh_service(call);
+    atomic_store(&retention->replanned, plan.sweep_every);
+    mesh_reply(call, reply);
 }
 
 static const struct aion_v1_retention_server table = AION_V1_RETENTION_SERVER(retention);

@@ -39,11 +39,21 @@ static void a_plan_out_of_bounds_names_the_field(void **state)
     assert_string_equal(err.field, "sweep_every");
 }
 
+static void a_plan_that_sweeps_more_often_does_not_wait_for_the_old_time(void **state)
+{
+    (void)state;
+    assert_int_equal(retention_due(1000, 0, 100), 1000); /* no other plan came */
+    assert_int_equal(retention_due(1000, 50, 100), 150);
+    assert_int_equal(retention_due(1000, 5000, 100), 1000); /* a rarer one begins after it */
+    assert_int_equal(retention_due(90, 50, 100), 90);       /* due already */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cutoffs_lie_as_far_back_as_the_plan_says),
         cmocka_unit_test(a_plan_out_of_bounds_names_the_field),
+        cmocka_unit_test(a_plan_that_sweeps_more_often_does_not_wait_for_the_old_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
