@@ -69,7 +69,7 @@ uint32_t gw_feed_message(struct gw_feed *feed, const struct codec_message *schem
         event->final = final;
         aion_exec_post(feed->self->gateway, &event->job);
     } else {
-        gw_feed_end(feed, err.code, "", err.text);
+        gw_feed_end(feed, AION_INTERNAL, "NOT_JSON", err.text);
         credit = 0;
     }
     aion_buf_done(&out);

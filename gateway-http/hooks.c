@@ -42,7 +42,8 @@ static bool take_key(struct gw_call *call, Aion__V1__TaskRequest *request, struc
     }
     request->_idempotency_key_case = AION__V1__TASK_REQUEST___IDEMPOTENCY_KEY_IDEMPOTENCY_KEY;
     request->idempotency_key = aion_arena_text(gw_arena(call->x), key);
-    return request->idempotency_key != NULL;
+    return request->idempotency_key != NULL ||
+           aion_fail(err, AION_EXHAUSTED, "the request is too large");
 }
 
 /* "Prefer: respond-async, wait=10" (RFC 7240). A malformed preference is ignored, as the RFC

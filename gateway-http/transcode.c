@@ -21,6 +21,16 @@ static void got_error(struct gw_upcall *up, const struct aion_err *err, aion_str
     keep_error(aion_container(up, struct gw_call, up), err, details);
 }
 
+/* Too large, or what JSON has no form for (a Value that is no number): nothing the client could
+ * have asked better. */
+static void keep_unshown(struct gw_call *call, const struct aion_err *why)
+{
+    struct aion_err err;
+    aion_err_set(&err, __func__, AION_INTERNAL, "the answer has no JSON form: %s", why->text);
+    aion_err_reason(&err, "NOT_JSON");
+    keep_error(call, &err, (aion_str){0});
+}
+
 static int response_field(const struct gw_call *call)
 {
     const char *name = call->match.rule->response_body;
@@ -40,7 +50,7 @@ static void got_reply(struct gw_upcall *up, const ProtobufCMessage *reply)
                     ? codec_json_print_field(schema, reply, field, &options, &call->body, &err)
                     : codec_json_print(schema, reply, &options, &call->body, &err);
     if (!good)
-        keep_error(call, &err, (aion_str){0});
+        keep_unshown(call, &err);
     else if (call->route->hook != NULL && call->route->hook->reply != NULL)
         call->route->hook->reply(call, reply);
 }

@@ -3,6 +3,7 @@
 #include "aion/v1/tasks.mesh.h"
 #include "fixture.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -164,6 +165,32 @@ static void a_final_task_is_200(void **state)
                      200);
     assert_false(fixture_has(fixture, "location:"));
     fixture_check(fixture, "\"state\":\"TASK_STATE_SUCCEEDED\"");
+}
+
+/* A module's result may hold a number that JSON has no form for: that is no fault of the
+ * client, who asked well. */
+static void an_answer_without_a_json_form_is_500(void **state)
+{
+    struct fixture *fixture = *state;
+    Google__Protobuf__Value value = GOOGLE__PROTOBUF__VALUE__INIT;
+    Google__Protobuf__Struct__FieldsEntry entry = GOOGLE__PROTOBUF__STRUCT__FIELDS_ENTRY__INIT;
+    Google__Protobuf__Struct__FieldsEntry *entries[] = {&entry};
+    Google__Protobuf__Struct json = GOOGLE__PROTOBUF__STRUCT__INIT;
+    Aion__V1__TaskResult result = AION__V1__TASK_RESULT__INIT;
+    Aion__V1__Task task = AION__V1__TASK__INIT;
+    value.kind_case = GOOGLE__PROTOBUF__VALUE__KIND_NUMBER_VALUE;
+    value.number_value = NAN;
+    entry.key = (char *)(uintptr_t) "mean";
+    entry.value = &value;
+    json.fields = entries;
+    json.n_fields = 1;
+    result.body_case = AION__V1__TASK_RESULT__BODY_JSON;
+    result.json = &json;
+    task.result = &result;
+    fixture->script.reply = &task.base;
+    assert_int_equal(fixture_request(fixture, "GET", TASK, AUTH, NULL), 500);
+    fixture_check(fixture, "the answer has no JSON form");
+    fixture_check(fixture, "NOT_JSON");
 }
 
 static void path_and_query_become_fields(void **state)
@@ -353,6 +380,7 @@ int main(void)
         TEST(json_becomes_the_message_and_headers_its_fields),
         TEST(a_waiting_task_is_202_and_says_where),
         TEST(a_final_task_is_200),
+        TEST(an_answer_without_a_json_form_is_500),
         TEST(path_and_query_become_fields),
         TEST(bad_json_names_the_field_and_what_was_expected),
         TEST(a_bad_idempotency_key_gets_400),
