@@ -418,15 +418,17 @@ static void on_exited(struct host_pool *pool, struct host_worker *worker, int st
     struct module_state *module = module_of(pool, worker->manifest);
     bool cancel = worker->batch != NULL &&
                   (worker->batch->left == 0 || cancelled_job(worker->batch) != NULL);
-    const char *cause = worker->timed_out               ? "timeout"
-                        : cancel                        ? "cancel"
-                        : worker->state == WORKER_DYING ? "recycled"
-                                                        : "crash";
+    bool recycled = worker->state == WORKER_DYING && worker->batch == NULL && !worker->garbage;
+    const char *cause = worker->timed_out ? "timeout"
+                        : cancel          ? "cancel"
+                        : worker->garbage ? "protocol"
+                        : recycled        ? "recycled"
+                                          : "crash";
     aion_metric_add(
         aion_metric(&deaths_family, worker->manifest->name, worker->manifest->version, cause),
         1);
     /* one that dies without a task would be restarted in a circle: wait a little */
-    if (worker->batch == NULL && worker->state != WORKER_DYING)
+    if (worker->batch == NULL && !recycled)
         module->failed_until_us = mesh_loop_now(pool->loop) + RESPAWN_WAIT_US;
     if (worker->batch != NULL)
         fail_jobs_of(worker, status);

@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -380,6 +381,10 @@ def hostile_module(mesh):
         same(reasons[deed], "MODULE_CRASHED", deed)
     for deed in ("spin", "sleep"):
         same(reasons[deed], "MODULE_TIMEOUT", deed)
+    deaths = mesh.admin("host-1", "/metrics")
+    for cause, least in (("crash", 2), ("protocol", 1), ("timeout", 2)):
+        found = re.search(rf'aion_module_process_deaths_total{{module="hostile",.*cause="{cause}"}} (\d+)', deaths)
+        assert found and int(found[1]) >= least, (cause, [line for line in deaths.splitlines() if "process_deaths" in line])
     child = int(mesh.sse(begun["sleep"])[0][1]["text"])
     eventually("the child of a killed module is gone", lambda: gone(child))
     opened = mesh.submit("hostile", "open").json()["result"]["text"]
