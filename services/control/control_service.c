@@ -9,8 +9,9 @@ const struct aion_v1_events_server control_events_table = AION_V1_EVENTS_SERVER(
 
 const struct aion_v1_ops_server control_ops_table = AION_V1_OPS_SERVER(control_ops);
 
-/* Of Modules every method is unstable: the runtime answers UNIMPLEMENTED. */
+/* Of Modules and Keys every method is unstable: the runtime answers UNIMPLEMENTED. */
 static const struct aion_v1_modules_server modules_table = AION_V1_MODULES_SERVER(control);
+static const struct aion_v1_keys_server keys_table = AION_V1_KEYS_SERVER(control);
 
 void control_bind(struct control *control, struct mesh_server *server)
 {
@@ -21,5 +22,6 @@ void control_bind(struct control *control, struct mesh_server *server)
     mesh_server_on_failed(server, control_audit_failed, control);
     mesh_server_bind(server, &aion_v1_events_type, &control_events_table, control);
     mesh_server_bind(server, &aion_v1_modules_type, &modules_table, control);
+    mesh_server_bind(server, &aion_v1_keys_type, &keys_table, control);
     mesh_server_bind(server, &aion_v1_ops_type, &control_ops_table, control);
 }

@@ -20,6 +20,7 @@ static const struct mesh_service_type *const services[] = {
     &aion_v1_aion_tasks_type, &aion_v1_hosts_type,     &aion_v1_module_host_type,
     &aion_v1_modules_type,    &aion_v1_ops_type,       &aion_v1_router_type,
     &aion_v1_state_type,      &aion_v1_retention_type, &aion_v1_events_type,
+    &aion_v1_budgets_type,    &aion_v1_keys_type,
 };
 
 static const struct mesh_method *choose(uint8_t number)

@@ -18,8 +18,8 @@ FAILED_PRECONDITION, OUT_OF_RANGE, UNIMPLEMENTED = 9, 11, 12
 EXIT_OF_CODES = 64  # grpcurl ends with this plus the code
 
 ENDPOINTS = {  # what reflection must list, beside the services of every endpoint
-    "AION_CONTROL": {"aion.v1.AionTasks", "aion.v1.Budgets", "aion.v1.Events", "aion.v1.Hosts", "aion.v1.Modules", "aion.v1.Ops",
-                     "aion.v1.State"},
+    "AION_CONTROL": {"aion.v1.AionTasks", "aion.v1.Budgets", "aion.v1.Events", "aion.v1.Hosts", "aion.v1.Keys", "aion.v1.Modules",
+                     "aion.v1.Ops", "aion.v1.State"},
     "AION_ROUTER": {"aion.v1.Router"},
     "AION_RETENTION": {"aion.v1.Retention"},
     "AION_HOSTS": {"aion.v1.ModuleHost"},
