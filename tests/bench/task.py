@@ -8,6 +8,7 @@ from bench import (children, cpu_seconds, ended_children_cpu_seconds, figures, f
                    verdict)
 
 BYTES, CONCURRENCIES, GOAL_US = 1024, (1, 16, 64), 350
+IDLE_MIB = 120  # all processes together
 LANES = ("durable", "direct")
 
 
@@ -85,4 +86,5 @@ def report(taken):
                      f"{median([run['p50_us'] for run in runs]):.0f} / {median([run['p99_us'] for run in runs]):.0f}",
                      f"{median([run['fsync'][0] for run in runs]):.0f} / {median([run['fsync'][1] for run in runs]):.0f}"])
     return (table(["lane", "tasks at once", "CPU µs a task, all", f"of {GOAL_US} µs", *names, "tasks/s", "latency p50 / p99 µs",
-                   "fdatasync p50 / p99 µs"], rows) + f"\n\nThe whole mesh, before its first task: {taken['idle_mib']:.0f} MiB resident.")
+                   "fdatasync p50 / p99 µs"], rows) + f"\n\nThe whole mesh, before its first task: {taken['idle_mib']:.0f} MiB resident, of {IDLE_MIB}: "
+            f"{verdict(taken['idle_mib'] / IDLE_MIB, 1.0)}.")

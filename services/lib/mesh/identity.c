@@ -3,7 +3,7 @@
 
 #include "mesh/core_private.h"
 
-enum { PART_MAX = 128 };
+enum { PART_MAX = 127 }; /* what a field of the principal holds, whose length is one byte */
 
 static const char *const roles[] = {"any", "user", "manager", "admin", "service"};
 
@@ -22,7 +22,7 @@ bool mesh_role_parse(aion_str name, enum mesh_role *ret_role)
     return false;
 }
 
-/* A path segment: 1..128 of [A-Za-z0-9._-]. */
+/* A path segment: 1..127 of [A-Za-z0-9._-]. */
 static bool part_valid(aion_str part)
 {
     if (part.size == 0 || part.size > PART_MAX)

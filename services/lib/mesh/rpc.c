@@ -38,8 +38,8 @@ static void add_principal(struct mesh_rpc *rpc, const struct mesh_principal *pri
 {
     uint8_t *wire = aion_arena_alloc(&rpc->arena, PRINCIPAL_MAX);
     size_t size = wire != NULL ? mesh_principal_encode(principal, wire, PRINCIPAL_MAX) : 0;
-    if (size > 0)
-        add_pair(rpc, "aion-principal-bin", aion_str_n(wire, size));
+    /* one that cannot be told is refused there: without any the call would count as our own */
+    add_pair(rpc, "aion-principal-bin", size > 0 ? aion_str_n(wire, size) : AION_STR("?"));
 }
 
 /* Vendors' own state goes on with the trace it belongs to, unread. */

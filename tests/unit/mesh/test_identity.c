@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -65,6 +66,23 @@ static void other_ids_are_nobody(void **state)
         if (mesh_spiffe_parse(aion_str_of(bad[i]), "aion.local", &peer, &principal))
             fail_msg("taken for an id: %s", bad[i]);
     }
+}
+
+/* Who gets in can be spoken for at the next hop: the longest name fits the wire form. */
+static void the_longest_name_survives_the_wire_form(void **state)
+{
+    struct mesh_peer peer;
+    struct mesh_principal principal, out;
+    uint8_t wire[560];
+    char longest[320];
+    (void)state;
+    snprintf(longest, sizeof(longest), "spiffe://aion.local/tenant/%0127d/client/%0127d", 1, 2);
+    assert_true(mesh_spiffe_parse(aion_str_of(longest), "aion.local", &peer, &principal));
+    size_t size = mesh_principal_encode(&principal, wire, sizeof(wire));
+    assert_true(size > 0 && mesh_principal_decode(aion_str_n(wire, size), &out));
+    assert_true(aion_str_eq(principal.subject, out.subject));
+    snprintf(longest, sizeof(longest), "spiffe://aion.local/tenant/acme/client/%0128d", 2);
+    assert_false(mesh_spiffe_parse(aion_str_of(longest), "aion.local", &peer, &principal));
 }
 
 static void a_principal_survives_its_wire_form(void **state)
@@ -184,6 +202,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(spiffe_ids_say_who_speaks),
         cmocka_unit_test(other_ids_are_nobody),
+        cmocka_unit_test(the_longest_name_survives_the_wire_form),
         cmocka_unit_test(a_principal_survives_its_wire_form),
         cmocka_unit_test(a_principal_must_be_whole),
         cmocka_unit_test(traceparent_is_read_as_the_standard_says),

@@ -162,6 +162,25 @@ static void a_principal_that_is_none_is_refused(void **state)
     fixture_stop(&fixture);
 }
 
+/* Too long for its wire form: the call must not go on as one of the gateway itself. */
+static void a_principal_that_cannot_be_told_is_refused(void **state)
+{
+    char name[129];
+    memset(name, 'a', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    struct mesh_principal user = {AION_STR("acme"), aion_str_of(name), AION_STR(""),
+                                  MESH_ROLE_USER};
+    struct mesh_rpc_opts opts = {.principal = &user};
+    struct fixture fixture;
+    (void)state;
+    certs_make(&peer_certs, 0, "gateway", "aion.local", "service/gateway");
+    start(&fixture, &peer_certs.tls);
+    fixture_unary(&fixture, MESH_TEST_ECHO_UNARY, "x", &opts);
+    assert_int_equal(fixture.code, AION_INVALID);
+    assert_string_equal(fixture.err.reason, "PRINCIPAL_INVALID");
+    fixture_stop(&fixture);
+}
+
 static void another_trust_domain_has_no_identity_here(void **state)
 {
     struct fixture fixture;
@@ -354,6 +373,7 @@ int main(void)
         cmocka_unit_test(a_delegate_speaks_for_a_principal),
         cmocka_unit_test(who_is_no_delegate_speaks_for_nobody),
         cmocka_unit_test(a_principal_that_is_none_is_refused),
+        cmocka_unit_test(a_principal_that_cannot_be_told_is_refused),
         cmocka_unit_test(another_trust_domain_has_no_identity_here),
         cmocka_unit_test(a_certificate_of_another_authority_gets_no_connection),
         cmocka_unit_test(plain_text_gets_no_connection),
