@@ -135,6 +135,7 @@ def bad_requests(mesh):
     same(mesh.http("POST", "/v1/tasks", b"[" * 100000).status, 400)
     same(mesh.http("POST", "/v1/tasks", b'{"intent":"noop","params":{"text":"\xff"}}').status, 400)
     same(mesh.http("POST", "/v1/tasks", b'{"intent":"' + b"x" * 7000000 + b'"}').status, 413)
+    same(mesh.http("POST", "/v1/tasks", {"intent": "noop", "params": {"text": "a\0b"}}).status, 400)
     same(mesh.http("GET", "/v1/tasks/not-a-uuid").status, 400)
     same(mesh.http("GET", "/v1/tasks/01a20d71-507e-71d6-9db6-3a4ee1f8b889").status, 404)
     same(mesh.http("GET", "/nowhere").status, 404)
