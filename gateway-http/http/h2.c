@@ -193,6 +193,7 @@ bool gw_h2_start(struct gw_conn *conn)
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, conf->head_bytes_max + GW_FIELDS_MAX * 32},
     };
     conn->mode = GW_H2;
+    conn->data_us = now(conn);
     if (nghttp2_session_server_new2(&conn->session, conn->server->h2_callbacks, conn,
                                     conn->server->h2_options) != 0)
         return false;
@@ -241,10 +242,26 @@ void gw_h2_work(struct gw_conn *conn)
 
 /* -- time --------------------------------------------------------------------------------- */
 
+/* A client that reads nothing may keep the socket moving and a window at 0: its own of the
+ * stream, or that of all, which one stream that moves may have used up for the others. */
+static int64_t stall_deadline(const struct gw_conn *conn, const struct gw_exchange *x)
+{
+    int64_t stall_us = conn->server->conf.stall_us;
+    if (x->out.size == x->out_at)
+        return INT64_MAX;
+    if (nghttp2_session_get_stream_remote_window_size(conn->session, x->stream_id) <= 0)
+        return x->moved_us + stall_us;
+    if (nghttp2_session_get_remote_window_size(conn->session) <= 0)
+        return conn->data_us + stall_us;
+    return INT64_MAX;
+}
+
 static int64_t stream_deadline(const struct gw_conn *conn, const struct gw_exchange *x)
 {
     const struct gw_server_conf *conf = &conn->server->conf;
-    if (x->complete || x->status != 0)
+    if (x->status != 0)
+        return stall_deadline(conn, x);
+    if (x->complete)
         return INT64_MAX;
     uint64_t earned_us = x->received * 1000000 / conf->body_rate_min;
     return x->request.began_us + conf->body_grace_us + (int64_t)earned_us;
@@ -293,6 +310,8 @@ void gw_h2_timeout(struct gw_conn *conn)
             continue;
         if (!x->begun) /* not even a head */
             gw_conn_kill(conn);
+        else if (x->status != 0)
+            gw_h2_reply_abort(x);
         else
             gw_exchange_refuse(x, 408, AION_DEADLINE, "the body came too slowly");
     }

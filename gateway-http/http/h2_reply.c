@@ -23,8 +23,10 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *to, size
     struct gw_exchange *x = source->ptr;
     size_t left = x->out.size - x->out_at;
     size_t count = left < size ? left : size;
-    if (count > 0)
+    if (count > 0) {
         memcpy(to, x->out.data + x->out_at, count);
+        x->moved_us = x->conn->data_us = gw_loop_now(x->server->loop);
+    }
     x->out_at += count;
     if (x->out_at == x->out.size) {
         aion_buf_done(&x->out);
@@ -63,6 +65,7 @@ void gw_h2_reply(struct gw_exchange *x, aion_str body)
 {
     bool bare = x->status == 204 || x->status == 304;
     bool with_body = !bare && !x->head_only && body.size > 0;
+    x->moved_us = gw_loop_now(x->server->loop);
     if (with_body && !aion_buf_str(&x->out, body)) {
         gw_h2_reply_abort(x);
         return;
@@ -78,6 +81,8 @@ void gw_h2_reply_begin(struct gw_exchange *x)
 void gw_h2_reply_write(struct gw_exchange *x, aion_str bytes)
 {
     gw_compact(&x->out, &x->out_at);
+    if (x->out.size == x->out_at)
+        x->moved_us = gw_loop_now(x->server->loop);
     if (!aion_buf_str(&x->out, bytes))
         gw_h2_reply_abort(x);
     else

@@ -77,6 +77,7 @@ struct gw_conn {
     size_t out_at;
     int64_t since_us; /* accepted, or idle since, or its head began */
     int64_t moved_us; /* last progress of writing */
+    int64_t data_us;  /* HTTP/2: when a stream's body last moved */
     uint32_t served;
 
     struct gw_exchange *x; /* HTTP/1: the one in progress */
@@ -122,6 +123,7 @@ struct gw_exchange {
     int32_t stream_id;
     struct aion_buf out;
     size_t out_at;
+    int64_t moved_us; /* since when what is in `out` waits */
     char first[3584]; /* the arena's first block */
 };
 

@@ -83,9 +83,9 @@ def frame(kind, flags, stream, payload=b""):
     return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
 
 
-def request_headers(stream, end=True):
-    """GET / by the static table (RFC 7541, appendix A) and a literal :authority."""
-    block = b"\x82\x86\x84\x41\x04test"
+def request_headers(stream, end=True, path=None):
+    """GET / by the static table (RFC 7541, appendix A) and a literal :authority; another path is a literal, too."""
+    block = b"\x82\x86" + (b"\x44" + bytes([len(path)]) + path if path else b"\x84") + b"\x41\x04test"
     return frame(1, 4 | (1 if end else 0), stream, block)
 
 

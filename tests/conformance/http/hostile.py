@@ -93,6 +93,24 @@ def stalled_reader(server):
         return f"a stalled reader of 64 MiB cost {grown >> 10} KiB and was cut"
 
 
+def stalled_windows(server):
+    """HTTP/2 clients whose socket moves and whose windows do not: of one stream, then of the whole connection."""
+    pings = b"".join(frame(6, 0, 0, b"keepopen") for _ in range(4))
+    for what, settings, paths in (("stream", b"\0\x04\0\0\0\0", [request_headers(1)]),
+                                  ("connection", b"\0\x04\x7f\xff\xff\xff", [request_headers(1, path=b"/big")])):
+        with server.connect(10) as sock:
+            sock.sendall(PREFACE + frame(4, 0, 0, settings) + b"".join(paths))
+            got, begin = b"", time.monotonic()
+            while time.monotonic() - begin < 8 and not any(kind == 3 for kind, _, _, _ in frames(got)):
+                sock.sendall(pings)
+                time.sleep(0.2)
+                got += sock.recv(1 << 20)
+            reset = [stream for kind, _, stream, _ in frames(got) if kind == 3]
+            assert reset == [1], f"a stream that waits for the {what}'s window is never cut"
+            assert sum(len(data) for kind, _, _, data in frames(got) if kind == 0) <= 65535
+    return "streams that nobody reads were cut: a stream's window at 0, the connection's at 0"
+
+
 def rapid_reset(server):
     """HEADERS and RST_STREAM as fast as the socket takes them (CVE-2023-44487)."""
     before = server.rss_bytes()
@@ -144,7 +162,7 @@ def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     count = 10000 if os.environ.get("AION_TEST_LONG") and hard > 21000 else 1000
     with Server(sys.argv[1], "--short") as server:
-        for check in (slow_body, idle, stalled_reader, slow_heads):
+        for check in (slow_body, idle, stalled_reader, stalled_windows, slow_heads):
             print(check(server), flush=True)
     with Server(sys.argv[1]) as server:
         print(idle_streams(server, count), flush=True)
