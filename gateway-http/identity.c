@@ -39,6 +39,14 @@ static bool deny(struct gw_call *call, const char *reason, const char *text)
     return false;
 }
 
+static bool no_memory(struct gw_call *call)
+{
+    struct aion_err err;
+    aion_err_set(&err, __func__, AION_UNAVAILABLE, "no memory for the request; try again");
+    gw_fail(call, &err);
+    return false;
+}
+
 static aion_str secret_of(const struct gw_exchange *x)
 {
     aion_str bearer = gw_request_field(x, "authorization");
@@ -73,7 +81,9 @@ static bool choose_tenant(struct gw_call *call, const struct auth_key *key)
         own = asked;
     }
     call->principal.tenant = aion_arena_str(gw_arena(call->x), own);
-    return call->principal.tenant.data != NULL;
+    if (call->principal.tenant.data == NULL || call->principal.key_id.data == NULL)
+        return no_memory(call); /* unanswered it would go on without a tenant */
+    return true;
 }
 
 bool gw_identify(struct gw_call *call)
