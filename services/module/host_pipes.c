@@ -12,7 +12,13 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { AHEAD_MAX = 1024 * 1024, LOG_LINE_MAX = 4096, READ_SIZE = 65536 };
+enum {
+    AHEAD_MAX = 1024 * 1024,
+    LOG_AHEAD_MAX = 64 * 1024, /* each line costs the I/O thread one of its own */
+    LOG_LINE_MAX = 4096,
+    READ_SIZE = 65536,
+    LAST_READS = 16, /* of what a process that has ended said last */
+};
 
 /* What epoll's pointer points to. */
 struct source {
@@ -26,9 +32,10 @@ struct host_process {
     int out, log;
     struct source out_source, log_source;
     struct aion_buf bytes, log_bytes;
-    size_t ahead; /* posted and not yet freed; guarded by the pipes' lock */
-    bool stopped; /* out is not being read */
-    bool exited;
+    size_t ahead, log_ahead; /* posted and not yet freed; guarded by the pipes' lock */
+    bool exited;             /* the same */
+    bool stopped;            /* out is not being read */
+    bool log_stopped;
 };
 
 /* Bytes that a pipe did not take yet. */
@@ -68,7 +75,7 @@ static struct host_note *new_note(struct host_pipes *pipes, enum host_note_kind 
 {
     struct host_note *note = malloc(sizeof(*note) + data.size + 1);
     if (note == NULL)
-        abort(); /* bounded by AHEAD_MAX per process */
+        abort(); /* bounded by AHEAD_MAX and LOG_AHEAD_MAX per process */
     *note = (struct host_note){
         .job.run = run_note, .pipes = pipes, .ticket = ticket, .in = -1, .size = data.size};
     note->kind = kind;
@@ -76,6 +83,11 @@ static struct host_note *new_note(struct host_pipes *pipes, enum host_note_kind 
         memcpy(note->data, data.data, data.size);
     note->data[data.size] = '\0';
     return note;
+}
+
+static size_t cost(const struct host_note *note)
+{
+    return sizeof(*note) + note->size;
 }
 
 static void post(struct host_pipes *pipes, struct host_note *note)
@@ -94,7 +106,8 @@ static void wake(struct host_pipes *pipes)
 static void release(struct host_pipes *pipes, struct host_process *process)
 {
     pthread_mutex_lock(&pipes->lock);
-    bool done = process->exited && process->out < 0 && process->log < 0 && process->ahead == 0;
+    bool done = process->exited && process->out < 0 && process->log < 0 &&
+                process->ahead == 0 && process->log_ahead == 0;
     pthread_mutex_unlock(&pipes->lock);
     if (!done)
         return;
@@ -108,9 +121,11 @@ void host_note_free(struct host_pipes *pipes, struct host_note *note)
 {
     if (note->process != NULL) {
         pthread_mutex_lock(&pipes->lock);
-        size_t before = note->process->ahead;
-        note->process->ahead -= note->size + 1;
-        bool look = before >= AHEAD_MAX || (note->process->ahead == 0 && note->process->exited);
+        bool log = note->kind == HOST_LOG;
+        size_t *ahead = log ? &note->process->log_ahead : &note->process->ahead;
+        bool look = *ahead >= (log ? LOG_AHEAD_MAX : AHEAD_MAX);
+        *ahead -= cost(note);
+        look = look || (*ahead == 0 && note->process->exited);
         pthread_mutex_unlock(&pipes->lock);
         if (look)
             wake(pipes);
@@ -136,12 +151,14 @@ static void close_end(struct host_pipes *pipes, int *fd)
     *fd = -1;
 }
 
-static void post_frame(struct host_pipes *pipes, struct host_process *process, aion_str payload)
+/* A frame or a line, which the process is ahead by until it is freed. */
+static void post_ahead(struct host_pipes *pipes, struct host_process *process,
+                       enum host_note_kind kind, aion_str data)
 {
-    struct host_note *note = new_note(pipes, HOST_FRAME, process->ticket, payload);
+    struct host_note *note = new_note(pipes, kind, process->ticket, data);
     note->process = process;
     pthread_mutex_lock(&pipes->lock);
-    process->ahead += payload.size + 1;
+    *(kind == HOST_LOG ? &process->log_ahead : &process->ahead) += cost(note);
     pthread_mutex_unlock(&pipes->lock);
     post(pipes, note);
 }
@@ -159,7 +176,7 @@ static bool split_frames(struct host_pipes *pipes, struct host_process *process)
             aion_buf_consume(&process->bytes, used);
             return found == 0;
         }
-        post_frame(pipes, process, payload);
+        post_ahead(pipes, process, HOST_FRAME, payload);
         used += size;
     }
 }
@@ -206,10 +223,18 @@ static void post_log(struct host_pipes *pipes, struct host_process *process, boo
             line = left.size;
         if (line == SIZE_MAX)
             break;
-        post(pipes, new_note(pipes, HOST_LOG, process->ticket, aion_str_n(left.data, line)));
+        post_ahead(pipes, process, HOST_LOG, aion_str_n(left.data, line));
         used += line < left.size ? line + 1 : line;
     }
     aion_buf_consume(&process->log_bytes, used);
+}
+
+static bool too_many_lines(struct host_pipes *pipes, struct host_process *process)
+{
+    pthread_mutex_lock(&pipes->lock);
+    bool many = process->log_ahead >= LOG_AHEAD_MAX;
+    pthread_mutex_unlock(&pipes->lock);
+    return many;
 }
 
 static void read_log(struct host_pipes *pipes, struct host_process *process)
@@ -221,10 +246,13 @@ static void read_log(struct host_pipes *pipes, struct host_process *process)
     if (n > 0)
         aion_buf_add(&process->log_bytes, chunk, (size_t)n);
     post_log(pipes, process, n <= 0);
-    if (n > 0)
-        return;
-    close_end(pipes, &process->log);
-    release(pipes, process);
+    if (n <= 0) {
+        close_end(pipes, &process->log);
+        release(pipes, process);
+    } else if (!process->log_stopped && too_many_lines(pipes, process)) {
+        process->log_stopped = true;
+        watch(pipes, process->log, &process->log_source, 0, EPOLL_CTL_MOD);
+    }
 }
 
 /* -- the spawner's events ------------------------------------------------- */
@@ -266,8 +294,15 @@ static void drain_pipes(struct host_pipes *pipes, struct host_process *process)
         if (!split_frames(pipes, process))
             close_end(pipes, &process->out);
     }
-    if (process->log >= 0)
+    char chunk[LOG_LINE_MAX];
+    ssize_t n;
+    for (int i = 0; i < LAST_READS && process->log >= 0 &&
+                    (n = read(process->log, chunk, sizeof(chunk))) > 0;
+         i++) {
+        aion_buf_add(&process->log_bytes, chunk, (size_t)n);
         post_log(pipes, process, false);
+    }
+    post_log(pipes, process, true);
 }
 
 static void exited(struct host_pipes *pipes, const struct spawner_event *event)
@@ -278,7 +313,9 @@ static void exited(struct host_pipes *pipes, const struct spawner_event *event)
             continue;
         drain_pipes(pipes, process);
         close_end(pipes, &process->log);
+        pthread_mutex_lock(&pipes->lock);
         process->exited = true;
+        pthread_mutex_unlock(&pipes->lock);
         struct host_note *note = new_note(pipes, HOST_EXITED, event->ticket, (aion_str){0});
         note->code = event->status;
         post(pipes, note);
@@ -369,6 +406,10 @@ static void go_on(struct host_pipes *pipes)
         if (process->stopped && process->out >= 0 && !too_far_ahead(pipes, process)) {
             process->stopped = false;
             watch(pipes, process->out, &process->out_source, EPOLLIN, EPOLL_CTL_MOD);
+        }
+        if (process->log_stopped && process->log >= 0 && !too_many_lines(pipes, process)) {
+            process->log_stopped = false;
+            watch(pipes, process->log, &process->log_source, EPOLLIN, EPOLL_CTL_MOD);
         }
         release(pipes, process);
     }

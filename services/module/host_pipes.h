@@ -25,7 +25,7 @@ enum host_note_kind {
 struct host_note {
     struct aion_job job;          /* private */
     struct host_pipes *pipes;     /* private */
-    struct host_process *process; /* private: FRAME, whose lead it counts in */
+    struct host_process *process; /* private: FRAME, LOG, whose lead it counts in */
     enum host_note_kind kind;
     uint64_t ticket; /* of the process */
     pid_t pid;       /* STARTED */
@@ -40,8 +40,8 @@ struct host_note {
 struct host_pipes *host_pipes_start(struct spawner *spawner, struct aion_exec *exec,
                                     void (*on_note)(void *user, struct host_note *note),
                                     void *user, struct aion_err *err);
-/* The receiver is through with a frame: reading of its process goes on when it had got too far
- * ahead (1 MiB). */
+/* The receiver is through with a frame or line: reading of its process goes on when it had got
+ * too far ahead (frames 1 MiB, lines 64 KiB). */
 void host_note_free(struct host_pipes *pipes, struct host_note *note);
 /* Writes the rest of a frame that the pipe did not take at once; takes the fd (a dup) and a
  * copy of the bytes. */

@@ -360,12 +360,18 @@ def rolling_restart(mesh):
     same(failed, [], f"of {sum(done)} calls")
 
 
+def resident(pid):
+    """Bytes."""
+    return int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 def hostile_module(mesh):
     """What a module does wrong ends its attempt with a reason, leaves no process behind, and hurts no other task."""
     mesh.write_policy(
         "version: 1\ndefault: {privacy: local_only}\nroutes:\n"
         "  - {name: hostile, intents: [hostile], module: hostile, tier: local, pool: cpu, timeout: 2s, attempts: 1}\n"
         "  - {name: noop, intents: [noop], module: noop, tier: local, pool: cpu, timeout: 5s}\n")
+    os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=8"  # freed memory is none that is held
     mesh.up("--modules", mesh.own_modules("noop", "hostile"))
     host, begun = mesh.pid("host-1"), {}
     for deed in ("crash", "leave", "garbage", "spin", "sleep", "flood"):
@@ -388,6 +394,12 @@ def hostile_module(mesh):
         assert found and int(found[1]) >= least, (cause, [line for line in deaths.splitlines() if "process_deaths" in line])
     child = int(mesh.sse(begun["sleep"])[0][1]["text"])
     eventually("the child of a killed module is gone", lambda: gone(child))
+    quiet, most = resident(host), 0
+    chatter = mesh.http("POST", "/v1/tasks", {"intent": "hostile", "params": {"text": "chatter"}}).json()["taskId"]
+    while "error" not in mesh.http("GET", f"/v1/tasks/{chatter}").json():
+        same(mesh.submit("noop", "beside chatter").json()["result"]["text"], "beside chatter")
+        most = max(most, resident(host))
+    assert most - quiet < 64 << 20, f"a module that writes lines without an end cost its host {most - quiet >> 20} MiB"
     opened = mesh.submit("hostile", "open").json()["result"]["text"]
     assert 0 < int(opened.removeprefix("files: ")) <= 64, opened
     same(mesh.pid("host-1"), host, "the host lives")

@@ -3,7 +3,8 @@
  * crash: abort. leave: exit without an answer. spin: no answer, all CPU. sleep: no answer, deaf
  * to SIGTERM, with a child that outlives it unless the whole group is killed (its pid is the
  * first chunk). eat: allocates until refused, then says how much it had. garbage: bytes that
- * are no frame. flood: chunks without an end. open: as many files as it may. */
+ * are no frame. flood: chunks without an end. chatter: lines on stderr without an end. open: as
+ * many files as it may. */
 #include "sdk/module.h"
 
 #include <fcntl.h>
@@ -84,6 +85,16 @@ static void flood(struct module_job *job)
         module_chunk_text(job, aion_str_n(text, sizeof(text)));
 }
 
+static void chatter(struct module_job *job)
+{
+    (void)job;
+    char lines[4096];
+    memset(lines, '\n', sizeof(lines));
+    for (;;)
+        if (write(STDERR_FILENO, lines, sizeof(lines)) < 0)
+            break;
+}
+
 static void open_files(struct module_job *job)
 {
     long long files = 0;
@@ -98,8 +109,9 @@ static void hostile(struct module_job *job, const Aion__V1__HostCommand__Execute
         const char *name;
         void (*run)(struct module_job *job);
     } deeds[] = {
-        {"crash", crash}, {"leave", leave},     {"spin", spin},   {"sleep", deaf_sleep},
-        {"eat", eat},     {"garbage", garbage}, {"flood", flood}, {"open", open_files},
+        {"crash", crash},      {"leave", leave},     {"spin", spin},
+        {"sleep", deaf_sleep}, {"eat", eat},         {"garbage", garbage},
+        {"flood", flood},      {"open", open_files}, {"chatter", chatter},
     };
     aion_str text = {0};
     module_param_text(task, "text", &text);
