@@ -17,6 +17,8 @@ struct control_hearing {
     size_t count;
     void (*heard)(struct control_hearing *hearing); /* once; may free it */
     /* its own */
+    size_t next;               /* those before it were looked at */
+    struct aion_link link;     /* in control->hearings, while it waits */
     struct control_task *task; /* waited for: one reference */
     struct control_waiter waiter;
     struct mesh_timer timer;
@@ -26,5 +28,7 @@ struct control_hearing {
 /* Calls heard: at once where there is nothing to wait for, after five seconds in any case; then
  * the store's word is told all the same. */
 void control_hear(struct control_hearing *hearing);
+/* The store takes nothing any more: what is waited for is not heard of here. */
+void control_hearings_end(struct control *control);
 
 #endif

@@ -2,6 +2,7 @@
  * last. */
 #include "base/clock.h"
 #include "base/rand.h"
+#include "control_hear.h"
 #include "control_private.h"
 
 #include <stdlib.h>
@@ -69,6 +70,7 @@ void control_init(struct control *control, struct mesh_loop *loop, struct store 
     control_shards_init(control);
     control_cluster_init(control);
     aion_list_init(&control->submits);
+    aion_list_init(&control->hearings);
     aion_list_init(&control->watches);
     aion_buf_init(&control->scratch, SCRATCH_MAX);
     control->spare_writes = AION_SPARES(sizeof(struct control_write), SPARES_MAX);
@@ -89,6 +91,7 @@ void control_done(struct control *control)
 {
     control_shards_done(control);
     control_waits_end(control);
+    control_hearings_end(control);
     control_hosts_forget(control);
     control_watches_forget(control);
     control_cluster_done(control);

@@ -82,6 +82,7 @@ struct control {
     struct mesh_timer linger;   /* the first of those */
     struct aion_link unclear;   /* submissions of which the store could not tell yet */
     struct aion_link submits;   /* calls that wait for the end of their task */
+    struct aion_link hearings;  /* answers that wait for ends: control_hear.h */
     struct aion_link watches;   /* calls of WatchStreams */
     size_t pending_bytes;       /* output not committed, of all tasks */
     bool hosts_paused;          /* because of it */

@@ -1,5 +1,6 @@
 /* Control's handlers over the mesh: what a client, a host and a router see. */
 #include "base/clock.h"
+#include "control_hear.h"
 #include "mesh_bench.h"
 
 #include <setjmp.h>
@@ -294,6 +295,33 @@ static void a_list_tells_no_end_before_other_calls_do(void **state)
     assert_int_equal(bench_status(bench, ids[1])->state, TASK_SUCCEEDED);
 }
 
+/* The process goes with a store that never says how the write ended: the answer that waits for
+ * it must not outlive control. */
+static void a_list_that_waits_for_an_end_is_told_before_control_goes(void **state)
+{
+    struct bench *bench = *state;
+    Aion__V1__ListTasksRequest request = AION__V1__LIST_TASKS_REQUEST__INIT;
+    struct told_task told = {.bench = bench};
+    const char *ids[2];
+    bench_attach(bench, 0, 2, NULL, 0);
+    bench_result(&bench->hosts[0], bench_begin(bench, NULL, &ids[0]), "done");
+    bench_until(bench, bench->hosts[0].settles == 1);
+    store_script_mute(bench->store, STORE_FINISH);
+    bench_result(&bench->hosts[0], bench_begin(bench, NULL, &ids[1]), "done");
+    bench_turns(bench, 20);
+    mesh_unary(bench->channel, &aion_v1_aion_tasks_type.methods[AION_V1_AION_TASKS_LIST_TASKS],
+               &request.base, NULL, on_told_list, &told);
+    bench_turns(bench, 20);
+    assert_false(told.answered);
+    assert_false(aion_list_empty(&bench->control->hearings));
+    control_hearings_end(bench->control);
+    assert_true(aion_list_empty(&bench->control->hearings));
+    bench_until(bench, told.answered);
+    assert_int_equal(told.state, TASK_SUCCEEDED); /* as the store has it */
+    store_script_tell(bench->store);
+    assert_int_equal(bench_status(bench, ids[1])->state, TASK_SUCCEEDED);
+}
+
 static void an_end_does_not_overtake_its_start(void **state)
 {
     struct bench *bench = *state;
@@ -432,6 +460,7 @@ int main(void)
         mesh_test(a_result_is_kept_until_the_store_takes_it),
         mesh_test(who_was_told_of_an_end_is_not_told_later_that_the_task_runs),
         mesh_test(a_list_tells_no_end_before_other_calls_do),
+        mesh_test(a_list_that_waits_for_an_end_is_told_before_control_goes),
         mesh_test(an_end_does_not_overtake_its_start),
         mesh_test(tasks_are_listed_by_pages),
         mesh_test(policies_are_kept_with_their_files),
