@@ -107,7 +107,7 @@ static const char *const class_names[SCHED_CLASSES] = {"critical", "high", "norm
 static struct {
     struct aion_metric *counts[COUNTS], *states[TASK_STATES], *ended[TASK_STATES];
     struct aion_metric *classes[SCHED_CLASSES], *shed[SCHED_CLASSES], *queue_bytes, *latency,
-        *wait, *commit, *batch;
+        *wait, *commit, *batch, *store;
 } series;
 
 /* On the store's writer thread. */
@@ -116,6 +116,11 @@ static void record_commit(void *user, int64_t commit_us, size_t operations)
     (void)user;
     aion_metric_record(series.commit, commit_us);
     aion_metric_record(series.batch, (int64_t)operations);
+}
+
+static void gauge_store(const struct control *control)
+{
+    aion_metric_set(series.store, store_healthy(control->store));
 }
 
 void control_metrics_init(struct control *control)
@@ -137,8 +142,9 @@ void control_metrics_init(struct control *control)
     series.wait = aion_metric(&wait_family);
     series.commit = aion_metric(&commit_family, store_info(control->store).driver);
     series.batch = aion_metric(&batch_family, store_info(control->store).driver);
+    series.store = aion_metric(&store_family, store_info(control->store).driver);
     store_on_commit(control->store, record_commit, NULL);
-    control_gauge_store(control);
+    gauge_store(control);
 }
 
 void control_count(enum control_count count)
@@ -169,12 +175,6 @@ void control_gauge_queue(const struct control *control)
     for (size_t i = 0; i < SCHED_CLASSES; i++)
         aion_metric_set(series.classes[i], (int64_t)control->sched.asked_count[i]);
     aion_metric_set(series.queue_bytes, (int64_t)control->sched.bytes);
-}
-
-void control_gauge_store(const struct control *control)
-{
-    aion_metric_set(aion_metric(&store_family, store_info(control->store).driver),
-                    store_healthy(control->store));
 }
 
 /* By what it has become more or less: beyond the bound of a family, tenants share a series. */
@@ -219,6 +219,7 @@ static void gauge_all(struct mesh_timer *timer)
 {
     enum { GAUGE_US = 1000000 };
     struct control *control = aion_container(timer, struct control, gauge_timer);
+    gauge_store(control);
     control_sched_tenants_changed(&control->sched, gauge_tenant, NULL);
     control_sched_pools(&control->sched, gauge_pool, NULL);
     aion_list_each (link, &control->hosts)

@@ -239,7 +239,6 @@ enum control_count {
     COUNTS,
 };
 void control_metrics_init(struct control *control);
-void control_gauge_store(const struct control *control);
 void control_count(enum control_count count);
 int64_t control_counted(enum control_count count);
 void control_count_state(enum control_state state, int delta);

@@ -1,5 +1,6 @@
 /* Control's handlers over the mesh: what a client, a host and a router see. */
 #include "base/clock.h"
+#include "base/metric.h"
 #include "control_hear.h"
 #include "mesh_bench.h"
 
@@ -202,6 +203,28 @@ static void nothing_is_acknowledged_while_the_store_is_down(void **state)
     store_script_down(bench->store, false);
     assert_non_null(bench_submit(bench, "x", NULL, 0));
     assert_int_equal(bench->control->sched.count, 1);
+}
+
+/* What is scraped now; aion_store_up is what `aion doctor` goes by. */
+static bool is_scraped(const char *line)
+{
+    struct aion_buf text;
+    aion_buf_init(&text, 4 << 20);
+    aion_metric_render(&text);
+    aion_buf_put(&text, "", 1);
+    bool there = strstr(text.data, line) != NULL;
+    aion_buf_done(&text);
+    return there;
+}
+
+static void whoever_scrapes_control_sees_that_its_store_is_down(void **state)
+{
+    struct bench *bench = *state;
+    assert_true(is_scraped("aion_store_up{driver=\"script\"} 1"));
+    store_script_down(bench->store, true);
+    bench_until(bench, is_scraped("aion_store_up{driver=\"script\"} 0"));
+    store_script_down(bench->store, false);
+    bench_until(bench, is_scraped("aion_store_up{driver=\"script\"} 1"));
 }
 
 static void a_result_is_kept_until_the_store_takes_it(void **state)
@@ -457,6 +480,7 @@ int main(void)
         mesh_test(a_task_is_taken_undecided_while_the_router_is_away),
         mesh_test(a_router_that_says_nothing_is_away),
         mesh_test(nothing_is_acknowledged_while_the_store_is_down),
+        mesh_test(whoever_scrapes_control_sees_that_its_store_is_down),
         mesh_test(a_result_is_kept_until_the_store_takes_it),
         mesh_test(who_was_told_of_an_end_is_not_told_later_that_the_task_runs),
         mesh_test(a_list_tells_no_end_before_other_calls_do),
