@@ -141,17 +141,20 @@ void control_finish(struct control *control, struct control_task *task,
 
 /* -- another attempt ---------------------------------------------------------------- */
 /* Doubled each time, with up to a half more by chance, so that what failed together does not
- * come back together. */
+ * come back together; the longest has room for chance, too. */
 static int64_t retry_wait_us(const struct control *control, uint32_t attempt)
 {
-    int64_t wait_us = control->conf->retry_first;
-    for (uint32_t i = 1; i < attempt && wait_us < control->conf->retry_longest; i++)
+    const int64_t first_us = control->conf->retry_first,
+                  longest_us = control->conf->retry_longest, most_us = longest_us / 3 * 2;
+    int64_t wait_us = first_us;
+    for (uint32_t i = 1; i < attempt && wait_us < most_us; i++)
         wait_us *= 2;
-    if (wait_us > control->conf->retry_longest)
-        wait_us = control->conf->retry_longest;
+    if (wait_us > most_us)
+        wait_us = most_us > first_us ? most_us : first_us;
+    int64_t more_us = wait_us / 2 < longest_us - wait_us ? wait_us / 2 : longest_us - wait_us;
     uint64_t chance;
     aion_rand_secret(&chance, sizeof(chance));
-    return wait_us + (int64_t)(chance % (uint64_t)(wait_us / 2 + 1));
+    return wait_us + (int64_t)(chance % (uint64_t)(more_us + 1));
 }
 
 static void retry_done(struct control_write *write)
