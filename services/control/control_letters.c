@@ -81,6 +81,23 @@ static void listing_end(struct listing *listing, const struct aion_err *err)
     free(listing);
 }
 
+/* False: they do not fit. None is left out: the next page begins behind all of them. */
+static bool put_letters(struct listing *listing, Aion__V1__ListDeadLettersReply *reply)
+{
+    const struct store_list *list = &listing->list;
+    reply->tasks = aion_arena_array(&listing->arena, list->count, sizeof(*reply->tasks));
+    for (size_t i = 0; reply->tasks != NULL && i < list->count; i++) {
+        if (!fits(&listing->filter, &list->tasks[i]))
+            continue;
+        Aion__V1__Task *task =
+            control_reply_build(listing->control, &list->tasks[i], &listing->arena);
+        if (task == NULL)
+            return false;
+        reply->tasks[reply->n_tasks++] = task;
+    }
+    return list->count == 0 || reply->tasks != NULL;
+}
+
 static void list_read(struct store_op *op, const struct aion_err *err)
 {
     struct listing *listing = aion_container(op, struct listing, list.op);
@@ -91,20 +108,15 @@ static void list_read(struct store_op *op, const struct aion_err *err)
         listing_end(listing, err);
         return;
     }
-    reply.tasks = aion_arena_array(&listing->arena, list->count, sizeof(*reply.tasks));
-    for (size_t i = 0; reply.tasks != NULL && i < list->count; i++) {
-        if (!fits(&listing->filter, &list->tasks[i]))
-            continue;
-        Aion__V1__Task *task =
-            control_reply_build(listing->control, &list->tasks[i], &listing->arena);
-        if (task != NULL)
-            reply.tasks[reply.n_tasks++] = task;
-    }
     if (list->next != 0) {
         snprintf(token, sizeof(token), "%llu", (unsigned long long)list->next);
         reply.next_page_token = token;
     }
-    aion_v1_aion_tasks_list_dead_letters_reply(listing->call, &reply);
+    if (put_letters(listing, &reply))
+        aion_v1_aion_tasks_list_dead_letters_reply(listing->call, &reply);
+    else
+        mesh_fail(listing->call, AION_EXHAUSTED,
+                  "the page does not fit in an answer: ask for fewer tasks");
     listing_end(listing, NULL);
 }
 
