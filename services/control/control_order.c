@@ -4,8 +4,8 @@
  * runs, so that a refused task leaves no trace; commit 1 holds task, key, decision, what was
  * reserved of its budgets, and event together, and the answer follows it. Is the router away,
  * the task is taken undecided. Repeats of a key are told apart by the store alone, in that same
- * transaction; only a repeat whose intent the policy has meanwhile dropped is looked up before
- * it is refused.
+ * transaction; only a repeat that the policy, its budgets or the load would refuse by now is
+ * looked up before.
  *
  * Money: the router is told what the budgets have left and takes a route that fits; the cost is
  * reserved when the decision is here. If others were faster, it is asked again with what is
@@ -128,6 +128,30 @@ static void answer_taken(struct control_order *order)
     aion_err_reason(&err, "TASK_ID_TAKEN");
     aion_err_field(&err, "task_id");
     refuse(order, &err);
+}
+
+static void key_read(struct store_op *op, const struct aion_err *err)
+{
+    struct control_order *order = aion_container(op, struct control_order, as.op);
+    const struct store_key_read *key = &order->as.key;
+    struct aion_uuid first = key->id;
+    if (err != NULL || !key->found)
+        refuse(order, err != NULL ? err : &order->refusal);
+    else if (memcmp(key->digest, order->digest, 32) == 0)
+        answer_first(order, &first);
+    else
+        answer_conflict(order, &first);
+}
+
+/* Refused, unless it repeats what was taken before. */
+static void refuse_news(struct control_order *order, const struct aion_err *err)
+{
+    order->refusal = *err;
+    order->as.key = (struct store_key_read){
+        .op.done = key_read, .tenant = order->tenant, .key = order->checked.key};
+    if (order->checked.key.size == 0 ||
+        !store_key_read(order->control->store, &order->as.key, NULL))
+        refuse(order, &order->refusal);
 }
 
 /* -- commit 1 ------------------------------------------------------------------------ */
@@ -419,7 +443,7 @@ static void no_money(struct control_order *order, const struct control_purse *pu
                  purse->budget.id);
     aion_err_reason(&err, "BUDGET_EXHAUSTED");
     aion_str_copy(order->limit_id, sizeof(order->limit_id), aion_str_of(purse->budget.id));
-    refuse(order, &err);
+    refuse_news(order, &err);
 }
 
 static void reserve(struct control_order *order)
@@ -445,19 +469,6 @@ static void reserve(struct control_order *order)
 }
 
 /* -- decision ------------------------------------------------------------------------ */
-static void key_read(struct store_op *op, const struct aion_err *err)
-{
-    struct control_order *order = aion_container(op, struct control_order, as.op);
-    const struct store_key_read *key = &order->as.key;
-    struct aion_uuid first = key->id;
-    if (err != NULL || !key->found)
-        refuse(order, err != NULL ? err : &order->refusal);
-    else if (memcmp(key->digest, order->digest, 32) == 0)
-        answer_first(order, &first);
-    else
-        answer_conflict(order, &first);
-}
-
 static void refused_by_router(struct control_order *order, const Aion__V1__TaskError *refusal)
 {
     aion_err_set(&order->refusal, __func__, aion_code_of(refusal->code), "%s",
@@ -469,11 +480,7 @@ static void refused_by_router(struct control_order *order, const Aion__V1__TaskE
     if (tightest != NULL && strcmp(refusal->reason, "BUDGET_EXHAUSTED") == 0)
         aion_str_copy(order->limit_id, sizeof(order->limit_id),
                       aion_str_of(tightest->budget.id));
-    order->as.key = (struct store_key_read){
-        .op.done = key_read, .tenant = order->tenant, .key = order->checked.key};
-    if (order->checked.key.size == 0 ||
-        !store_key_read(order->control->store, &order->as.key, NULL))
-        refuse(order, &order->refusal);
+    refuse_news(order, &order->refusal);
 }
 
 /* Now that it is known where it would run: would it wait too long there? */
@@ -503,7 +510,7 @@ static void decided(void *user, const Aion__V1__Decision *decision,
     } else if (decision == NULL) {
         commit(order);
     } else if (!may_wait(order, decision, &err)) {
-        refuse(order, &err);
+        refuse_news(order, &err);
     } else if (order->charge.count == 0 || decision->cost_estimate_nano_usd == 0) {
         go(order, decision);
     } else {

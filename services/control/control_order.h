@@ -41,7 +41,7 @@ struct control_order {
     struct control_bytes meta, body, decision;
     struct control_sched_ticket ticket;
     int64_t created_us;
-    struct aion_err refusal; /* of the router, while the key is looked up */
+    struct aion_err refusal; /* while the key is looked up */
     char route[128];         /* of the decision */
     bool direct;             /* it would run in the direct lane */
     char limit_id[65];       /* of the refusal: a budget */
