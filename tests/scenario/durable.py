@@ -73,6 +73,42 @@ def budget(mesh):
     has(bad.json()["message"], "below 0")
 
 
+def repeats(mesh):
+    """1,000 at once under one key, ten batches beside each other and in each the same again and again: one task, which runs once
+    and is paid for once; so after a kill -9 of control, too. Another body under that key is refused each time."""
+    mesh.up()
+    mesh.write_policy(PRICED)
+    same(mesh.http("POST", "/v1/router/policy/reload", {}).status, 200)
+    same(mesh.http("POST", "/v1/budgets/b", {"period": "PERIOD_TOTAL", "limitNanoUsd": "2000000"}).status, 200)
+
+    def hundred(text):
+        part = {"intent": "noop", "params": {"text": text}, "idempotencyKey": "the-one"}
+        answer = mesh.http("POST", "/v1/tasks:batch", {"requests": [part] * 100}, timeout=100)
+        same(answer.status, 200, answer.body[:300])
+        return answer.json()["outcomes"]
+
+    def thousand():
+        outcomes = sum(in_threads(10, lambda _: hundred("first")), [])
+        same(len(outcomes), 1000)
+        assert all("task" in outcome for outcome in outcomes), [outcome for outcome in outcomes if "task" not in outcome][:3]
+        return {outcome["task"]["taskId"] for outcome in outcomes}
+
+    ids = thousand()
+    same(len(ids), 1)
+    task_id = ids.copy().pop()
+    eventually("it has run", lambda: mesh.state(task_id) == "SUCCEEDED", 30)
+    os.kill(mesh.pid("control"), signal.SIGKILL)
+    mesh.wait_ready()
+    same(thousand(), ids)
+    same(mesh.http("POST", "/v1/budgets/b", {"period": "PERIOD_TOTAL", "limitNanoUsd": "1000"}).status, 200)
+    same(thousand(), ids)  # there is no money for another
+    same({outcome["error"]["reason"] for outcome in hundred("second")}, {"IDEMPOTENCY_KEY_REUSED"})
+    same(len(mesh.http("GET", f"/v1/tasks/{task_id}").json()["attempts"]), 1)
+    same([task["taskId"] for task in mesh.http("GET", "/v1/tasks").json()["tasks"]], [task_id])
+    now = mesh.http("GET", "/v1/budgets/b").json()
+    same((now["spentNanoUsd"], now.get("reservedNanoUsd", "0"), now.get("leftNanoUsd", "0")), ("1000", "0", "0"))
+
+
 def audit(mesh):
     """What was changed and what was refused stands in the log, in a chain; a line that is rewritten or removed is found."""
     mesh.write_keys("secret-of-a-user:user", "secret-of-an-admin:admin")
@@ -130,7 +166,8 @@ def in_threads(count, work):
 
 
 def fair_tenants(mesh):
-    """One tenant floods; a task of another starts within 50 ms all the same, and within its turn at a second module."""
+    """One tenant floods; a task of another starts within 50 ms all the same (half of them here, where processes share the machine;
+    each one in simulated time: trial_flood of tests/sim), and within its turn at a second module."""
     mesh.write_keys("key-of-the-flood@flood:user", "key-of-the-few-ones@few:user")
     mesh.up("--modules", routed_modules(mesh, "drip", "bundle"))
     drip = {"intent": "drip", "params": {"lines": 1, "pause_ms": 20}}
