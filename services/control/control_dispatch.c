@@ -162,9 +162,11 @@ static void read_body(struct control *control, struct control_task *task)
 }
 
 /* -- starting ----------------------------------------------------------------------- */
+/* The loop's time stands still within a step, and most tasks are queued and given out in one.
+ */
 static void begin(struct control *control, struct control_task *task, struct control_host *host)
 {
-    task->usage.queue_us += mesh_loop_now(control->loop) - task->queued_us;
+    task->usage.queue_us += aion_clock_mono_us() - task->queued_us;
     task->epoch = control_shard_epoch(control, task->seq);
     task->attempt++;
     control_attempt_begin(control, task, host, aion_clock_utc_us());
