@@ -27,13 +27,14 @@ void tui_filter_done(struct tui_filter *filter)
 
 /* -- parsing --------------------------------------------------------------- */
 
-/* The next word of *rest, quotes taken off, into term->text. */
+/* The next word of *rest, quotes taken off; false: there is none. It may be empty: "". */
 static bool next_word(aion_str *rest, char out[TUI_FILTER_MAX])
 {
     size_t used = 0, i = 0;
     bool quoted = false;
     while (i < rest->size && rest->data[i] == ' ')
         i++;
+    bool found = i < rest->size;
     for (; i < rest->size && (quoted || rest->data[i] != ' '); i++) {
         if (rest->data[i] == '"')
             quoted = !quoted;
@@ -42,7 +43,7 @@ static bool next_word(aion_str *rest, char out[TUI_FILTER_MAX])
     }
     out[used] = '\0';
     *rest = aion_str_n(rest->data + i, rest->size - i);
-    return used > 0;
+    return found;
 }
 
 static aion_str behind(aion_str text, size_t count)
@@ -73,9 +74,11 @@ static bool parse(struct tui_term *term, struct aion_err *err)
 
 static bool add_term(struct tui_filter *filter, const char *word, struct aion_err *err)
 {
-    struct tui_term *term = filter->count < TUI_TERMS_MAX ? calloc(1, sizeof(*term)) : NULL;
-    if (term == NULL)
+    if (filter->count == TUI_TERMS_MAX)
         return aion_fail(err, AION_INVALID, "a filter has at most %d terms", TUI_TERMS_MAX);
+    struct tui_term *term = calloc(1, sizeof(*term));
+    if (term == NULL)
+        return aion_fail(err, AION_UNAVAILABLE, "out of memory");
     aion_str_copy(term->text, sizeof(term->text), aion_str_of(word));
     filter->terms[filter->count++] = term;
     return parse(term, err);
@@ -91,7 +94,7 @@ bool tui_filter_set(struct tui_filter *filter, aion_str text, struct aion_err *e
     aion_str_copy(filter->text, sizeof(filter->text), text);
     aion_str rest = aion_str_of(filter->text);
     while (next_word(&rest, word))
-        if (!add_term(filter, word, err)) {
+        if (word[0] != '\0' && !add_term(filter, word, err)) {
             tui_filter_done(filter);
             return false;
         }
@@ -151,6 +154,14 @@ bool tui_filter_match(const struct tui_filter *filter, const struct tui_field *f
             return false;
     }
     return true;
+}
+
+bool tui_filter_slow(const struct tui_filter *filter)
+{
+    for (size_t i = 0; i < filter->count; i++)
+        if (filter->terms[i]->pattern != NULL && tui_pattern_gave_up(filter->terms[i]->pattern))
+            return true;
+    return false;
 }
 
 aion_str tui_filter_value(const struct tui_filter *filter, const char *name)

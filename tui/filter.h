@@ -5,7 +5,8 @@
  *   route:~local$   both                 "two words"  with a blank in it
  *
  * Letters match in either case. Expressions are Perl's (pattern.h). A row is not hidden by an
- * expression that takes too long to judge it. */
+ * expression that takes too long to judge it; one that does so again and again hides nothing
+ * any more, and is said to be too slow. */
 #ifndef TUI_FILTER_H
 #define TUI_FILTER_H
 
@@ -34,6 +35,8 @@ bool tui_filter_set(struct tui_filter *filter, aion_str text, struct aion_err *e
 void tui_filter_done(struct tui_filter *filter);
 bool tui_filter_match(const struct tui_filter *filter, const struct tui_field *fields,
                       size_t count);
+/* A term is too slow: it hides nothing. */
+bool tui_filter_slow(const struct tui_filter *filter);
 /* The value of a term "name:value" that is neither negated nor a regular expression. data NULL:
  * none. */
 aion_str tui_filter_value(const struct tui_filter *filter, const char *name);

@@ -28,6 +28,7 @@ struct tui_pattern {
     pcre2_code_8 *code;
     pcre2_match_data_8 *data;
     pcre2_match_context_8 *limits;
+    unsigned unjudged; /* texts */
 };
 
 static bool load(struct aion_err *err)
@@ -86,11 +87,21 @@ struct tui_pattern *tui_pattern_new(aion_str text, struct aion_err *err)
 enum tui_verdict tui_pattern_match(struct tui_pattern *pattern, aion_str text)
 {
     const char *data = text.size > 0 ? text.data : "";
+    if (tui_pattern_gave_up(pattern))
+        return TUI_UNJUDGED;
     int code = pcre.pcre2_match_8(pattern->code, (const uint8_t *)data, text.size, 0, 0,
                                   pattern->data, pattern->limits);
     if (code >= 0)
         return TUI_YES;
-    return code == PCRE2_ERROR_NOMATCH ? TUI_NO : TUI_UNJUDGED;
+    if (code == PCRE2_ERROR_NOMATCH)
+        return TUI_NO;
+    pattern->unjudged++;
+    return TUI_UNJUDGED;
+}
+
+bool tui_pattern_gave_up(const struct tui_pattern *pattern)
+{
+    return pattern->unjudged >= TUI_PATTERN_TRIES;
 }
 
 void tui_pattern_free(struct tui_pattern *pattern)

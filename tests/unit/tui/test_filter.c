@@ -5,6 +5,7 @@
 
 #include "diff.h"
 #include "filter.h"
+#include "pattern.h"
 
 #include <sys/resource.h>
 
@@ -40,6 +41,7 @@ static void names_choose_the_column(void **state)
     assert_true(matches("!route:slow"));
     assert_true(matches("ten:acme")); /* a beginning of the name will do */
     assert_true(matches("tenant:\"acme corp\""));
+    assert_false(matches("\"\" nobody")); /* an empty word does not end what was typed */
     assert_false(matches("nothing:x"));
 }
 
@@ -75,6 +77,14 @@ static void expressions_are_bounded(void **state)
     assert_true(tui_filter_match(&filter, same, 1));
     assert_true(tui_filter_set(&filter, AION_STR("~(a+)+$ nobody"), &err));
     assert_false(tui_filter_match(&filter, same, 1));
+    for (size_t i = 0; i < TUI_PATTERN_TRIES; i++) {
+        assert_false(i > 0 && i < TUI_PATTERN_TRIES - 1 && tui_filter_slow(&filter));
+        tui_filter_match(&filter, same, 1);
+    }
+    assert_true(tui_filter_slow(&filter)); /* and a list of thousands of rows goes on */
+    assert_false(tui_filter_match(&filter, same, 1));
+    assert_true(tui_filter_set(&filter, AION_STR("~(a+)+$"), &err)); /* anew: it is tried */
+    assert_false(tui_filter_slow(&filter));
     tui_filter_done(&filter);
     assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
     assert_true(usage.ru_maxrss < 512 * 1024); /* KiB; a sanitizer's own included */
