@@ -119,13 +119,14 @@ static void put_rows(struct run *run, const struct tui_table *table)
     aion_buf_char(&run->out, ']');
 }
 
-/* All lists of a view: an object of arrays, or one below the other. */
-static void put_view(struct run *run, const struct tui_view *view)
+/* All lists of a view: an object of arrays, or one below the other. Of events only those are
+ * known that came while it listens: without `listening`, no list would not mean no event. */
+static void put_view(struct run *run, const struct tui_view *view, bool listening)
 {
     bool first = true;
     for (size_t i = 0; i < view->pane_count; i++) {
         const struct tui_table *table = view->panes[i].table;
-        if (table == NULL)
+        if (table == NULL || (!listening && tui_is_events_table(table)))
             continue;
         if (run->batch->json)
             aion_buf_printf(&run->out, "%s\"%s\":", first ? "{" : ",", table->name);
@@ -149,7 +150,7 @@ static void put_all(struct run *run, bool dated)
         aion_buf_printf(&run->out, "{\"at\":\"%s\",\"data\":", at);
     }
     if (view >= 0)
-        put_view(run, tui_views[view]);
+        put_view(run, tui_views[view], dated);
     else
         put_rows(run, tui_table_named(aion_str_of(run->batch->what)));
     if (run->batch->json)

@@ -419,6 +419,8 @@ def batch(mesh):
     assert route["state"] in ("ok", "idle") and route["module"] == "noop", route
     lines = json.loads(mesh.run("get", "audit", "-o", "json").stdout)["audit_log"]
     assert [line["action"] for line in lines] == ["Router/PolicyInForce"], lines
+    # an empty list of events would say that there were none
+    assert list(json.loads(mesh.run("get", "router", "-o", "json").stdout)) == ["routes", "revisions"]
     tasks = json.loads(mesh.run("get", "tasks", "-o", "json", "--filter", "intent:noop state:done").stdout)["tasks"]
     assert len(tasks) == 1 and tasks[0]["route"] == "quick", tasks
     past = json.loads(mesh.run("get", "hosts", "-o", "json", "--at", "-1s").stdout)
