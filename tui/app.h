@@ -86,6 +86,7 @@ struct tui_app {
     const struct tui_port *port;
     struct tui_settings settings;
     size_t view;
+    struct tui_rect body; /* where views were drawn last */
     struct tui_view_state views[TUI_VIEWS];
     size_t trail[TUI_TRAIL_MAX]; /* views that esc leads back to */
     size_t trail_count;

@@ -18,6 +18,17 @@ bool tui_on_row(struct tui_app *app)
     return tui_on_list(app) && tui_app_pane_state(app)->list.shown > 0;
 }
 
+/* Where enter shows something else: another view, or panes that are hidden now. */
+bool tui_can_open(struct tui_app *app)
+{
+    struct tui_rect list[TUI_PANES_MAX] = {{0}}, detail[TUI_PANES_MAX] = {{0}};
+    const struct tui_view *view = tui_app_view(app);
+    view->place(app->body, false, list);
+    view->place(app->body, true, detail);
+    return tui_on_row(app) &&
+           (tui_app_pane(app)->leads_to != NULL || memcmp(list, detail, sizeof(list)) != 0);
+}
+
 bool tui_can_go_back(struct tui_app *app)
 {
     const struct tui_view_state *state = tui_app_state(app);
@@ -173,7 +184,7 @@ static void lead(struct tui_app *app, const struct tui_pane *pane, const struct 
     }
 }
 
-/* A detail opens with the first page of the view, which gets the keys. */
+/* Pages that begin at their end are there again. */
 static void open_detail(struct tui_app *app)
 {
     struct tui_view_state *state = tui_app_state(app);

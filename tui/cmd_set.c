@@ -7,10 +7,13 @@ enum { RATE_MAX = 20, SECOND_US = 1000000 };
 
 /* -- settings -------------------------------------------------------------- */
 
-static bool read_switch(aion_str value, bool *ret_on)
+/* One of two words; another one changes nothing. */
+static bool read_switch(aion_str value, const char *on, const char *off, bool *ret_on)
 {
-    *ret_on = aion_str_is(value, "on");
-    return *ret_on || aion_str_is(value, "off");
+    if (!aion_str_is(value, on) && !aion_str_is(value, off))
+        return false;
+    *ret_on = aion_str_is(value, on);
+    return true;
 }
 
 static bool set_theme(struct tui_app *app, aion_str value)
@@ -25,27 +28,25 @@ static bool set_theme(struct tui_app *app, aion_str value)
 
 static bool set_ascii(struct tui_app *app, aion_str value)
 {
-    return read_switch(value, &app->settings.ascii);
+    return read_switch(value, "on", "off", &app->settings.ascii);
 }
 
 static bool set_graphs(struct tui_app *app, aion_str value)
 {
-    app->settings.blocks = aion_str_is(value, "blocks");
-    return app->settings.blocks || aion_str_is(value, "braille");
+    return read_switch(value, "blocks", "braille", &app->settings.blocks);
 }
 
 static bool set_mouse(struct tui_app *app, aion_str value)
 {
-    return read_switch(value, &app->settings.mouse);
+    return read_switch(value, "on", "off", &app->settings.mouse);
 }
 
 static bool set_tz(struct tui_app *app, aion_str value)
 {
-    app->settings.local_time = aion_str_is(value, "local");
     for (size_t i = 0; i < TUI_VIEWS; i++)
         for (size_t k = 0; k < TUI_PANES_MAX; k++)
             app->views[i].panes[k].stamp = 0; /* pages say times, too */
-    return app->settings.local_time || aion_str_is(value, "utc");
+    return read_switch(value, "local", "utc", &app->settings.local_time);
 }
 
 static bool set_colors(struct tui_app *app, aion_str value)

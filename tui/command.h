@@ -60,6 +60,7 @@ void tui_cmd_previous_match(struct tui_app *app, aion_str argument);
 bool tui_on_list(struct tui_app *app);
 bool tui_on_page(struct tui_app *app);
 bool tui_on_row(struct tui_app *app);
+bool tui_can_open(struct tui_app *app);
 bool tui_can_go_back(struct tui_app *app);
 /* -- cmd_look.c ------------------------------------------------------------ */
 void tui_cmd_view(struct tui_app *app, const struct tui_view *view);

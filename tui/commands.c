@@ -13,7 +13,7 @@ const struct tui_command tui_commands[] = {
     {.name = "last", .keys = "G", .sentence = "moves to the last row", .run = tui_cmd_last},
     {.name = "next-pane", .keys = "tab l right", .sentence = "gives the keys to the next pane", .footer = "pane", .rank = 5, .run = tui_cmd_next_pane},
     {.name = "previous-pane", .keys = "shift-tab h left", .sentence = "gives the keys to the pane before", .run = tui_cmd_previous_pane},
-    {.name = "open", .keys = "enter", .sentence = "goes deeper: opens what is under the cursor", .footer = "open", .rank = 4, .usable = tui_on_row, .run = tui_cmd_enter},
+    {.name = "open", .keys = "enter", .sentence = "goes deeper: opens what is under the cursor", .footer = "open", .rank = 4, .usable = tui_can_open, .run = tui_cmd_enter},
     {.name = "back", .keys = "esc backspace", .sentence = "goes back: filter, detail, view before", .footer = "back", .rank = 6, .usable = tui_can_go_back, .run = tui_cmd_back},
     {.name = "next-match", .keys = "n", .sentence = "moves to the next line that matches", .usable = tui_on_page, .run = tui_cmd_next_match},
     {.name = "previous-match", .keys = "N", .sentence = "moves to the match before", .usable = tui_on_page, .run = tui_cmd_previous_match},
@@ -35,7 +35,7 @@ const struct tui_command tui_commands[] = {
     {.name = "mark", .keys = "space", .group = TUI_LOOKING, .sentence = "marks the row, or takes the mark off", .footer = "mark", .rank = 10, .usable = tui_on_row, .run = tui_cmd_mark},
     {.name = "mark-range", .keys = "ctrl-space", .group = TUI_LOOKING, .sentence = "marks all rows from the last mark to here", .usable = tui_on_row, .run = tui_cmd_mark_range},
     {.name = "unmark", .keys = "u", .group = TUI_LOOKING, .sentence = "takes all marks off", .usable = tui_on_list, .run = tui_cmd_unmark},
-    {.name = "copy", .keys = "y", .group = TUI_LOOKING, .sentence = "copies the row, or the marked ones, to the clipboard (OSC 52)", .footer = "copy", .rank = 13, .run = tui_cmd_copy},
+    {.name = "copy", .keys = "y", .group = TUI_LOOKING, .sentence = "copies the key of the row, or the marked rows, by OSC 52", .footer = "copy", .rank = 13, .run = tui_cmd_copy},
     {.name = "export", .keys = "x", .group = TUI_LOOKING, .argument = "FORMAT [FILE]", .sentence = "writes what is listed to a new file: csv, json, text", .footer = "export", .rank = 12, .run = tui_cmd_export, .complete = tui_formats_complete},
     {.name = "record", .keys = "", .group = TUI_LOOKING, .argument = "[FILE]", .sentence = "records the screen as an asciicast; again: ends it", .run = tui_cmd_record},
 

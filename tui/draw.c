@@ -64,6 +64,7 @@ static void draw_body(struct tui_app *app, struct tui_canvas *canvas, struct tui
     struct tui_rect rects[TUI_PANES_MAX] = {{0}};
     struct tui_scene scene = tui_app_scene(app);
     const struct tui_view *view = tui_app_view(app);
+    app->body = rect;
     if (scene.cursors == NULL)
         return;
     view->place(rect, tui_app_state(app)->detail, rects);

@@ -128,8 +128,10 @@ static void state_text(struct tui_app *app, int cols, char *out, size_t size)
     const struct tui_records *records = &app->model.records;
     size_t used = 0;
     out[0] = '\0';
+    if (tui_filter_slow(&tui_app_state(app)->filter))
+        used += (size_t)snprintf(out, size, "FILTER TOO SLOW, hides nothing  ");
     if (list->mark_count > 0)
-        used += (size_t)snprintf(out, size, "%zu marked  ", list->mark_count);
+        used += (size_t)snprintf(out + used, size - used, "%zu marked  ", list->mark_count);
     if (list->held && list->unseen > 0)
         used += (size_t)snprintf(out + used, size - used, "%zu new  ", list->unseen);
     if (app->model.dropped > 0 || cols >= COLS_WIDE)
@@ -137,7 +139,11 @@ static void state_text(struct tui_app *app, int cols, char *out, size_t size)
                                  app->model.dropped);
     if (records->sampled > 0)
         used += (size_t)snprintf(out + used, size - used, "sampled  ");
-    if (tui_model_is_live(&app->model) && tui_app_fresh(app) == TUI_FRESH)
+    const struct tui_view *view = tui_app_view(app);
+    bool seen = view->wants_detail == 0 || tui_app_state(app)->detail;
+    if (!tui_model_is_live(&app->model) && view->present != NULL && seen)
+        snprintf(out + used, size - used, "OF NOW: %s ", view->present);
+    else if (tui_model_is_live(&app->model) && tui_app_fresh(app) == TUI_FRESH)
         snprintf(out + used, size - used, "LIVE %u Hz ", app->asked_hz);
 }
 
@@ -178,9 +184,32 @@ static void put_keys(struct tui_app *app, struct tui_canvas *canvas, struct tui_
     }
 }
 
+/* The keys of what lies above the view; NULL: nothing does. */
+static const char *mode_keys(const struct tui_app *app)
+{
+    const struct tui_dialog *dialog = &app->dialog;
+    switch (app->mode) {
+    case TUI_HELP:
+        return "j k pgup pgdn:scroll  any other key:close";
+    case TUI_MENU:
+        return "a letter:preview  any other key:close";
+    case TUI_DIALOG:
+        return dialog->running ? "esc:close, it goes on"
+               : dialog->done + dialog->refused + dialog->unknown > 0
+                   ? "any key:close"
+                   : "tab:field  esc:change nothing";
+    case TUI_NORMAL:
+    case TUI_PALETTE:
+    case TUI_NARROW:
+    case TUI_QUITTING:
+        break;
+    }
+    return NULL;
+}
+
 void tui_frame_footer(struct tui_app *app, struct tui_canvas *canvas, struct tui_rect rect)
 {
-    char state[96];
+    char state[160];
     state_text(app, rect.cols, state, sizeof(state));
     tui_put_run(canvas, rect, 0, 0, rect.cols, TUI_BAR, ' ');
     int end = rect.cols - tui_text_width(aion_str_of(state));
@@ -189,6 +218,8 @@ void tui_frame_footer(struct tui_app *app, struct tui_canvas *canvas, struct tui
                 AION_STR("an action is under way: Y leaves all the same, any other key stays"));
     else if (app->message.until_us > app->now.mono_us)
         tui_put(canvas, rect, 0, 1, app->message.role, aion_str_of(app->message.text));
+    else if (mode_keys(app) != NULL)
+        tui_put(canvas, rect, 0, 1, TUI_BAR, aion_str_of(mode_keys(app)));
     else
         put_keys(app, canvas, rect, end - 1);
     tui_put(canvas, rect, 0, end, TUI_BAR, aion_str_of(state));

@@ -97,10 +97,13 @@ static void complete(struct tui_app *app, const struct matches *matches)
     app->choice = 0;
 }
 
-/* What was typed, when it names a command; else what is chosen. */
+/* What was chosen by the arrows; else what was typed, when it names a command, or what answers
+ * it best. */
 static void accept(struct tui_app *app, const struct matches *matches)
 {
     char line[TUI_PROMPT_MAX];
+    if (app->choice > 0)
+        complete(app, matches);
     aion_str rest = tui_prompt_text(&app->prompt);
     aion_str_copy(line, sizeof(line), rest);
     aion_str name = aion_str_cut(&rest, ' ');
@@ -226,7 +229,9 @@ static void draw_count(struct tui_app *app, struct tui_canvas *canvas, struct tu
                       aion_str_of(err.text));
         return;
     }
-    if (pane->kind == TUI_LIST) {
+    if (tui_filter_slow(&tui_app_state(app)->filter)) {
+        snprintf(text, sizeof(text), "too slow: hides nothing");
+    } else if (pane->kind == TUI_LIST) {
         size_t all;
         tui_table_items(pane->table, &scene, NULL, -1, false, &all);
         snprintf(text, sizeof(text), "%zu of %zu match", state->list.shown, all);

@@ -73,7 +73,10 @@ struct tui_view {
     const char *(*about)(const struct tui_scene *scene, enum tui_ask ask);
     unsigned wants;        /* always */
     unsigned wants_detail; /* when a detail is open */
-    const char *help;      /* what can be seen here, lines of a few sentences */
+    /* What is asked and is of now while the rest of the view is of the past; the footer says it
+     * then. Of a detail when wants_detail is set. NULL: nothing is. */
+    const char *present;
+    const char *help; /* what can be seen here, lines of a few sentences */
 };
 
 extern const struct tui_view tui_view_overview, tui_view_router, tui_view_tasks,

@@ -73,6 +73,7 @@ const struct tui_view tui_view_modules = {
     .pane_count = PANES,
     .first = HOSTS,
     .place = place,
+    .present = "host, modules there",
     .wants = TUI_WANT_HOSTS,
     .help = "MODULES THERE are what the host under the cursor offers.\n"
             "BEAT is the time since a host's last word.\n"

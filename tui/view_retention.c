@@ -80,6 +80,7 @@ const struct tui_view tui_view_retention = {
     .pane_count = PANES,
     .first = PLAN,
     .place = place,
+    .present = "plan, sweep",
     .wants = TUI_WANT_PLAN,
     .help = "The plan in force, the stores it works on, and a preview of a sweep (a).\n"
             "Backups come with a later release.",

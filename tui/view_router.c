@@ -152,6 +152,7 @@ const struct tui_view tui_view_router = {
     .first = ROUTES,
     .place = place,
     .about = about,
+    .present = "policy, revisions",
     .wants = TUI_WANT_POLICY | TUI_WANT_OTHER_POLICY | TUI_WANT_REVISIONS,
     .help = "DECISIONS are those of the route under the cursor, sampled when there are many.\n"
             "The difference is between the revision under the cursor and the one in force; "

@@ -209,6 +209,7 @@ const struct tui_view tui_view_tasks = {
     .first = TASKS,
     .place = place,
     .about = about,
+    .present = "life, output",
     .wants = TUI_WANT_TASKS,
     .wants_detail = TUI_WANT_TASK | TUI_WANT_OUTPUT,
     .help = "The newest is on top and the list follows; moving the cursor holds the rows, f "

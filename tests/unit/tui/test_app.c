@@ -155,6 +155,14 @@ static void a_filter_narrows_while_it_is_typed(void **state)
     assert_true(seen("\"[\": ")); /* says what is wrong with it */
     stage_key(&stage, "esc");     /* the one before comes back */
     assert_string_equal(stage.app.views[1].filter.text, "state:slow");
+    stage_key(&stage, "3");
+    stage_key(&stage, "/");
+    stage_type(&stage, "~(.+)+[!?]");
+    show();
+    assert_true(seen("too slow: hides nothing"));
+    stage_key(&stage, "enter");
+    assert_true(seen("FILTER TOO SLOW"));
+    stage_key(&stage, "2");
     stage_key(&stage, "esc");
     assert_true(seen(" embed/local"));
 }
@@ -196,6 +204,14 @@ static void the_palette_completes_and_explains(void **state)
     stage_key(&stage, "tab");
     stage_key(&stage, "enter");
     assert_int_equal(stage.app.settings.theme, TUI_LIGHT);
+    stage_key(&stage, ":"); /* the arrows choose, whatever was typed */
+    stage_type(&stage, "theme dark");
+    for (size_t i = 0; i < 10; i++)
+        stage_key(&stage, "backspace");
+    stage_type(&stage, "theme t");
+    stage_key(&stage, "down");
+    stage_key(&stage, "enter");
+    assert_int_not_equal(stage.app.settings.theme, TUI_LIGHT);
     stage_key(&stage, ":");
     stage_type(&stage, "nonsense");
     stage_key(&stage, "enter");
@@ -251,6 +267,62 @@ static void keys_can_be_given_other_commands(void **state)
     assert_non_null(strstr(err.text, "keys:2: no command \"nothing\""));
     assert_false(tui_app_config(&stage.app, "keys", AION_STR("cancel x"), &err));
     assert_false(tui_app_config(&stage.app, "keys", AION_STR("set colors many"), &err));
+}
+
+static void a_wrong_value_changes_nothing(void **state)
+{
+    (void)state;
+    tui_app_execute(&stage.app, AION_STR("set tz local"));
+    tui_app_execute(&stage.app, AION_STR("set ascii on"));
+    tui_app_execute(&stage.app, AION_STR("set graphs blocks"));
+    static const char *const wrong[] = {"set tz mars", "set ascii", "set graphs dots"};
+    for (size_t i = 0; i < aion_countof(wrong); i++) {
+        stage_run(&stage, 1000);
+        assert_false(tui_app_execute(&stage.app, aion_str_of(wrong[i])));
+    }
+    assert_true(stage.app.settings.local_time);
+    assert_true(stage.app.settings.ascii);
+    assert_true(stage.app.settings.blocks);
+}
+
+/* What enter would not change is not offered. */
+static void the_footer_offers_what_works_now(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < TUI_VIEWS; i++) {
+        const char key[2] = {(char)('1' + (int)i), '\0'};
+        stage_key(&stage, key);
+        stage_run(&stage, 3 * SECOND);
+        show();
+        bool opens = strstr(row_text(&canvas, canvas.rows - 1), "enter:open") != NULL;
+        assert_int_equal(opens, i == TUI_OVERVIEW_VIEW || i == TUI_TASKS_VIEW);
+        stage_key(&stage, "enter");
+        assert_int_equal(tui_app_state(&stage.app)->detail, i == TUI_TASKS_VIEW);
+    }
+    stage_key(&stage, "?");
+    show();
+    assert_non_null(strstr(row_text(&canvas, canvas.rows - 1), "any other key:close"));
+    stage_key(&stage, "esc");
+    stage_key(&stage, "4");
+    stage_key(&stage, "a");
+    show();
+    assert_non_null(strstr(row_text(&canvas, canvas.rows - 1), "a letter:preview"));
+    stage_key(&stage, "d");
+    show();
+    assert_non_null(strstr(row_text(&canvas, canvas.rows - 1), "esc:change nothing"));
+}
+
+static void answers_of_now_are_said_to_be_of_now(void **state)
+{
+    (void)state;
+    stage_key(&stage, "2");
+    assert_false(seen("OF NOW"));
+    stage_key(&stage, "p");
+    assert_true(seen("OF NOW: policy, revisions"));
+    stage_key(&stage, "3"); /* its list is folded up to the instant */
+    assert_false(seen("OF NOW"));
+    stage_key(&stage, "enter");
+    assert_true(seen("OF NOW: life, output"));
 }
 
 /* -- what is no key -------------------------------------------------------- */
@@ -694,6 +766,9 @@ int main(void)
         TEST(every_command_has_a_sentence_and_its_keys_are_its_own),
         TEST(the_help_lists_what_there_is),
         TEST(keys_can_be_given_other_commands),
+        TEST(a_wrong_value_changes_nothing),
+        TEST(the_footer_offers_what_works_now),
+        TEST(answers_of_now_are_said_to_be_of_now),
         TEST(a_paste_outside_of_a_field_is_ignored),
         TEST(too_many_keys_at_once_are_a_paste),
         TEST(leaving_by_ctrl_c_takes_two),
