@@ -135,14 +135,10 @@ static const struct tui_column dependencies_columns[] = {
     MEASURE(AION__V1__OPS_DEPENDENCY_COLUMN__OPS_DEPENDENCY_P99_US, 0),
     MEASURE(AION__V1__OPS_DEPENDENCY_COLUMN__OPS_DEPENDENCY_LAG, 1),
     MEASURE(AION__V1__OPS_DEPENDENCY_COLUMN__OPS_DEPENDENCY_OPERATIONS_MILLI, 1),
-    LABEL("address", "ADDRESS", 20, 3),
-    LABEL("error", "ERROR", 24, 2),
 };
 static const struct tui_column certificates_columns[] = {
     KEY("certificate", "CERTIFICATE", 20),
     MEASURE(AION__V1__OPS_CERTIFICATE_COLUMN__OPS_CERTIFICATE_EXPIRES_S, 0),
-    LABEL("subject", "SUBJECT", 34, 1),
-    LABEL("issuer", "ISSUER", 20, 2),
 };
 static const struct tui_column processes_columns[] = {
     KEY("process", "PROCESS", 20),

@@ -40,5 +40,5 @@ const struct tui_view tui_view_mesh = {
     .place = place,
     .help = "An edge is one program's connection to another at one address. EJECTED: it failed "
             "too often and is left out for a while; BREAKER: too many calls are under way.\n"
-            "LOOP is the longest handler of the last second, in CPU time.",
+            "LOOP is the longest handler of the last second, in CPU time; 0: none took 0.5 ms.",
 };

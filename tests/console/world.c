@@ -374,17 +374,10 @@ static void label_row(unsigned kind, unsigned index, Aion__V1__OpsEntity *entity
         label(entity, "digest", value, arena);
     } else if (kind == ROUTE) {
         label(entity, "pool", index < 3 ? "gpu" : "cpu", arena);
-    } else if (kind == CERTIFICATE) {
-        snprintf(value, sizeof(value), "spiffe://aion.local/service/%.20s", programs[index]);
-        *strrchr(value, '/') = '\0';
-        label(entity, "subject", value, arena);
-        label(entity, "issuer", "AION mesh CA", arena);
     } else if (kind == PROCESS) {
         snprintf(value, sizeof(value), "%u", 4100 + index);
         label(entity, "pid", value, arena);
         label(entity, "version", "0.1.0", arena);
-    } else if (kind == DEPENDENCY && index == 2) {
-        label(entity, "error", "503 from qdrant-2", arena);
     }
 }
 
