@@ -130,6 +130,20 @@ static struct sums sum_relays(const struct control_events *events)
     return sums;
 }
 
+/* Until the sink has said a word nobody knows. */
+static void tell_kafka(const struct control_events *events, const struct sums *sums)
+{
+    int64_t state = AION__V1__OPS_DEPENDENCY_STATE__OPS_DEPENDENCY_STATE_OK;
+    if (!events->told_up)
+        return;
+    if (sums->failing)
+        state = AION__V1__OPS_DEPENDENCY_STATE__OPS_DEPENDENCY_STATE_DEGRADED;
+    if (!events->up)
+        state = AION__V1__OPS_DEPENDENCY_STATE__OPS_DEPENDENCY_STATE_DOWN;
+    aion_metric_set(aion_metric(&control_dependency_state, "kafka"), state);
+    aion_metric_set(aion_metric(&control_dependency_lag, "kafka"), (int64_t)sums->all.lag);
+}
+
 static void set_gauges(struct control_events *events)
 {
     struct sums sums = sum_relays(events);
@@ -139,6 +153,7 @@ static void set_gauges(struct control_events *events)
     aion_metric_set(series[UNDER_WAY], (int64_t)sums.all.under_way);
     aion_metric_set(series[FAILING], sums.failing);
     aion_metric_set(series[SINK_UP], events->up);
+    tell_kafka(events, &sums);
     count_to(SENT, sums.all.records);
     count_to(FAILURES, sums.all.failures);
     count_to(MALFORMED, sums.all.malformed);

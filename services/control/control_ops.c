@@ -18,9 +18,15 @@ enum {
     WIRE_MAX = 16 << 20,
 };
 
-static const struct aion_metric_family state_family = {
+const struct aion_metric_family control_dependency_state = {
     .name = "aion_dependency_state",
     .help = "What this process depends on: 0 down, 1 ok, 2 degraded.",
+    .kind = AION_GAUGE,
+    .labels = {"dependency"},
+};
+const struct aion_metric_family control_dependency_lag = {
+    .name = "aion_dependency_lag",
+    .help = "What waits to be sent to it.",
     .kind = AION_GAUGE,
     .labels = {"dependency"},
 };
@@ -47,6 +53,16 @@ const struct aion_metric_family control_ops_memory = {
 /* -- life --------------------------------------------------------------------------- */
 static void tick(struct mesh_timer *timer);
 
+static void tell_store(struct control_ops *ops, bool repeats)
+{
+    int64_t state = AION__V1__OPS_DEPENDENCY_STATE__OPS_DEPENDENCY_STATE_OK;
+    if (repeats)
+        state = AION__V1__OPS_DEPENDENCY_STATE__OPS_DEPENDENCY_STATE_DEGRADED;
+    if (!store_healthy(ops->control->store))
+        state = AION__V1__OPS_DEPENDENCY_STATE__OPS_DEPENDENCY_STATE_DOWN;
+    aion_metric_set(ops->store_state, state);
+}
+
 void control_ops_init(struct control *control)
 {
     struct control_ops *ops = calloc(1, sizeof(*ops));
@@ -65,7 +81,9 @@ void control_ops_init(struct control *control)
     aion_buf_init(&ops->parts, WIRE_MAX);
     ops->timer.fire = tick;
     control_ops_lanes_init(ops);
-    ops->store_state = aion_metric(&state_family, store_info(control->store).driver);
+    ops->store_state =
+        aion_metric(&control_dependency_state, store_info(control->store).driver);
+    tell_store(ops, false); /* a report may come before the first second has ended */
     ops->cost = aion_metric(&tick_family);
     ops->rows_memory = aion_metric(&control_ops_memory, "rows");
     ops->events_memory = aion_metric(&control_ops_memory, "events");
@@ -116,13 +134,8 @@ void control_ops_take(void *user, const Aion__V1__OpsReport *report)
 static void take_counts(struct control_ops *ops)
 {
     int64_t stale = control_counted(COUNT_STALE), repeated = control_counted(COUNT_WRITE_RETRY);
-    int64_t state = AION__V1__OPS_DEPENDENCY_STATE__OPS_DEPENDENCY_STATE_OK;
-    if (repeated > ops->repeated)
-        state = AION__V1__OPS_DEPENDENCY_STATE__OPS_DEPENDENCY_STATE_DEGRADED;
-    if (!store_healthy(ops->control->store))
-        state = AION__V1__OPS_DEPENDENCY_STATE__OPS_DEPENDENCY_STATE_DOWN;
     ops_mesh_count(&ops->fold, OPS_NOW_STALE, stale - ops->stale);
-    aion_metric_set(ops->store_state, state);
+    tell_store(ops, repeated > ops->repeated);
     ops->stale = stale;
     ops->repeated = repeated;
 }

@@ -96,6 +96,8 @@ struct control_ops {
 
 /* Memory of telemetry, by part: rows, events, frames. */
 extern const struct aion_metric_family control_ops_memory;
+/* Of what control stands on, by name: a state of OpsDependencyState, what waits to be sent. */
+extern const struct aion_metric_family control_dependency_state, control_dependency_lag;
 
 /* -- life (control_ops.c) ------------------------------------------------------------ */
 void control_ops_init(struct control *control);

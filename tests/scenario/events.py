@@ -103,6 +103,13 @@ class Load:
         return set(self.ids)
 
 
+def in_console(mesh):
+    """Kafka's row of the dependencies; {} while control is away or has not heard of it."""
+    done = mesh.run("get", "dependencies", "-o", "json")
+    rows = json.loads(done.stdout) if done.returncode == 0 else []
+    return next((row for row in rows if row["dependency"] == "kafka"), {})
+
+
 def metric(mesh, name):
     """Not a number while control is away, which it is for a moment each time a failpoint ends it: then no comparison holds."""
     try:
@@ -204,11 +211,13 @@ def kafka(mesh):
         mesh.up()
         told = doctor(mesh)
         assert not told["FAIL"], told
+        eventually("the console says it, too", lambda: in_console(mesh).get("state") == "ok")
         load = Load(mesh)
         time.sleep(2)
         broker.kill()
         eventually("the outbox holds", lambda: metric(mesh, "aion_events_relay_lag_rows") > 100)
         eventually("the broker is missed", lambda: metric(mesh, "aion_events_sink_up") == 0)
+        eventually("the console says so", lambda: (row := in_console(mesh)).get("state") == "DOWN" and row["lag"] > 100, 20)
         red = doctor(mesh)["FAIL"]
         assert any("no broker answers" in line for line in red), red
         assert any("reaches no broker" in line for line in red), red
