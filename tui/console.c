@@ -267,16 +267,10 @@ static void loop(struct console *console)
 
 /* -- life ------------------------------------------------------------------ */
 
-static bool read_settings(struct console *console, const struct tui_options *options,
-                          struct aion_err *err)
+static bool read_file(struct console *console, const struct tui_options *options,
+                      struct aion_err *err)
 {
     struct aion_buf text;
-    char line[64];
-    if (options->theme != NULL) {
-        snprintf(line, sizeof(line), "theme %.40s", options->theme);
-        if (!tui_app_execute(&console->app, aion_str_of(line)))
-            return aion_fail(err, AION_INVALID, "--theme: %.200s", console->app.message.text);
-    }
     if (options->settings_file == NULL)
         return true;
     if (!options->settings_named && access(options->settings_file, F_OK) != 0)
@@ -287,6 +281,21 @@ static bool read_settings(struct console *console, const struct tui_options *opt
         tui_app_config(&console->app, options->settings_file, aion_buf_view(&text), err);
     aion_buf_done(&text);
     return good;
+}
+
+/* What the command line says counts more than the file. */
+static bool read_settings(struct console *console, const struct tui_options *options,
+                          struct aion_err *err)
+{
+    char line[64];
+    if (!read_file(console, options, err))
+        return false;
+    if (options->theme == NULL)
+        return true;
+    snprintf(line, sizeof(line), "theme %.40s", options->theme);
+    console->app.message.until_us = 0;
+    return tui_app_execute(&console->app, aion_str_of(line)) ||
+           aion_fail(err, AION_INVALID, "--theme: %.200s", console->app.message.text);
 }
 
 static bool open_feed(struct console *console, const struct tui_options *options,

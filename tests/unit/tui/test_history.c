@@ -1,6 +1,6 @@
 /* Goal: where memory runs out, a second is missing from the history, and all others are as they
- * were. Method: realloc, which a segment grows by, is wrapped and refuses when it is told to;
- * then every second is read back. */
+ * were. Method: realloc, which a segment grows by, and malloc, which rows are made of, are
+ * wrapped and refuse when they are told to; then every second is read back. */
 #include "tui_test.h"
 
 #include "history.h"
@@ -12,7 +12,16 @@ static const int64_t SECOND = 1000000;
 void *__real_realloc(void *bytes, size_t size);
 void *__wrap_realloc(void *bytes, size_t size);
 
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+
 static unsigned calls, refused_every; /* 0: none */
+static bool rows_refused;
+
+void *__wrap_malloc(size_t size)
+{
+    return rows_refused ? NULL : __real_malloc(size);
+}
 
 void *__wrap_realloc(void *bytes, size_t size)
 {
@@ -122,6 +131,19 @@ static void without_any_memory_there_is_none(void **state)
     assert_int_equal(seconds_there(), 1);
 }
 
+/* It is written, but what the next one would differ from is not known. */
+static void a_second_that_could_not_be_copied_costs_no_other(void **state)
+{
+    (void)state;
+    fill(1);
+    rows_refused = true;
+    tui_history_add(&history, &picture);
+    rows_refused = false;
+    assert_true(history.last_unknown);
+    run(0);
+    assert_int_equal(seconds_there(), SECONDS);
+}
+
 #define test_of(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
 int main(void)
@@ -130,6 +152,7 @@ int main(void)
         test_of(every_second_is_there),
         test_of(seconds_without_memory_are_missing_alone),
         test_of(without_any_memory_there_is_none),
+        test_of(a_second_that_could_not_be_copied_costs_no_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
