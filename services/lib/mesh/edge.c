@@ -64,12 +64,22 @@ static void tell(const struct mesh_endpoint *endpoint, mesh_edge_fn *fn, void *u
     fn(user, &edge);
 }
 
+/* Of a name with one address the stand-in is all there is (resolve.c): calls go over it. */
+static bool only_stand_ins(const struct mesh_channel *channel)
+{
+    for (size_t i = 0; i < channel->endpoint_count; i++)
+        if (!channel->endpoints[i]->stand_in)
+            return false;
+    return true;
+}
+
 void mesh_edges_each(struct mesh_loop *loop, mesh_edge_fn *fn, void *user)
 {
     aion_list_each (link, &loop->channels) {
         const struct mesh_channel *channel = aion_container(link, struct mesh_channel, link);
+        bool all = only_stand_ins(channel);
         for (size_t i = 0; i < channel->endpoint_count; i++)
-            if (!channel->endpoints[i]->stand_in)
+            if (all || !channel->endpoints[i]->stand_in)
                 tell(channel->endpoints[i], fn, user);
     }
 }

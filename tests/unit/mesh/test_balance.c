@@ -296,6 +296,28 @@ static void retries_end_with_their_budget(void **state)
     end();
 }
 
+static void note_address(void *user, const struct mesh_edge *edge)
+{
+    aion_buf_printf(user, "%s ", edge->address);
+}
+
+static void a_name_with_one_address_is_an_edge_too(void **state)
+{
+    struct aion_err err;
+    char target[64], wanted[64];
+    struct aion_buf addresses;
+    (void)state;
+    aion_buf_init(&addresses, 256);
+    begin(&(struct mesh_channel_conf){0});
+    snprintf(target, sizeof(target), "dns:///localhost:%d", loop_port);
+    snprintf(wanted, sizeof(wanted), "localhost:%d ", loop_port);
+    assert_true(mesh_channel_set_target(here.channel, target, &err));
+    mesh_edges_each(here.loop, note_address, &addresses); /* no other one was found yet */
+    assert_string_equal(addresses.data, wanted);
+    aion_buf_done(&addresses);
+    end();
+}
+
 static void all_addresses_of_a_name_are_used(void **state)
 {
     struct aion_err err;
@@ -345,6 +367,7 @@ int main(void)
         cmocka_unit_test(a_gone_endpoint_gets_no_call),
         cmocka_unit_test(the_breaker_opens_and_closes),
         cmocka_unit_test(retries_end_with_their_budget),
+        cmocka_unit_test(a_name_with_one_address_is_an_edge_too),
         cmocka_unit_test(all_addresses_of_a_name_are_used),
         cmocka_unit_test(a_name_that_nobody_knows_is_said),
     };
