@@ -3,7 +3,10 @@
 
 #include "mesh/core_private.h"
 
-enum { PART_MAX = 127 }; /* what a field of the principal holds, whose length is one byte */
+enum {
+    TENANT_MAX = 64,
+    PART_MAX = 127
+}; /* what a field of the principal holds, whose length is one byte */
 
 static const char *const roles[] = {"any", "user", "manager", "admin", "service"};
 
@@ -34,6 +37,15 @@ static bool part_valid(aion_str part)
             return false;
     }
     return true;
+}
+
+/* As common.proto says, and as everybody who keeps one has room for: 1..64 of [a-z0-9._-]. */
+static bool tenant_valid(aion_str tenant)
+{
+    bool good = part_valid(tenant) && tenant.size <= TENANT_MAX;
+    for (size_t i = 0; good && i < tenant.size; i++)
+        good = tenant.data[i] < 'A' || tenant.data[i] > 'Z';
+    return good;
 }
 
 /* The path behind spiffe://TRUST/, or data NULL. */
@@ -72,7 +84,8 @@ bool mesh_spiffe_parse(aion_str id, const char *trust_domain, struct mesh_peer *
         ret_principal->role = MESH_ROLE_ADMIN;
         return true;
     }
-    if (count == 4 && aion_str_is(parts[0], "tenant") && aion_str_is(parts[2], "client")) {
+    if (count == 4 && aion_str_is(parts[0], "tenant") && aion_str_is(parts[2], "client") &&
+        tenant_valid(parts[1])) {
         ret_principal->tenant = parts[1];
         ret_principal->subject = parts[3];
         ret_principal->role = MESH_ROLE_USER;
@@ -118,7 +131,7 @@ bool mesh_principal_decode(aion_str wire, struct mesh_principal *ret_principal)
         else if (number == 4 && mesh_role_parse(value, &role) && role > ret_principal->role)
             ret_principal->role = role;
     }
-    return part_valid(ret_principal->tenant) && ret_principal->role != MESH_ROLE_ANY;
+    return tenant_valid(ret_principal->tenant) && ret_principal->role != MESH_ROLE_ANY;
 }
 
 static size_t add_field(uint8_t *out, size_t used, size_t size, uint32_t number, aion_str value)

@@ -53,6 +53,7 @@ static void other_ids_are_nobody(void **state)
         "spiffe://aion.local/service/con trol",
         "spiffe://aion.local/service/con%2ftrol",
         "spiffe://aion.local/tenant/acme",
+        "spiffe://aion.local/tenant/Acme/client/app-1",
         "spiffe://aion.local/tenant/acme/user/x",
         "spiffe://aion.local/tenant/acme/client/x/y",
         "spiffe://aion.local//service/control",
@@ -76,11 +77,13 @@ static void the_longest_name_survives_the_wire_form(void **state)
     uint8_t wire[560];
     char longest[320];
     (void)state;
-    snprintf(longest, sizeof(longest), "spiffe://aion.local/tenant/%0127d/client/%0127d", 1, 2);
+    snprintf(longest, sizeof(longest), "spiffe://aion.local/tenant/%064d/client/%0127d", 1, 2);
     assert_true(mesh_spiffe_parse(aion_str_of(longest), "aion.local", &peer, &principal));
     size_t size = mesh_principal_encode(&principal, wire, sizeof(wire));
     assert_true(size > 0 && mesh_principal_decode(aion_str_n(wire, size), &out));
     assert_true(aion_str_eq(principal.subject, out.subject));
+    snprintf(longest, sizeof(longest), "spiffe://aion.local/tenant/%065d/client/app", 1);
+    assert_false(mesh_spiffe_parse(aion_str_of(longest), "aion.local", &peer, &principal));
     snprintf(longest, sizeof(longest), "spiffe://aion.local/tenant/acme/client/%0128d", 2);
     assert_false(mesh_spiffe_parse(aion_str_of(longest), "aion.local", &peer, &principal));
 }
