@@ -26,17 +26,12 @@ static struct store_token token_of(const struct control_task *task)
 }
 
 /* -- the end ------------------------------------------------------------------------ */
-/* The store holds another end than ours: only its word counts. It cannot happen while one
- * control owns the store. */
-static void disowned(struct control *control, struct control_task *task)
+/* The store holds another end than ours: only its word counts, and whoever waits is sent there.
+ * It cannot happen while one control owns the store. */
+static void disowned(struct control_task *task)
 {
     control_count(COUNT_STALE);
-    control_ops_left(control, task);
-    control_attempt_leave(task);
-    aion_heap_remove(&control->deadlines, &task->deadline);
-    aion_list_remove(&task->of_shard);
-    control_count_state(task->state, -1);
-    control_cache_remove(&control->tasks, task);
+    control_handover_drop(task);
 }
 
 static enum control_event event_to(enum store_state state)
@@ -73,7 +68,7 @@ static void finish_done(struct control_write *write)
     task->settling = false;
     aion_failpoint("control/after_finish_before_settled");
     if (write->as.write.outcome != STORE_DONE) {
-        disowned(control, task);
+        disowned(task);
         return;
     }
     control->pending_bytes -= task->log.pending_bytes;
@@ -163,7 +158,7 @@ static void retry_done(struct control_write *write)
     struct control_task *task = write->task;
     task->settling = false;
     if (write->as.write.outcome != STORE_DONE) {
-        disowned(control, task);
+        disowned(task);
         return;
     }
     control->pending_bytes -= task->log.pending_bytes;

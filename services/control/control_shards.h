@@ -94,7 +94,8 @@ void control_handover_load(struct control *control);
 void control_handover_done(struct control *control); /* after store_close */
 /* Nothing new happens to tasks of these shards; starts that linger are written. */
 void control_handover_hush(struct control *control, uint64_t set);
-/* One of a shard that leaves, which nobody else will know of: out of memory. */
+/* Out of memory: one of a shard that leaves, or of which the store knows better. Whoever waits
+ * for it looks for it anew. */
 void control_handover_drop(struct control_task *task);
 /* Tasks of these shards are another control's, or nobody's: out of memory. Who waits for them
  * is told, who reads them goes on reading elsewhere. */

@@ -345,6 +345,44 @@ static void a_list_that_waits_for_an_end_is_told_before_control_goes(void **stat
     assert_int_equal(bench_status(bench, ids[1])->state, TASK_SUCCEEDED);
 }
 
+static void somebody_ended(struct store_op *op, const struct aion_err *err)
+{
+    assert_null(err);
+    assert_int_equal(aion_container(op, struct store_finish, write.op)->write.outcome,
+                     STORE_DONE);
+}
+
+/* It cannot be, while one control owns the shard; should it, nobody waits for ever, and nothing
+ * is held for a task that is not there. */
+static void an_end_that_the_store_knows_better_leaves_nobody_waiting(void **state)
+{
+    struct bench *bench = *state;
+    const char *id;
+    struct aion_uuid uuid;
+    bench_attach(bench, 0, 1, NULL, 0);
+    const struct bench_word *word = bench_begin(bench, NULL, &id);
+    bench_turns(bench, 50); /* its start is written */
+    bench_stream(bench, id, 0);
+    assert_true(aion_uuid_parse(aion_str_of(id), &uuid));
+    const struct control_task *task = control_cache_find(&bench->control->tasks, &uuid);
+    struct store_finish end = {
+        .write = {.op.done = somebody_ended,
+                  .seq = task->seq,
+                  .epoch = control_shard_epoch(bench->control, task->seq)},
+        .token = {word->epoch, word->attempt},
+        .state = STORE_FAILED,
+        .at_us = aion_clock_utc_us()};
+    assert_true(store_finish(bench->store, &end, NULL));
+    bench_turns(bench, 20);
+    assert_true(bench_is(bench, id, TASK_RUNNING));
+    bench_chunk(&bench->hosts[0], word, 1, "in vain");
+    bench_result(&bench->hosts[0], word, "in vain");
+    bench_until(bench, bench->stream_closed);
+    assert_int_equal(bench->final_state, TASK_FAILED);
+    assert_int_equal(bench->control->pending_bytes, 0);
+    assert_true(bench_is(bench, id, TASK_FAILED));
+}
+
 static void an_end_does_not_overtake_its_start(void **state)
 {
     struct bench *bench = *state;
@@ -485,6 +523,7 @@ int main(void)
         mesh_test(who_was_told_of_an_end_is_not_told_later_that_the_task_runs),
         mesh_test(a_list_tells_no_end_before_other_calls_do),
         mesh_test(a_list_that_waits_for_an_end_is_told_before_control_goes),
+        mesh_test(an_end_that_the_store_knows_better_leaves_nobody_waiting),
         mesh_test(an_end_does_not_overtake_its_start),
         mesh_test(tasks_are_listed_by_pages),
         mesh_test(policies_are_kept_with_their_files),
