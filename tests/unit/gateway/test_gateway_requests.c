@@ -179,7 +179,7 @@ static void an_answer_without_a_json_form_is_500(void **state)
     Aion__V1__TaskResult result = AION__V1__TASK_RESULT__INIT;
     Aion__V1__Task task = AION__V1__TASK__INIT;
     value.kind_case = GOOGLE__PROTOBUF__VALUE__KIND_NUMBER_VALUE;
-    value.number_value = NAN;
+    value.number_value = (double)NAN;
     entry.key = (char *)(uintptr_t) "mean";
     entry.value = &value;
     json.fields = entries;
