@@ -5,8 +5,8 @@
 
 enum {
     TENANT_MAX = 64,
-    PART_MAX = 127
-}; /* what a field of the principal holds, whose length is one byte */
+    PART_MAX = 127, /* what a field of the principal holds, whose length is one byte */
+};
 
 static const char *const roles[] = {"any", "user", "manager", "admin", "service"};
 
