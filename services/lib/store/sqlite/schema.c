@@ -172,7 +172,7 @@ static bool quick_check(struct sqlite_store *self, struct aion_err *err)
 
 bool sqlite_schema_open(struct sqlite_store *self, int64_t window_us, struct aion_err *err)
 {
-    bool empty;
+    bool empty = false;
     if (!check_owner(self, &empty, err) || (!empty && !quick_check(self, err)))
         return false;
     err->code = AION_OK;
