@@ -33,12 +33,8 @@ struct tui_pattern {
 
 static bool load(struct aion_err *err)
 {
-    static struct aion_library library = {.soname = "libpcre2-8.so.0",
-                                          .package = "libpcre2-8-0",
-                                          .names = names,
-                                          .count = aion_countof(names),
-                                          .slots = (void **)(void *)&pcre,
-                                          .lock = PTHREAD_MUTEX_INITIALIZER};
+    static struct aion_library library =
+        AION_LIBRARY("libpcre2-8.so.0", "libpcre2-8-0", names, pcre);
     return aion_library_load(&library, err);
 }
 

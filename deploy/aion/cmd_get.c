@@ -111,7 +111,7 @@ static int run(struct tui_batch *batch, const char *home,
         return CLI_OK;
     if (err.code == AION_UNAVAILABLE || err.code == AION_DEADLINE)
         cli_silence(&mesh.client, "control", &err);
-    return cli_error(&err);
+    return cli_error_given(&err);
 }
 
 static int run_get(int argc, char **argv)

@@ -88,8 +88,9 @@ static bool take_api_keys(struct up *up, const char *file, struct aion_err *err)
                                    "AION_GATEWAY_API_KEYS_FILE: there is no file \"%s\"", file);
 }
 
-/* The keys that the environment holds itself: in a file of the home's while this mesh runs, so
- * that `aion env` finds them, too. */
+/* The keys that the environment holds itself go into a file of the home's, as private as that
+ * of our own key, so that `aion env` finds them, too. The next mesh has them only if it is
+ * given them again. */
 static bool keep_api_keys(struct up *up, const char *keys, struct aion_err *err)
 {
     return (cli_path(up->run.api_key_file, up->run.home, "api-keys") ||

@@ -86,9 +86,9 @@ static bool make_filter(const struct mesh_call *call, const Aion__V1__OpsEventFi
                         struct ops_event_filter *filter, struct aion_err *err)
 {
     *filter = (struct ops_event_filter){.all = from->all};
-    bool more = from->per_second_max > OPS_EVENTS_RATE && sees_all(call);
-    bool fewer = from->per_second_max > 0 && from->per_second_max < OPS_EVENTS_RATE;
-    filter->per_second_max = more || fewer ? from->per_second_max : (uint32_t)OPS_EVENTS_RATE;
+    uint32_t asked = from->per_second_max;
+    bool may = asked > 0 && (asked < OPS_EVENTS_RATE || sees_all(call));
+    filter->per_second_max = may ? asked : (uint32_t)OPS_EVENTS_RATE;
     for (size_t i = 0; i < from->n_states; i++)
         if (!add_bit(&filter->states, (int)from->states[i], OPS_EVENT_STATES, "events.states",
                      err))

@@ -426,6 +426,8 @@ def batch(mesh):
     past = json.loads(mesh.run("get", "hosts", "-o", "json", "--at", "-1s").stdout)
     assert past[0]["host"] == "host-1", past
     assert mesh.run("get", "hosts", "--at", "soon").returncode == 2
+    wrong = mesh.run("get", "tasks", "--filter", "~[a")
+    assert wrong.returncode == 2 and "terminating ]" in wrong.stderr, wrong
     assert mesh.run("get").returncode == 2 and mesh.run("get", "hosts", "-o", "xml").returncode == 2
     # events: one line each, as they happen
     watching = subprocess.Popen([mesh.executable, "watch", "tasks", "-o", "json", "--count", "3", "--home", mesh.home],

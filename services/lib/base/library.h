@@ -21,6 +21,14 @@ struct aion_library {
     bool loaded AION_GUARDED_BY(lock);
 };
 
+/* A library of this soname and package; `table` has a slot for each of `list`, in its order. */
+#define AION_LIBRARY(name, of_package, list, table)                                    \
+    {                                                                                  \
+        .soname = (name), .package = (of_package), .names = (list),                    \
+        .count = sizeof(list) / sizeof((list)[0]), .slots = (void **)(void *)&(table), \
+        .lock = PTHREAD_MUTEX_INITIALIZER                                              \
+    }
+
 /* Loads it and fills the slots, once; it stays loaded. UNAVAILABLE names the library, the
  * package and the loader's words; the next call tries again. Any thread. May block on the disk.
  */

@@ -5,8 +5,8 @@
  * quarter of its CPU on looks. Waiting a little makes the rows longer; but callers that each
  * wait for an answer before the next call are slowed by it. So it is tried, as network cards
  * try it with their interrupts: while many calls come, the rate of completions is measured
- * without waiting, then with. Where it falls, waiting ends, and the next trial comes later each
- * time. See adr/0018. */
+ * without waiting, then with. Where it falls by that, and not because all of the machine is
+ * slower, waiting ends, and the next trial comes later each time. See adr/0018. */
 #ifndef MESH_MODERATE_H
 #define MESH_MODERATE_H
 

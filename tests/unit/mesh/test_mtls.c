@@ -132,34 +132,35 @@ static void a_delegate_speaks_for_a_principal(void **state)
     fixture_stop(&fixture);
 }
 
-static void who_is_no_delegate_speaks_for_nobody(void **state)
+/* A call of this service or client is refused for this reason. */
+static void assert_refused(const char *name, const char *path, struct mesh_rpc_opts *opts,
+                           enum aion_code code, const char *reason)
 {
     struct fixture fixture;
+    certs_make(&peer_certs, 0, name, "aion.local", path);
+    start(&fixture, &peer_certs.tls);
+    fixture_unary(&fixture, MESH_TEST_ECHO_UNARY, "x", opts);
+    assert_int_equal(fixture.code, code);
+    assert_string_equal(fixture.err.reason, reason);
+    fixture_stop(&fixture);
+}
+
+static void who_is_no_delegate_speaks_for_nobody(void **state)
+{
     struct mesh_principal admin = {AION_STR("acme"), AION_STR("eve"), AION_STR(""),
                                    MESH_ROLE_ADMIN};
     struct mesh_rpc_opts opts = {.principal = &admin};
     (void)state;
-    certs_make(&peer_certs, 0, "acme", "aion.local", "tenant/acme/client/app-1");
-    start(&fixture, &peer_certs.tls);
-    fixture_unary(&fixture, MESH_TEST_ECHO_UNARY, "x", &opts);
-    assert_int_equal(fixture.code, AION_DENIED);
-    assert_string_equal(fixture.err.reason, "NOT_A_DELEGATE");
-    fixture_stop(&fixture);
+    assert_refused("acme", "tenant/acme/client/app-1", &opts, AION_DENIED, "NOT_A_DELEGATE");
 }
 
 static void a_principal_that_is_none_is_refused(void **state)
 {
-    struct fixture fixture;
     struct mesh_metadata_pair pair = {"aion-principal-bin", AION_STR("\x0a\x7f"
                                                                      "cut short")};
     struct mesh_rpc_opts opts = {.metadata = &pair, .metadata_count = 1};
     (void)state;
-    certs_make(&peer_certs, 0, "gateway", "aion.local", "service/gateway");
-    start(&fixture, &peer_certs.tls);
-    fixture_unary(&fixture, MESH_TEST_ECHO_UNARY, "x", &opts);
-    assert_int_equal(fixture.code, AION_INVALID);
-    assert_string_equal(fixture.err.reason, "PRINCIPAL_INVALID");
-    fixture_stop(&fixture);
+    assert_refused("gateway", "service/gateway", &opts, AION_INVALID, "PRINCIPAL_INVALID");
 }
 
 /* Too long for its wire form: the call must not go on as one of the gateway itself. */
@@ -171,14 +172,8 @@ static void a_principal_that_cannot_be_told_is_refused(void **state)
     struct mesh_principal user = {AION_STR("acme"), aion_str_of(name), AION_STR(""),
                                   MESH_ROLE_USER};
     struct mesh_rpc_opts opts = {.principal = &user};
-    struct fixture fixture;
     (void)state;
-    certs_make(&peer_certs, 0, "gateway", "aion.local", "service/gateway");
-    start(&fixture, &peer_certs.tls);
-    fixture_unary(&fixture, MESH_TEST_ECHO_UNARY, "x", &opts);
-    assert_int_equal(fixture.code, AION_INVALID);
-    assert_string_equal(fixture.err.reason, "PRINCIPAL_INVALID");
-    fixture_stop(&fixture);
+    assert_refused("gateway", "service/gateway", &opts, AION_INVALID, "PRINCIPAL_INVALID");
 }
 
 static void another_trust_domain_has_no_identity_here(void **state)

@@ -11,11 +11,7 @@ _Static_assert(sizeof(librdkafka) == aion_countof(names) * sizeof(void *), "a sl
 
 bool librdkafka_load(struct aion_err *err)
 {
-    static struct aion_library library = {.soname = "librdkafka.so.1",
-                                          .package = "librdkafka1",
-                                          .names = names,
-                                          .count = aion_countof(names),
-                                          .slots = (void **)(void *)&librdkafka,
-                                          .lock = PTHREAD_MUTEX_INITIALIZER};
+    static struct aion_library library =
+        AION_LIBRARY("librdkafka.so.1", "librdkafka1", names, librdkafka);
     return aion_library_load(&library, err);
 }

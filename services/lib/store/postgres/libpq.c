@@ -11,11 +11,6 @@ _Static_assert(sizeof(libpq) == aion_countof(names) * sizeof(void *), "a slot a 
 
 bool libpq_load(struct aion_err *err)
 {
-    static struct aion_library library = {.soname = "libpq.so.5",
-                                          .package = "libpq5",
-                                          .names = names,
-                                          .count = aion_countof(names),
-                                          .slots = (void **)(void *)&libpq,
-                                          .lock = PTHREAD_MUTEX_INITIALIZER};
+    static struct aion_library library = AION_LIBRARY("libpq.so.5", "libpq5", names, libpq);
     return aion_library_load(&library, err);
 }
